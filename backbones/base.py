@@ -1,0 +1,84 @@
+"""The contract of a backbone: maps out, channels and strides asked of the model, strict weights, freezing.
+
+`frozen_stages` follows mmdet (-1: none; k: the stem and stages 1 to k). `norm_eval` is the authors' frozen BN
+(GluonCV `use_global_stats`): running statistics are used, and neither they nor gamma and beta move.
+"""
+
+from collections.abc import Iterator
+from hashlib import sha256 as new_sha256
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import nn
+
+
+def file_sha256(path: str | Path) -> str:
+    """The sha256 of a file, in hex."""
+    return new_sha256(Path(path).read_bytes()).hexdigest()
+
+
+class Backbone(nn.Module):
+    """(N, 3, H, W) -> a tuple of maps (N, channels[i], ~H / strides[i], ~W / strides[i]), one per built stage."""
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def __init__(self, frozen_stages: int = -1, norm_eval: bool = False) -> None:
+        super().__init__()
+        self.frozen_stages = frozen_stages
+        self.norm_eval = norm_eval
+
+    def stage_of(self, name: str) -> int:
+        """The stage that a parameter's name belongs to; the stem is stage 0."""
+        raise NotImplementedError
+
+    def load(self, weights: str | Path, sha256: str | None = None) -> None:
+        """Load `backbone.safetensors` strictly: every tensor of the built stages, no stranger in the file.
+
+        Raises FileNotFoundError, or ValueError that names the keys that do not fit.
+        """
+        if not Path(weights).is_file():
+            raise FileNotFoundError(f"backbone weights {weights} do not exist; make them with tools/export.py")
+        if sha256 is not None and file_sha256(weights) != sha256:
+            raise ValueError(f"{weights} is not the file its card describes (sha256 differs); export it again")
+        own = self.state_dict()
+        state = {name: tensor for name, tensor in load_file(weights).items() if self.builds(name)}
+        misfits = sorted(own.keys() ^ state.keys()) or sorted(k for k in own if own[k].shape != state[k].shape)
+        if misfits:
+            raise ValueError(f"{weights} does not fit {type(self).__name__}: {len(misfits)} keys, {summary(misfits)}")
+        self.load_state_dict(state)
+
+    def builds(self, name: str) -> bool:
+        """False for a parameter of the stages left out, where a part of the network is built alone."""
+        return True
+
+    def freeze(self) -> None:
+        """Apply `frozen_stages` and `norm_eval` to the parameters; call it once all of them exist."""
+        for name, parameter in self.named_parameters():
+            if self.is_frozen(name):
+                parameter.requires_grad = False
+        for _, norm in self.norms():
+            norm.requires_grad_(not self.norm_eval and norm.weight.requires_grad)
+
+    def is_frozen(self, name: str) -> bool:
+        """Whether `frozen_stages` covers this parameter or layer."""
+        return self.frozen_stages >= 0 and self.stage_of(name) <= self.frozen_stages
+
+    def norms(self) -> Iterator[tuple[str, nn.modules.batchnorm._BatchNorm]]:
+        """The batch-norm layers and their names."""
+        for name, module in self.named_modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                yield name, module
+
+    def train(self, mode: bool = True) -> "Backbone":
+        """As in torch, but frozen batch norms stay in evaluation mode."""
+        super().train(mode)
+        for name, norm in self.norms():
+            if self.norm_eval or self.is_frozen(name):
+                norm.eval()
+        return self
+
+
+def summary(names: list[str], most: int = 4) -> str:
+    """The first few names, and how many more."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,164 @@
+"""ResNet and its tweaks B, C, D (He et al. 2019, "Bag of Tricks", sec. 4; Fig. 1 and 2), dilated at will.
+
+`tweak` is "", "b", "bc" or "bcd". Weights start from Xavier (sec. 2.1). The paper's a = sqrt(6 / (d_in + d_out))
+names channels only; like its reference [6] and MXNet's default we count the kernel's area in d, which is the same for
+1x1 and fully-connected layers. Names of parameters depend on `depth` and `tweak`, on no other option.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from .base import Backbone
+from .registry import MODELS
+
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+TWEAKS = ("", "b", "bc", "bcd")
+# (stride, dilation of the stage, dilation of its first block), for stages 1 to 4; sec. 6.2 and GluonCV `dilated`.
+GEOMETRY = {
+    32: ((1, 1, 1), (2, 1, 1), (2, 1, 1), (2, 1, 1)),
+    16: ((1, 1, 1), (2, 1, 1), (2, 1, 1), (1, 2, 1)),
+    8: ((1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 4, 2)),
+}
+
+
+def conv_bn(inp: int, out: int, kernel: int, stride: int = 1, dilation: int = 1, relu: bool = True) -> nn.Sequential:
+    """A convolution without bias, its batch norm and, unless told otherwise, a ReLU."""
+    padding = dilation * (kernel // 2)
+    layers: list[tuple[str, nn.Module]] = [
+        ("conv", nn.Conv2d(inp, out, kernel, stride, padding, dilation, bias=False)),
+        ("bn", nn.BatchNorm2d(out)),
+    ]
+    return nn.Sequential(OrderedDict(layers + ([("relu", nn.ReLU(inplace=True))] if relu else [])))
+
+
+def shortcut(inp: int, out: int, stride: int, pool: bool) -> nn.Module:
+    """The identity, projected when the shape changes. `pool` is tweak D (sec. 4.2)."""
+    if stride == 1 and inp == out:
+        return nn.Identity()
+    if pool:  # a strided 1x1 drops 3 of 4 inputs; averaging keeps them
+        # AvgPool2d(1) keeps the parameters' names the same where dilation replaced the stride.
+        return nn.Sequential(
+            nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False), conv_bn(inp, out, 1, relu=False)
+        )
+    return conv_bn(inp, out, 1, stride, relu=False)
+
+
+class Residual(nn.Module):
+    """relu(path(x) + shortcut(x)), post-activation as in Fig. 1."""
+
+    def __init__(self, path: Sequence[nn.Module], short: nn.Module) -> None:
+        super().__init__()
+        self.path = nn.Sequential(*path)
+        self.shortcut = short
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(self.path(x) + self.shortcut(x))
+
+
+def bottleneck(inp: int, width: int, stride: int, dilation: int, tweak: str) -> Residual:
+    """1x1, 3x3, 1x1; the paper's path A and path B."""
+    out = 4 * width
+    first, second = (1, stride) if "b" in tweak else (stride, 1)  # tweak B: "switches the strides" (Fig. 2a)
+    path = (
+        conv_bn(inp, width, 1, first),
+        conv_bn(width, width, 3, second, dilation),
+        conv_bn(width, out, 1, relu=False),
+    )
+    return Residual(path, shortcut(inp, out, stride, "d" in tweak))
+
+
+def basic(inp: int, width: int, stride: int, dilation: int, tweak: str) -> Residual:
+    """Two 3x3, for depths 18 and 34; tweak B has nothing to move here."""
+    path = (conv_bn(inp, width, 3, stride, dilation), conv_bn(width, width, 3, 1, dilation, relu=False))
+    return Residual(path, shortcut(inp, width, stride, "d" in tweak))
+
+
+def stem(tweak: str) -> nn.Sequential:
+    """(N, 3, H, W) -> (N, 64, H/4, W/4): a 7x7, or with tweak C three 3x3 (Fig. 2b; only the first has stride 2)."""
+    convs = (conv_bn(3, 32, 3, 2), conv_bn(32, 32, 3), conv_bn(32, 64, 3)) if "c" in tweak else (conv_bn(3, 64, 7, 2),)
+    return nn.Sequential(*convs, nn.MaxPool2d(3, 2, 1))
+
+
+@MODELS.register_module()
+class ResNet(Backbone):
+    """ResNet of any depth in `BLOCKS`; `stages` may leave out the ends, so that (4,) alone is the C4 detector's head.
+
+    (N, 3, H, W) -> a tuple of maps, one per built stage; without stage 1 the input is the previous stage's map.
+    Raises ValueError for options that do not exist, or weights that do not fit.
+    """
+
+    def __init__(
+        self,
+        depth: int = 50,
+        tweak: str = "",
+        stages: Sequence[int] = (1, 2, 3, 4),
+        output_stride: int = 32,
+        zero_gamma: bool = False,
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        weights: str | None = None,
+        sha256: str | None = None,
+    ) -> None:
+        super().__init__(frozen_stages, norm_eval)
+        require(depth in BLOCKS, "depth", depth, list(BLOCKS))
+        require(tweak in TWEAKS, "tweak", tweak, TWEAKS)
+        require(output_stride in GEOMETRY, "output_stride", output_stride, list(GEOMETRY))
+        built = tuple(range(stages[0], stages[-1] + 1)) if stages else ()
+        require(tuple(stages) == built and set(built) <= {1, 2, 3, 4} and built != (), "stages", stages, "runs of 1 to 4")
+        self.stages, self.depth, self.tweak = built, depth, tweak
+        self.expansion = 4 if depth >= 50 else 1
+        if 1 in built:
+            self.stem = stem(tweak)
+        for stage in built:
+            self.add_module(f"stage{stage}", self.make_stage(stage, *GEOMETRY[output_stride][stage - 1]))
+        self.channels = tuple(self.width(stage) for stage in built)
+        self.strides = tuple(min(2 ** (stage + 1), output_stride) for stage in built)
+        self.reset(zero_gamma)
+        if weights is not None:
+            self.load(weights, sha256)
+        self.freeze()
+
+    def width(self, stage: int) -> int:
+        """Channels that leave a stage; stage 0 is the stem."""
+        return self.expansion * 64 * 2 ** (stage - 1) if stage else 64
+
+    def make_stage(self, stage: int, stride: int, dilation: int, first_dilation: int) -> nn.Sequential:
+        """The residual blocks of one stage; the first one downsamples."""
+        block = bottleneck if self.expansion == 4 else basic
+        width, out = 64 * 2 ** (stage - 1), self.width(stage)
+        first = block(self.width(stage - 1), width, stride, first_dilation, self.tweak)
+        rest = (block(out, width, 1, dilation, self.tweak) for _ in range(BLOCKS[self.depth][stage - 1] - 1))
+        return nn.Sequential(first, *rest)
+
+    def reset(self, zero_gamma: bool) -> None:
+        """Xavier uniform (sec. 2.1); `zero_gamma` starts each block as the identity (sec. 3.1)."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.xavier_uniform_(module.weight)
+            elif isinstance(module, Residual) and zero_gamma:
+                nn.init.zeros_(module.path[-1].bn.weight)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        if 1 in self.stages:
+            x = self.stem(x)
+        maps = []
+        for stage in self.stages:
+            x = self.get_submodule(f"stage{stage}")(x)
+            maps.append(x)
+        return tuple(maps)
+
+    def stage_of(self, name: str) -> int:
+        return 0 if name.startswith("stem") else int(name.removeprefix("stage").split(".")[0])
+
+    def builds(self, name: str) -> bool:
+        part = name.split(".")[0]
+        return hasattr(self, part) or part not in ("stem", "stage1", "stage2", "stage3", "stage4")
+
+
+def require(holds: bool, name: str, value: object, known: object) -> None:
+    """Refuse an option's value, and say which ones exist."""
+    if not holds:
+        raise ValueError(f"ResNet: {name}={value!r} does not exist; choose from {known}")
