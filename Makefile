@@ -1,0 +1,41 @@
+# One place for every habit; .ci/run and tools/pipeline.sh call it.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+RECIPE ?= resnet50d_best
+
+.DEFAULT_GOAL := help
+.PHONY: help setup format check test demo leaderboard
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+setup: $(STAMP)  ## .venv with everything in it; takes no time when nothing changed
+
+# pip puts opencv-python and -headless into one folder, in no certain order; the headless one needs no libGL, so it is
+# laid on top.
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or make setup PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps opencv-python-headless -c constraints.txt
+	@touch $@
+
+format: setup  ## rewrite the code in the house style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: setup  ## lint, format and types; changes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: setup  ## every test that needs neither a GPU nor long training
+	$(BIN)/python -m pytest -m "not slow and not gpu"
+
+demo: setup  ## the whole pipeline on the embedded benchmark: make demo RECIPE=resnet50d_best
+	tools/pipeline.sh $(RECIPE)
+
+leaderboard: setup  ## results/ -> LEADERBOARD.md, leaderboard.csv, leaderboard.json
+	$(BIN)/python tools/leaderboard.py
