@@ -1,0 +1,138 @@
+"""The card that carries a trained backbone to another task: backbone.safetensors and, beside it, card.json.
+
+Also the map between our parameters' names and timm's (and torchvision's) ResNets, in both directions.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from engine.files import write_whole
+from engine.receipt import commit, versions
+
+from .base import Backbone, file_sha256
+
+WEIGHTS = "backbone.safetensors"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a task needs to know of a backbone, and where it came from. Mean and std are RGB in 0..255."""
+
+    name: str
+    tier: str
+    seed: int
+    backbone: dict
+    channels: list[int]
+    strides: list[int]
+    mean: list[float]
+    std: list[float]
+    sha256: str
+    metrics: dict[str, float]
+    feature_error: float
+    commit: str
+    versions: dict[str, str]
+    licences: dict[str, str]
+    folder: Path = field(default=Path("."), compare=False)
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / WEIGHTS
+
+    def slot(self, **options: object) -> dict:
+        """The backbone's config for another task: architecture, weights and their hash, and that task's options."""
+        return dict(self.backbone) | {"weights": str(self.weights), "sha256": self.sha256} | options
+
+
+def read_card(path: str | Path) -> Card:
+    """Read card.json. Raises FileNotFoundError, or ValueError that names what is wrong with it."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"card {path} does not exist; make it with tools/export.py")
+    try:
+        data = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    known = {f.name for f in fields(Card)} - {"folder"}
+    if not isinstance(data, dict) or data.keys() != known:
+        wrong = sorted(known ^ set(data)) if isinstance(data, dict) else ["not an object"]
+        raise ValueError(f"{path} is not a backbone's card; missing or strange: {', '.join(wrong)}")
+    return Card(**data, folder=path.parent)
+
+
+def write_card(
+    folder: Path, backbone: Backbone, config: dict, metrics: dict[str, float], feature_error: float, **about: object
+) -> Card:
+    """Write both files, the card last; `about` is name, tier, seed, mean, std and licences."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in backbone.state_dict().items()}
+    write_whole(folder / WEIGHTS, lambda part: save_file(state, part))
+    code, dirty = commit()
+    card = Card(
+        backbone=config,
+        channels=list(backbone.channels),
+        strides=list(backbone.strides),
+        sha256=file_sha256(folder / WEIGHTS),
+        metrics=metrics,
+        feature_error=feature_error,
+        commit=code + ("+dirty" if dirty else ""),
+        versions=versions(),
+        folder=folder,
+        **about,  # type: ignore[arg-type]
+    )
+    data = {key: value for key, value in asdict(card).items() if key != "folder"}
+    write_whole(folder / "card.json", lambda part: part.write_text(json.dumps(data, indent=1) + "\n"))
+    return card
+
+
+def arrived_percent(card: Card, *modules: nn.Module) -> float:
+    """The share of the card's tensors that stand bit for bit in these modules, under the same names."""
+    exported = load_file(card.weights)
+    found: dict[str, Tensor] = {}
+    for module in modules:
+        found |= module.state_dict()
+    same = sum(name in found and torch.equal(found[name].cpu(), tensor) for name, tensor in exported.items())
+    return 100 * same / len(exported)
+
+
+def timm_name(name: str, deep_stem: bool) -> str:
+    """Our parameter's name -> timm's; torchvision's is the same where the stem is one 7x7."""
+    rules = [
+        (r"head\.", "fc."),
+        (r"stage(\d)\.(\d+)\.shortcut\.1\.conv", r"layer\1.\2.downsample.1"),
+        (r"stage(\d)\.(\d+)\.shortcut\.1\.bn", r"layer\1.\2.downsample.2"),
+        (r"stage(\d)\.(\d+)\.shortcut\.conv", r"layer\1.\2.downsample.0"),
+        (r"stage(\d)\.(\d+)\.shortcut\.bn", r"layer\1.\2.downsample.1"),
+        *((rf"stage(\d)\.(\d+)\.path\.{i}\.(conv|bn)", rf"layer\1.\2.\g<3>{i + 1}") for i in range(3)),
+    ]
+    if deep_stem:  # timm: conv1 = (conv, bn, act, conv, bn, act, conv), then bn1
+        rules += [(rf"stem\.{i}\.conv", f"conv1.{3 * i}") for i in range(3)]
+        rules += [(r"stem\.0\.bn", "conv1.1"), (r"stem\.1\.bn", "conv1.4"), (r"stem\.2\.bn", "bn1")]
+    else:
+        rules += [(r"stem\.0\.conv", "conv1"), (r"stem\.0\.bn", "bn1")]
+    for ours, theirs in rules:
+        renamed, hits = re.subn("^" + ours, theirs, name)
+        if hits:
+            return renamed
+    raise ValueError(f"{name} is not a parameter of our ResNet")
+
+
+def to_timm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our state dict (with `head.*` or without) under timm's names."""
+    deep = "stem.2.conv.weight" in state
+    return {timm_name(name, deep): tensor for name, tensor in state.items()}
+
+
+def from_timm(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
+    """timm's state dict under our `names`. Raises ValueError that names what is missing or left over."""
+    names = list(names)
+    theirs = {timm_name(name, "stem.2.conv.weight" in names): name for name in names}
+    misfits = sorted(theirs.keys() ^ state.keys())
+    if misfits:
+        raise ValueError(f"these weights are of another architecture, see {', '.join(misfits[:4])}")
+    return {name: state[their] for their, name in theirs.items()}

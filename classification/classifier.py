@@ -1,0 +1,75 @@
+"""A backbone, global average pooling and one fully-connected layer, trained on soft targets.
+
+The tricks of sec. 5 that change the loss meet here, in the paper's order: smooth the labels, mix the images, add the
+teacher's term. Each is None unless its slot is set.
+"""
+
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from backbones.registry import MODELS as BACKBONES
+
+from .registry import MODELS
+from .tricks.distillation import Teacher
+from .tricks.label_smoothing import smooth
+from .tricks.mixup import mix_up
+
+
+class Head(nn.Linear):
+    """Maps of a backbone -> logits (N, K): average pooling and the output layer of Fig. 1."""
+
+    def forward(self, maps: tuple[Tensor, ...]) -> Tensor:
+        return super().forward(maps[-1].mean((2, 3)))
+
+
+@MODELS.register_module()
+class ImageClassifier(BaseModel):
+    """Normalised images (N, 3, H, W) and labels (N,) -> losses, predictions, or logits (N, num_classes)."""
+
+    def __init__(
+        self,
+        backbone: dict,
+        num_classes: int,
+        smoothing: dict | None = None,
+        mix: dict | None = None,
+        teacher: dict | None = None,
+        data_preprocessor: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor)
+        self.backbone = BACKBONES.build(backbone)
+        self.head = Head(self.backbone.channels[-1], num_classes)
+        nn.init.xavier_uniform_(self.head.weight)  # sec. 2.1, as all other weights
+        nn.init.zeros_(self.head.bias)
+        self.num_classes, self.smoothing, self.mix = num_classes, smoothing, mix
+        # in a tuple, so that its 60 M parameters stay out of our state dict, optimiser and DDP
+        self.teacher = (Teacher(**teacher),) if teacher else ()
+
+    def forward(self, inputs: Tensor, labels: Tensor | None = None, mode: str = "tensor") -> Any:
+        if mode == "loss":
+            assert labels is not None
+            return {"loss": self.loss(inputs, labels)}
+        logits = self.head(self.backbone(inputs))
+        if mode == "predict":
+            assert labels is not None
+            return [{"logits": z, "label": y} for z, y in zip(logits, labels, strict=True)]
+        return logits
+
+    def targets(self, labels: Tensor) -> Tensor:
+        """Labels (N,) -> probabilities (N, K)."""
+        if self.smoothing:
+            return smooth(labels, self.num_classes, **self.smoothing)
+        return F.one_hot(labels, self.num_classes).float()
+
+    def loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The mean cross entropy to the (smoothed, mixed) truth, plus the teacher's term (eq. 6)."""
+        targets = self.targets(labels)
+        if self.mix:
+            images, targets = mix_up(images, targets, **self.mix)
+        logits = self.head(self.backbone(images)).float()
+        with torch.autocast(images.device.type, enabled=False):
+            hard = F.cross_entropy(logits, targets)
+        return self.teacher[0].add(hard, logits, images) if self.teacher else hard

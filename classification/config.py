@@ -1,0 +1,103 @@
+"""From a recipe's name to a complete Config: baseline, the recipe's differences, the tricks, then the run's facts."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from backbones.registry import MODELS as BACKBONES
+from engine.batch import Batch
+
+from .data import list_images
+from .tricks import BAG, apply, nearest
+from .tricks.schedule import schedulers
+
+FOLDER = Path(__file__).parent
+RECIPES = FOLDER / "recipes"
+
+
+def names() -> list[str]:
+    """All recipes."""
+    return sorted(path.stem for path in RECIPES.glob("*.py"))
+
+
+def load(recipe: str, sets: dict[str, Any] | None = None) -> Config:
+    """The recipe's Config with its tricks applied, for the paper tier.
+
+    `sets` are dotted keys set before the tricks are applied, as in {"tricks.mixup": None, "max_epochs": 10}.
+    Raises ValueError for a recipe or key that does not exist, with the nearest name.
+    """
+    if recipe not in names():
+        raise ValueError(f"recipe {recipe!r} does not exist; {nearest(recipe, names())}")
+    cfg = Config.fromfile(RECIPES / f"{recipe}.py")
+    cfg.merge_from_dict(sets or {})
+    check(cfg)
+    apply(cfg, cfg.pop("tricks", {}))
+    return cfg
+
+
+def check(cfg: Config) -> None:
+    """Refuse keys that nothing reads."""
+    baseline = Config.fromfile(FOLDER / "baseline.py")
+    for key in set(cfg) - set(baseline) - {"tricks"}:
+        raise ValueError(f"key {key!r} does not exist; {nearest(key, [*baseline, 'tricks'])}")
+    for trick in set(cfg.get("tricks", {})) - set(BAG):
+        raise ValueError(f"trick {trick!r} does not exist; {nearest(trick, list(BAG))}")
+    unknown = strangers(cfg, baseline)
+    if unknown:
+        raise ValueError(unknown)
+    check_backbone(cfg.model.backbone)
+
+
+def strangers(cfg: ConfigDict, known: ConfigDict, where: str = "") -> str:
+    """The first key of a nested dict that the baseline does not have, as a message; "" where there is none."""
+    for key, value in cfg.items():
+        path = f"{where}{key}"
+        if path in ("tricks", "model.backbone"):
+            continue
+        if key not in known:
+            return f"key {path!r} does not exist; {nearest(key, list(known))}"
+        if isinstance(value, dict) and isinstance(known[key], dict):
+            found = strangers(value, known[key], path + ".")
+            if found:
+                return found
+    return ""
+
+
+def check_backbone(backbone: ConfigDict) -> None:
+    """Refuse options that the backbone's class does not take."""
+    cls = BACKBONES.get(backbone.type)
+    if cls is None:
+        raise ValueError(f"backbone {backbone.type!r} does not exist; {nearest(backbone.type, ['backbones.ResNet'])}")
+    known = list(inspect.signature(cls).parameters)
+    for option in backbone:
+        if option != "type" and option not in known:
+            raise ValueError(f"key 'model.backbone.{option}' does not exist; {nearest(option, known)}")
+
+
+def check_data(cfg: Config) -> None:
+    """Refuse, before anything is trained, data that is missing or not what the recipe counts on."""
+    for split, expected in (("train", cfg.data.num_train), ("val", cfg.data.num_val)):
+        classes, files, _ = list_images(cfg.data.root, split)
+        found = f"{cfg.data.root}/{split} holds {len(files)} images in {len(classes)} classes"
+        if (len(files), len(classes)) != (expected, cfg.model.num_classes):
+            raise ValueError(
+                f"{found}, {cfg.data.name} has {expected} in {cfg.model.num_classes}; complete it, or use "
+                f"--set data.num_{split}={len(files)} model.num_classes={len(classes)}"
+            )
+
+
+def finish(cfg: Config, batch: Batch) -> Config:
+    """Turn `global_batch`, `max_epochs`, `schedule` and `data` into what the Runner reads. The recipe's keys go."""
+    data, epochs = cfg.pop("data"), cfg.pop("max_epochs")
+    for loader in (cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset):
+        loader.update(root=data.root, num_classes=cfg.model.num_classes)
+    cfg.train_dataloader.batch_size = batch.per_device
+    cfg.optim_wrapper.accumulative_counts = batch.accumulation
+    iterations = data.num_train // (batch.per_device * batch.devices)
+    cfg.param_scheduler = schedulers(iterations, epochs, **cfg.pop("schedule"))
+    cfg.train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=1)
+    cfg.val_cfg = dict()
+    cfg.pop("global_batch")
+    return cfg

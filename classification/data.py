@@ -1,0 +1,97 @@
+"""Class folders of JPEGs (the layout of ImageNet-1k): root/train/<class>/*.jpg, root/val/<class>/*.jpg.
+
+Workers decode, crop, flip and jitter in uint8; see `augment`.
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from torch.utils.data import Dataset
+
+from .augment import CROPS, jitter
+from .registry import DATASETS
+
+LAYOUT = "expected {root}/{split}/<class>/*.jpg, one folder a class"
+SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+
+def list_images(root: str | Path, split: str) -> tuple[list[str], list[str], np.ndarray]:
+    """Class names, files and labels in sorted order. Raises FileNotFoundError that names the folder and its layout."""
+    folder = Path(root) / split
+    layout = LAYOUT.format(root=root, split=split)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"image folder {folder} does not exist; {layout}")
+    classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+    files, labels = [], []
+    for label, name in enumerate(classes):
+        found = sorted(str(path) for path in (folder / name).iterdir() if path.suffix.lower() in SUFFIXES)
+        if not found:
+            raise FileNotFoundError(f"class folder {folder / name} holds no image; {layout}")
+        files += found
+        labels += [label] * len(found)
+    if not files:
+        raise FileNotFoundError(f"image folder {folder} is empty; {layout}")
+    return classes, files, np.array(labels)
+
+
+def decode(path: str) -> np.ndarray:
+    """An RGB image (H, W, 3) in uint8. Raises ValueError that names a file which is truncated or no image."""
+    data = Path(path).read_bytes()
+    # OpenCV fills what a truncated JPEG lacks with grey and says nothing, so look for the end-of-image marker
+    truncated = data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-64:]
+    image = None if truncated or not data else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise ValueError(f"{path} is {'a truncated JPEG' if truncated else 'no image'}; mend it, or set skip_broken=True")
+    return image
+
+
+@DATASETS.register_module()
+class ImageFolder(Dataset):
+    """Samples are dicts: inputs, a uint8 RGB array (size_px, size_px, 3), and labels, an int.
+
+    With `skip_broken` a file that cannot be decoded is named once and the next one stands in for it in training;
+    in validation its label becomes -1, which the metric leaves out and counts.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        split: str,
+        num_classes: int,
+        crop: dict,
+        flip: float = 0.0,
+        jitter: dict | None = None,
+        skip_broken: bool = False,
+    ) -> None:
+        self.classes, self.files, self.labels = list_images(root, split)
+        if len(self.classes) != num_classes:
+            raise ValueError(f"{root}/{split} has {len(self.classes)} class folders, the recipe expects {num_classes}")
+        self.metainfo = {"classes": self.classes}
+        self.split, self.flip, self.jitter, self.skip_broken = split, flip, jitter, skip_broken
+        options = dict(crop)
+        self.crop, self.crop_options = CROPS[options.pop("type")], options
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        try:
+            image, label = decode(self.files[index]), int(self.labels[index])
+        except ValueError as error:
+            if not self.skip_broken:
+                raise
+            warnings.warn(f"skipped: {error}", stacklevel=1)
+            if self.split == "train":
+                return self[(index + 1) % len(self)]
+            image, label = np.zeros((8, 8, 3), np.uint8), -1
+        return {"inputs": np.ascontiguousarray(self.transform(image)), "labels": label}
+
+    def transform(self, image: np.ndarray) -> np.ndarray:
+        """Steps 2 to 4 of sec. 2.1."""
+        image = self.crop(image, **self.crop_options)
+        if self.flip and np.random.random() < self.flip:
+            image = cv2.flip(image, 1)
+        return jitter(image, **self.jitter) if self.jitter else image

@@ -1,0 +1,65 @@
+"""A trained classifier as files: the backbone's card for other tasks, and head.safetensors for a student's teacher."""
+
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from backbones.base import summary
+from backbones.card import Card, read_card, write_card
+from backbones.registry import MODELS as BACKBONES
+from engine.files import write_whole
+
+from .classifier import Head, ImageClassifier
+
+HEAD = "head.safetensors"
+# Ours is Apache-2.0; the weights inherit what their data asks, and ImageNet's images are for research use only.
+LICENCES = {
+    "imagenet1k": "research only (ImageNet terms of access)",
+    "mini": "synthetic, see mini/LICENSES.md",
+}
+
+
+def build(cfg: Config, state: dict[str, Tensor]) -> ImageClassifier:
+    """The classifier of a Config with these weights. Raises ValueError that names the keys which do not fit."""
+    model = ImageClassifier(backbone=cfg.model.backbone, num_classes=cfg.model.num_classes)
+    own = model.state_dict()
+    misfits = sorted(own.keys() ^ state.keys()) or sorted(k for k in own if own[k].shape != state[k].shape)
+    if misfits:
+        raise ValueError(f"the checkpoint does not fit the recipe: {len(misfits)} keys, {summary(misfits)}")
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def export(model: ImageClassifier, cfg: Config, folder: Path, metrics: dict[str, float], **about: object) -> Card:
+    """Write card, backbone and head; `about` is name, tier and seed. The card holds the exported features' error."""
+    head = {name: tensor.detach().cpu().contiguous() for name, tensor in model.head.state_dict().items()}
+    write_whole(folder / HEAD, lambda part: save_file(head, part))
+    config = {k: v for k, v in cfg.model.backbone.to_dict().items() if k != "zero_gamma"}  # an initialisation only
+    scaler = cfg.model.data_preprocessor
+    data = LICENCES.get(cfg.data.name, "unknown")
+    about |= {"mean": list(scaler.mean), "std": list(scaler.std)}
+    about["licences"] = {"code": "Apache-2.0", "weights": data, "data": data}
+    card = write_card(folder, model.backbone, config, metrics, float("nan"), **about)
+    error = feature_error(model.backbone, card)
+    return write_card(folder, model.backbone, config, metrics, error, **about)
+
+
+@torch.no_grad()
+def feature_error(trunk: nn.Module, card: Card, px: int = 64) -> float:
+    """The greatest difference between the classifier's trunk and the exported backbone on one fixed random image."""
+    image = torch.randn(1, 3, px, px, generator=torch.Generator().manual_seed(0))
+    again = BACKBONES.build(card.slot()).eval()
+    trunk = trunk.cpu().eval()
+    return max(float((a - b).abs().max()) for a, b in zip(trunk(image), again(image), strict=True))
+
+
+def read_classifier(card_path: str | Path) -> nn.Module:
+    """An exported classifier, normalised images (N, 3, H, W) -> logits (N, K). Raises as `read_card` does."""
+    card = read_card(card_path)
+    weights = load_file(card.folder / HEAD)
+    head = Head(card.channels[-1], len(weights["bias"]))
+    head.load_state_dict(weights)
+    return nn.Sequential(BACKBONES.build(card.slot()), head)

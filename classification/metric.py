@@ -1,0 +1,54 @@
+"""Top-1 and top-5 accuracy in percent, and compact outputs from which both can be scored again without a GPU."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.dist import is_main_process
+from mmengine.evaluator import BaseMetric
+
+from engine.files import write_whole
+
+from .registry import METRICS
+
+KEPT = 5
+
+
+def topk(ranked: np.ndarray, labels: np.ndarray, k: int) -> float:
+    """The share in percent of labels (N,) among the first k of `ranked` (N, KEPT), best class first."""
+    return float((ranked[:, :k] == labels[:, None]).any(1).mean() * 100)
+
+
+@METRICS.register_module()
+class TopK(BaseMetric):
+    """Scores each image once, under any number of processes; `outputs` is where the .npz goes, if anywhere.
+
+    It holds, an image a row: label, the best five classes, their logits, and the logits' mean (for Figure 4 of the
+    paper: the gap between the best and the mean of the rest).
+    """
+
+    def __init__(self, k: Sequence[int] = (1, 5), outputs: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.k, self.outputs = tuple(k), outputs
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        for sample in data_samples:
+            logits = sample["logits"].float().cpu()
+            values, classes = logits.topk(min(KEPT, len(logits)))
+            self.results.append((int(sample["label"]), classes.numpy(), values.numpy(), float(logits.mean())))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        labels, ranked, logits, means = (np.array(column) for column in zip(*results, strict=True))
+        kept = labels >= 0  # -1 stands for a file that could not be read
+        table = {"labels": labels[kept], "ranked": ranked[kept], "logits": logits[kept], "logits_mean": means[kept]}
+        if self.outputs and is_main_process():
+            write_whole(self.outputs, lambda part: save_table(part, table))
+        scores = {f"top{k}": topk(table["ranked"], table["labels"], k) for k in self.k}
+        return scores | {"samples_scored": int(kept.sum())}
+
+
+def save_table(path: Path, table: dict[str, np.ndarray]) -> None:
+    """A compressed .npz under exactly this name (np.savez would add a suffix)."""
+    with path.open("wb") as file:
+        np.savez_compressed(file, **table)

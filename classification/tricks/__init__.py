@@ -1,0 +1,48 @@
+"""The bag of tricks: one file a trick, each the owner of its own slots in the Config, so that they commute."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from inspect import signature
+
+from mmengine.config import Config
+
+from .amp import amp
+from .distillation import distillation
+from .label_smoothing import label_smoothing
+from .large_batch import large_batch
+from .mixup import mixup
+from .no_bias_decay import no_bias_decay
+from .schedule import schedule
+from .zero_gamma import zero_gamma
+
+# in the paper's order (Tables 4 and 6)
+BAG: dict[str, Callable[..., None]] = {
+    "large_batch": large_batch,
+    "zero_gamma": zero_gamma,
+    "no_bias_decay": no_bias_decay,
+    "amp": amp,
+    "schedule": schedule,
+    "label_smoothing": label_smoothing,
+    "distillation": distillation,
+    "mixup": mixup,
+}
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """What to say of a name that does not exist."""
+    close = get_close_matches(name, known, 1)
+    return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(sorted(known))}"
+
+
+def apply(cfg: Config, tricks: dict[str, dict | None]) -> None:
+    """Switch on each trick whose options are not None. Raises ValueError for a trick or option that does not exist."""
+    for name, options in tricks.items():
+        if name not in BAG:
+            raise ValueError(f"trick {name!r} does not exist; {nearest(name, list(BAG))}")
+        if options is None:
+            continue
+        known = list(signature(BAG[name]).parameters)[1:]
+        for option in options:
+            if option not in known:
+                raise ValueError(f"trick {name} has no option {option!r}; {nearest(option, known or ['none'])}")
+        BAG[name](cfg, **options)

@@ -1,0 +1,24 @@
+"""Mixup (sec. 5.4, eq. 7 and 8; Zhang et al. 2018): train on weighted sums of two examples only. Free, more epochs.
+
+One lambda a batch, as in mixup's own code and the paper's authors'. The partner is a random permutation of the batch;
+the authors' code reverses the batch, which pairs the same way once the order is shuffled.
+"""
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import Tensor
+
+
+def mixup(cfg: Config, alpha: float = 0.2) -> None:
+    """Set the slot `model.mix`."""
+    if alpha <= 0:
+        raise ValueError(f"mixup: alpha of the Beta(alpha, alpha) distribution must be positive, not {alpha}")
+    cfg.model.mix = dict(alpha=alpha)
+
+
+def mix_up(images: Tensor, targets: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    """Images (N, 3, H, W) and probabilities (N, K), each mixed with a partner by the same lambda ~ Beta(alpha, alpha)."""
+    share = float(np.random.beta(alpha, alpha))
+    partner = torch.randperm(len(images), device=images.device)
+    return images.lerp(images[partner], 1 - share), targets.lerp(targets[partner], 1 - share)

@@ -1,0 +1,49 @@
+"""One checkpoint a run, `latest.pth`, written whole after every epoch: a kill costs at most the epoch under way."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from safetensors.torch import load_file
+from torch import Tensor
+
+from .files import write_whole
+from .registry import HOOKS
+
+LATEST = "latest.pth"
+
+
+@HOOKS.register_module()
+class WholeCheckpoint(Hook):
+    """Weights, optimiser, schedule and position after each epoch.
+
+    mmengine's own hook deletes the old file before the new one stands, and its pointer file can be cut short.
+    """
+
+    priority = "VERY_LOW"
+
+    def after_train_epoch(self, runner: Any) -> None:
+        if is_main_process():
+            write_whole(
+                Path(runner.work_dir) / LATEST, lambda part: runner.save_checkpoint(str(part.parent), part.name)
+            )
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """A state dict from .safetensors, or from a .pth read with `weights_only=True` (it may come from elsewhere).
+
+    Raises FileNotFoundError, or ValueError where the file holds more than weights or is cut short.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"checkpoint {path} does not exist")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path} is not a plain, whole checkpoint of weights: {reason}") from error
+    return state.get("state_dict", state.get("model", state))

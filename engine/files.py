@@ -1,0 +1,25 @@
+"""Files that matter are written whole or not at all."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a file beside `path`, then rename it there; a failure leaves what stood there untouched.
+
+    Raises OSError that names the file, for example on a full disk.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(part)
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        raise OSError(error.errno, f"{path} could not be written, what stood there is kept: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)

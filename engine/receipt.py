@@ -1,0 +1,45 @@
+"""What a number was made with: commit, versions, device. Part of every card and every result."""
+
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "onedl-mmengine", "onedl-mmcv")
+DOWNSTREAM = ("onedl-mmdetection", "onedl-mmsegmentation")
+
+
+def git(*words: str) -> str:
+    """A git command's output in our own checkout, "" where there is none."""
+    run = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
+    return run.stdout.strip()
+
+
+def commit() -> tuple[str, bool]:
+    """The commit that runs, and whether tracked files differ from it."""
+    return git("rev-parse", "HEAD") or "unknown", bool(git("status", "--porcelain", "--untracked-files=no"))
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that move numbers."""
+    found = {"python": sys.version.split()[0]}
+    for package in PACKAGES + DOWNSTREAM:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def device() -> str:
+    """The device's own name."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")] if (
+        Path("/proc/cpuinfo").exists()
+    ) else []
+    return model[0].split(":")[1].strip() if model else platform.processor() or platform.machine()
