@@ -1,0 +1,73 @@
+"""A card and a protocol -> the mmengine Config of one detection run. Fairness: only what the card says is filled in.
+
+From the card come the backbone slots (trunk and RoI head), the channels that leave them, and the normalisation the
+backbone was trained with; from the caller, the data root. Everything else is the protocol, whoever is measured.
+"""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from backbones.card import Card
+
+PROTOCOLS = ("faster_rcnn_voc", "faster_rcnn_fpn_voc")
+LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
+
+
+def load(card: Card, protocol: str = "faster_rcnn_voc", data_root: str | Path = "data/voc") -> Config:
+    """The protocol with the card's backbone in its slots; raises ValueError for a protocol that does not exist."""
+    if protocol not in PROTOCOLS:
+        near = get_close_matches(protocol, PROTOCOLS, cutoff=0) or PROTOCOLS
+        raise ValueError(f"detection protocol {protocol!r} does not exist; did you mean {' or '.join(near)}?")
+    cfg = Config.fromfile(Path(__file__).with_name(f"{protocol}.py"))
+    fill(cfg.model, card)
+    for part in parts(cfg._cfg_dict):
+        if "data_root" in part:
+            part.data_root = str(data_root)
+    return cfg
+
+
+def fill(model: Any, card: Card) -> None:
+    """Put the card into each backbone slot, and its channels and normalisation where the protocol repeats them."""
+    for part in list(parts(model)):
+        if "backbone" in part:
+            slot = dict(part.backbone)
+            slot.pop("type")
+            part.backbone = card.slot(**slot)
+    model.data_preprocessor.update(mean=list(card.mean), std=list(card.std))
+    if "in_channels" in model.neck:  # FPN
+        model.neck.in_channels = list(card.channels)
+    else:
+        trunk, head = card.channels[2:4]
+        model.rpn_head.in_channels = model.roi_head.bbox_roi_extractor.out_channels = trunk
+        model.roi_head.bbox_head.in_channels = head
+
+
+def parts(node: Any) -> Iterator[Any]:
+    """Every dict within a config, the outermost first."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            yield from parts(child)
+
+
+def check_data(cfg: Config) -> None:
+    """Raise FileNotFoundError, before anything is trained, if a data set's list or folders are missing or empty."""
+    for part in parts(cfg._cfg_dict):
+        if "ann_file" in part:
+            root, year = Path(part.data_root), Path(part.data_root, part.data_prefix.sub_data_root)
+            missing = [p for p in (root / part.ann_file, year / "JPEGImages", year / "Annotations") if is_empty(p)]
+            if missing:
+                raise FileNotFoundError(f"VOC data: {missing[0]} is missing or empty; expected {root}/{LAYOUT}")
+
+
+def is_empty(path: Path) -> bool:
+    """Whether a folder or file is missing, or has nothing in it."""
+    if path.is_dir():
+        return next(path.iterdir(), None) is None
+    return not path.is_file() or path.stat().st_size == 0

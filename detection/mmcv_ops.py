@@ -1,0 +1,53 @@
+"""A stand-in for mmcv's compiled ops, on torchvision's kernels: plain `pip install onedl-mmcv` brings none.
+
+mmdet cannot be imported without the module `mmcv._ext`, but our protocols need only its `nms` (RoIAlign can ask
+torchvision by itself: `use_torchvision=True`). Where the compiled module exists, it is used. mmseg needs neither.
+"""
+
+import sys
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+import torchvision
+from torch import Tensor
+
+NAME = "mmcv._ext"
+
+
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) -> Tensor:
+    """(N, 4), (N,) -> indices of the boxes kept, best first. mmcv's `offset` 1 is the width x2 - x1 + 1."""
+    if offset:
+        boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
+    return torchvision.ops.nms(boxes.float(), scores.float(), iou_threshold)
+
+
+def missing(op: str) -> Callable[..., Any]:
+    """A function that says which op is not there, once somebody calls it."""
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"mmcv op `{op}` needs compiled ops, and onedl-mmcv was installed without them")
+
+    return refuse
+
+
+class Ops(ModuleType):
+    """`mmcv._ext`: `nms`, and a refusal under any other name."""
+
+    def __init__(self) -> None:
+        super().__init__(NAME, __doc__)
+        self.__spec__ = ModuleSpec(NAME, loader=None)  # mmcv looks the spec up to learn whether ops exist
+        self.nms = nms
+
+    def __getattr__(self, op: str) -> Callable[..., Any]:
+        if op.startswith("__"):
+            raise AttributeError(op)
+        return missing(op)
+
+
+def install() -> None:
+    """Supply `mmcv._ext` if the compiled one is missing; calling it again does nothing."""
+    if NAME not in sys.modules and find_spec(NAME) is None:
+        sys.modules[NAME] = Ops()
