@@ -57,7 +57,7 @@ SOURCES: tuple[tuple[str, tuple[str, ...], dict], ...] = (
 )
 
 
-def values(recipe: str) -> dict[str, Value]:
+def values_of(recipe: str) -> dict[str, Value]:
     """All the paper says of a recipe, by metric; empty for a recipe that is not the paper's."""
     return {
         metric: Value(value, table)

@@ -12,7 +12,7 @@ from itertools import product
 from statistics import mean, stdev
 from typing import NamedTuple
 
-from . import paper
+from .paper import Value, values_of
 from .results import METRICS, Result
 
 TIERS = ("paper", "mini", "smoke")  # the order of the tables
@@ -46,7 +46,7 @@ class Row:
     cells: dict[str, Cell]
     params_m: float | None
     gmacs: float | None
-    paper: dict[str, paper.Value] = field(default_factory=dict)
+    paper: dict[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def row(recipe: str, results: list[Result]) -> Row:
         {metric: cell(values[metric]) for metric in COLUMNS if metric in values},
         sized[0].params_m if sized else None,
         sized[0].gmacs if sized else None,
-        paper.values(recipe) if results[0].tier == "paper" else {},
+        values_of(recipe) if results[0].tier == "paper" else {},
     )
 
 

@@ -27,8 +27,8 @@ SYNTHETIC = "The `mini` data are synthetic scenes: these numbers say nothing abo
 NOTES = {"mini": SYNTHETIC, "smoke": f"{SYNTHETIC} `smoke` trains for two steps: it shows that the code runs."}
 HOW_TO_READ = (
     "Percent; mean ± standard deviation over n seeds of pre-training and fine-tuning together (n - 1 degrees of "
-    "freedom); (n=1) is one run, and says nothing of the noise. Rows are ordered by top-1. Params and GMACs (multiply-adds, the "
-    "paper's FLOPs) are the whole classifier's at the tier's input size. A dash: not run."
+    "freedom); (n=1) is one run, and says nothing of the noise. Rows are ordered by top-1. Params and GMACs "
+    "(multiply-adds, the paper's FLOPs) are the whole classifier's at the tier's input size. A dash: not run."
 )
 MARKERS = ("<!-- leaderboard -->", "<!-- /leaderboard -->")
 TOP_ROWS = 5

@@ -1,0 +1,216 @@
+import errno
+import json
+import multiprocessing
+import os
+import resource
+from dataclasses import asdict, replace
+from hashlib import sha256
+
+import pytest
+
+from leaderboard.results import Result, changed_keys, fingerprint, read, read_all, write
+
+
+def a_result(**changes):
+    config = changes.pop("config", {"lr": 0.1, "sizes": [1, 2]})
+    fields = dict(
+        tier="mini",
+        recipe="resnet50d_best",
+        stage="classification",
+        protocol="imagenet",
+        protocol_hash="a" * 64,
+        seed=0,
+        metrics={"top1": 61.5, "top5": 90.25},
+        samples_scored=500,
+        params_m=25.6,
+        gmacs=4.33,
+        arrived_percent=None,
+        feature_error=None,
+        global_batch=64,
+        lr=0.1,
+        steps=300,
+        precision="bf16",
+        device="cpu",
+        devices=1,
+        seconds=12.5,
+        commit="c0ffee",
+        dirty=False,
+        versions={"torch": "2.14.1"},
+        command="tools/train.py classification resnet50d_best",
+        config=config,
+        config_hash=fingerprint(config),
+    )
+    return Result(**fields | changes)
+
+
+def a_detection(**changes):
+    scores = {"map_voc07": 40.5, "map_area": 41.5}
+    downstream = dict(params_m=None, gmacs=None, arrived_percent=100.0, feature_error=0.0)
+    return a_result(**dict(stage="detection", protocol="faster_rcnn_voc", metrics=scores) | downstream | changes)
+
+
+def store(root, result):
+    path = root / result.folder / "metrics.json"
+    write(result, path)
+    return path
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    for result in (a_result(), a_detection()):
+        assert read(store(tmp_path, result)) == result
+
+
+def test_a_file_is_plain_json_with_every_field(tmp_path):
+    data = json.loads(store(tmp_path, a_result()).read_text())
+    assert data == asdict(a_result()) and data["schema"] == 1
+
+
+def test_the_place_follows_from_the_content():
+    assert str(a_result(seed=3).folder) == "mini/resnet50d_best/seed3/classification"
+    assert str(a_detection().folder) == "mini/resnet50d_best/seed0/detection"
+    assert str(a_detection(protocol="faster_rcnn_fpn_voc").folder).endswith("seed0/detection-faster_rcnn_fpn_voc")
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, failing):
+    path = store(tmp_path, a_result())
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, failing, full)
+    with pytest.raises(OSError, match="metrics.json.*No space left") as caught:
+        write(a_result(seconds=99.0), path)
+    assert caught.value.errno == errno.ENOSPC and "\n" not in str(caught.value)
+    assert path.read_bytes() == before and os.listdir(path.parent) == ["metrics.json"]
+
+
+def test_a_write_that_the_kernel_cuts_short_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = store(tmp_path, a_result())
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # the 101st byte of a file fails, as on a full disk
+    try:
+        with pytest.raises(OSError, match="metrics.json"):
+            write(a_result(seconds=99.0), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before and os.listdir(path.parent) == ["metrics.json"]
+
+
+def write_often(root, seed):
+    for seconds in range(30):
+        store(root, a_result(seed=seed, seconds=float(seconds)))
+        store(root, a_result(seed=9, seconds=float(seconds)))  # both writers write this one
+
+
+def test_two_writers_at_once_lose_nothing(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=write_often, args=(tmp_path, seed)) for seed in (0, 1)]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        assert read_all(tmp_path)[1] == []  # a reader never meets half a file
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    results, problems = read_all(tmp_path)
+    assert sorted(result.seed for result in results) == [0, 1, 9] and problems == []
+    assert {result.seconds for result in results} == {29.0}
+
+
+FAULTS = {
+    "missing field seconds": lambda data: data.pop("seconds"),
+    "unknown field 'mood'": lambda data: data.update(mood="good"),
+    "top1 is 104.5, outside 0 to 100": lambda data: data["metrics"].update(top1=104.5),
+    "top1 is -1, outside 0 to 100": lambda data: data["metrics"].update(top1=-1),
+    "metric top5 is missing": lambda data: data["metrics"].pop("top5"),
+    "metrics is": lambda data: data["metrics"].update(top1="61.5"),
+    "seed is '0', not": lambda data: data.update(seed="0"),
+    "seed is True, not": lambda data: data.update(seed=True),
+    "dirty is 0, not": lambda data: data.update(dirty=0),
+    "stage is 'dreaming'": lambda data: data.update(stage="dreaming"),
+    "schema is 2": lambda data: data.update(schema=2),
+    "command is empty": lambda data: data.update(command=""),
+    "versions is empty": lambda data: data.update(versions={}),
+    "gmacs is missing": lambda data: data.update(gmacs=None),
+    "samples_scored is 0, less than 1": lambda data: data.update(samples_scored=0),
+    "recipe is '../up', not a name": lambda data: data.update(recipe="../up"),
+    "config_hash is not the fingerprint": lambda data: data["config"].update(lr=0.2),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_incomplete_or_impossible_receipt_is_refused_by_name(tmp_path, fault):
+    path = store(tmp_path, a_result())
+    data = json.loads(path.read_text())
+    FAULTS[fault](data)
+    path.write_text(json.dumps(data))
+    with pytest.raises(ValueError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: {fault}") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "\xff", '{"seed": NaN}', '{"seed": 1, "seed": 2}', "[" * 100_000]
+)
+def test_a_corrupt_file_is_named_in_one_line(tmp_path, text):
+    path = tmp_path / "metrics.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match="metrics.json: ") as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_downstream_result_has_to_tell_what_arrived():
+    with pytest.raises(ValueError, match="arrived_percent is missing"):
+        a_detection(arrived_percent=None)
+    with pytest.raises(ValueError, match="arrived_percent is 101"):
+        a_detection(arrived_percent=101.0)
+
+
+def test_a_result_that_cannot_be_read_cannot_be_made():
+    with pytest.raises(ValueError, match="top1 is nan|metrics is"):
+        a_result(metrics={"top1": float("nan"), "top5": 1.0})
+    with pytest.raises(ValueError, match="config is not plain JSON data"):
+        a_result(config={"type": object()}, config_hash="x")
+
+
+def test_corrupt_duplicated_and_foreign_files_are_named_and_left_out(tmp_path):
+    good = a_result()
+    path = store(tmp_path, good)
+    (path.parent / "card.json").write_text("{}")  # a neighbour, not a result
+    duplicate = path.parent / "metrics (copy).json"
+    duplicate.write_bytes(path.read_bytes())
+    foreign = tmp_path / "mini" / "resnet50_baseline" / "seed0" / "classification" / "metrics.json"
+    write(replace(good, recipe="other"), foreign)
+    corrupt = store(tmp_path, a_result(seed=1))
+    corrupt.write_text(corrupt.read_text()[:100])
+    results, problems = read_all(tmp_path)
+    assert results == [good]
+    told = {str(each): word for each, word in ((duplicate, "duplicate"), (foreign, "foreign"), (corrupt, ""))}
+    assert len(problems) == 3
+    assert all(any(line.startswith(name) and word in line for line in problems) for name, word in told.items())
+
+
+def test_the_fingerprint_is_sha256_of_sorted_json():
+    assert fingerprint({"b": (1, 2), "a": 0.1}) == sha256(b'{"a": 0.1, "b": [1, 2]}').hexdigest()
+
+
+@pytest.mark.parametrize(
+    "old, new, keys",
+    [
+        ({"a": 1}, {"a": 1}, []),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}}, ["a.c"]),
+        ({"a": {"b": 1}}, {"a": {}}, ["a.b"]),
+        ({}, {"a": {"b": 1}}, ["a"]),
+        ({"a": None}, {}, ["a"]),
+        ({"a": [{"b": 1}, 2]}, {"a": ({"b": 9}, 2)}, ["a.0.b"]),
+        ({"a": [1, 2]}, {"a": (1, 2)}, []),
+        ({"a": [1]}, {"a": [1, 2]}, ["a"]),
+        ({"a": 1}, {"a": 1.0}, ["a"]),
+        ({"a": 1, "b": {"c": 2}}, {"a": 2, "b": 3}, ["a", "b"]),
+    ],
+)
+def test_changed_keys_are_named_with_dots(old, new, keys):
+    assert changed_keys(old, new) == keys
+    assert (fingerprint(old) == fingerprint(new)) == (keys == [])
