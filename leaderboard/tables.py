@@ -13,11 +13,12 @@ from statistics import mean, stdev
 from typing import NamedTuple
 
 from .paper import Value, values_of
-from .results import METRICS, Result
+from .results import METRICS, Result, changed_keys
 
 TIERS = ("paper", "mini", "smoke")  # the order of the tables
 COLUMNS = tuple(name for names in METRICS.values() for name in names)
 RANKED_BY = "top1"
+PER_SEED = ("seed", "sha256")  # what seeds of one recipe may differ in: the sha256 is that of a card or a teacher
 
 
 class Protocol(NamedTuple):
@@ -138,3 +139,17 @@ def cell(values: list[float]) -> Cell:
 def cell_mean(row: Row, metric: str) -> float:
     """For ordering: what a row lacks comes last."""
     return row.cells[metric].mean if metric in row.cells else float("-inf")
+
+
+def mixtures(results: Iterable[Result]) -> list[str]:
+    """A line for each result whose config differs by more than the seed from the one it is averaged with."""
+    first: dict[tuple, Result] = {}
+    lines = []
+    for result in sorted(results, key=lambda each: each.seed):
+        one = first.setdefault((result.tier, result.recipe, protocol(result)), result)
+        keys = [key for key in changed_keys(one.config, result.config) if key.split(".")[-1] not in PER_SEED]
+        if keys:
+            lines.append(
+                f"{result.folder} differs from seed {one.seed}, with which it is averaged, in {', '.join(keys)}"
+            )
+    return lines

@@ -12,7 +12,7 @@ from rich.console import Console
 from test_results import a_detection, a_result, store
 
 from leaderboard import paper, writers
-from leaderboard.tables import tables
+from leaderboard.tables import mixtures, tables
 from leaderboard.writers import as_json, comma_separated, markdown, readme, screens
 
 ROOT = Path(__file__).parents[1]
@@ -51,6 +51,16 @@ def test_one_run_has_no_deviation_and_says_so():
     (table,) = tables(a_run())
     assert table.rows[0].cells["top1"].sd is None
     assert "60.00 (n=1)" in markdown([table]) and "60.00 ±" not in markdown([table])
+
+
+def test_seeds_that_differ_in_more_than_the_seed_are_named():
+    configs = [
+        {"lr": lr, "randomness": {"seed": seed}, "teacher": {"sha256": str(seed)}}
+        for seed, lr in ((0, 1), (1, 1), (2, 9))
+    ]
+    results = [a_result(seed=seed, config=config) for seed, config in enumerate(configs)]
+    (line,) = mixtures(results)
+    assert "resnet50d_best/seed2" in line and line.endswith("in lr")
 
 
 def test_rows_are_ordered_by_top1_and_gaps_come_last():
@@ -119,7 +129,7 @@ def test_the_papers_values_stand_beside_ours_in_its_tier_only():
     results = a_run(tier="paper") + a_run("ours_alone", tier="paper", top1=1.0)
     (head, _, row, other) = grids(markdown(tables(results)))[0]
     assert row[head.index("top-1") + 1] == "79.29 (Table 6)" and head[head.index("top-1") + 1] == "paper"
-    assert row[head.index("mIoU") + 1] == "38.4 (Table 9)" and other[head.index("mIoU") + 1] == "–"
+    assert row[head.index("mIoU") + 1] == "38.40 (Table 9)" and other[head.index("mIoU") + 1] == "–"
     assert "paper" not in grids(markdown(tables(a_run())))[0][0]
 
 

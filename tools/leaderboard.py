@@ -3,7 +3,8 @@
 
 tools/leaderboard.py [--results results] [--out .] [--tier mini]
 
-Exit code: 0; 1 if a result was left out (named on stderr; the rest is written); 2 if nothing could be written.
+Exit code: 0; 1 if a result was left out or seeds differ in their config (named on stderr; all the rest is written);
+2 if nothing could be written.
 """
 
 import argparse
@@ -17,11 +18,12 @@ from leaderboard import results, tables, writers
 
 
 def generate(root: Path, out: Path, tier: str | None = None) -> list[str]:
-    """Write everything; what was left out, a line each. Raises ValueError or OSError of one line."""
+    """Write everything; what to worry about, a line each. Raises ValueError or OSError of one line."""
     if not root.is_dir():
         raise ValueError(f"no folder {root}: results lie in <folder>/<tier>/<recipe>/seed<n>/<stage>/metrics.json")
     found, problems = results.read_all(root)
-    made = tables.tables(result for result in found if tier in (None, result.tier))
+    chosen = [result for result in found if tier in (None, result.tier)]
+    made = tables.tables(chosen)
     texts = {
         "LEADERBOARD.md": writers.markdown(made),
         "leaderboard.csv": writers.comma_separated(made),
@@ -31,7 +33,7 @@ def generate(root: Path, out: Path, tier: str | None = None) -> list[str]:
         texts["README.md"] = writers.readme((out / "README.md").read_text("utf-8"), made)
     for name, text in texts.items():  # all texts exist before the first file changes
         write_text(out / name, text)
-    return problems
+    return [f"left out: {problem}" for problem in problems] + tables.mixtures(chosen)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -52,7 +54,7 @@ def main() -> int:
         print(f"leaderboard: {fault}", file=sys.stderr)
         return 2
     for problem in problems:
-        print(f"left out: {problem}", file=sys.stderr)
+        print(problem, file=sys.stderr)
     return 1 if problems else 0
 
 
