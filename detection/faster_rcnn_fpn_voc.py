@@ -26,7 +26,7 @@ model = dict(
     backbone=dict(type="backbones.ResNet", stages=(1, 2, 3, 4), frozen_stages=1, norm_eval=True),  # M
     neck=dict(type="FPN", in_channels=[256, 512, 1024, 2048], out_channels=256, num_outs=5),  # M; in: from the card
     rpn_head=dict(
-        type="RPNHead",
+        type="detection.FloatRPNHead",
         in_channels=256,
         feat_channels=256,  # M
         anchor_generator=dict(  # M
@@ -46,7 +46,7 @@ model = dict(
             featmap_strides=[4, 8, 16, 32],
         ),
         bbox_head=dict(
-            type="Shared2FCBBoxHead",
+            type="detection.FloatShared2FCBBoxHead",
             in_channels=256,
             fc_out_channels=1024,  # M
             roi_feat_size=7,
@@ -131,7 +131,7 @@ train_dataloader = dict(
         ),
     ),
 )
-test_dataloader = dict(
+val_dataloader = dict(
     batch_size=1,
     num_workers=4,
     persistent_workers=True,
@@ -146,10 +146,10 @@ test_dataloader = dict(
         pipeline=test_pipeline,
     ),
 )
-test_evaluator = dict(type="detection.VOCMeanAP")
+val_evaluator = dict(type="detection.VOCMeanAP")
 
-train_cfg = dict(by_epoch=True, max_epochs=12)  # M: 4 epochs of the set three times over
-test_cfg = dict(type="TestLoop")
+train_cfg = dict(by_epoch=True, max_epochs=12, val_begin=13)  # M: 4 epochs of the set three times over
+val_cfg = dict(type="ValLoop")  # no score is looked at in training
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=1e-4),  # M: at batch 16

@@ -27,7 +27,7 @@ model = dict(
     backbone=dict(type="backbones.ResNet", stages=(1, 2, 3), frozen_stages=1, norm_eval=True),
     neck=dict(type="detection.LastMap"),
     rpn_head=dict(
-        type="RPNHead",
+        type="detection.FloatRPNHead",
         in_channels=1024,  # filled from the card
         feat_channels=1024,  # G: rpn_channel
         anchor_generator=dict(  # G: base 16, 15 anchors a cell
@@ -51,7 +51,7 @@ model = dict(
             type="detection.LastStage", backbone=dict(type="backbones.ResNet", stages=(4,), norm_eval=True)
         ),
         bbox_head=dict(
-            type="BBoxHead",
+            type="detection.FloatBBoxHead",
             with_avg_pool=True,  # G: global average pool, then two Dense layers
             roi_feat_size=7,
             in_channels=2048,  # filled from the card
@@ -144,7 +144,7 @@ train_dataloader = dict(
         ),
     ),
 )
-test_dataloader = dict(
+val_dataloader = dict(
     batch_size=1,
     num_workers=4,
     persistent_workers=True,
@@ -159,10 +159,10 @@ test_dataloader = dict(
         pipeline=test_pipeline,
     ),
 )
-test_evaluator = dict(type="detection.VOCMeanAP")
+val_evaluator = dict(type="detection.VOCMeanAP")
 
-train_cfg = dict(by_epoch=True, max_epochs=20)  # G: 20 epochs of 4138 steps
-test_cfg = dict(type="TestLoop")
+train_cfg = dict(by_epoch=True, max_epochs=20, val_begin=21)  # G: 20 epochs of 4138 steps
+val_cfg = dict(type="ValLoop")  # no score is looked at in training
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="SGD", lr=0.001, momentum=0.9, weight_decay=5e-4),  # G: at batch 4
