@@ -1,0 +1,122 @@
+"""ADE20K's scene parsing (Zhou et al. 2017), read strictly: what is missing, cut short or out of range is named.
+
+mmseg's reader wraps values beyond a byte, OpenCV half-reads a truncated JPEG, and a mask of another size than its
+image goes unnoticed where a crop fits into both. Masks are index PNGs: raw 0 is "other", which is ignored, and raw
+k is class k - 1 (mmseg calls that `reduce_zero_label`).
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmengine.logging import print_log
+from mmseg.datasets import ADE20KDataset, BaseSegDataset
+from PIL import Image
+
+from .registry import DATASETS, TRANSFORMS
+
+IGNORED = 255  # mmseg's `ignore_index`
+END_OF_IMAGE = b"\xff\xd9"  # a JPEG's last two bytes
+LAYOUT = "ADEChallengeData2016/{images,annotations}/{training,validation}/*.{jpg,png}"
+
+
+def pairs(images: Path, masks: Path) -> list[tuple[Path, Path]]:
+    """Every JPEG of `images` with its mask; raises FileNotFoundError that names what is missing."""
+    found = [(image, masks / f"{image.stem}.png") for image in sorted(images.glob("*.jpg"))]
+    if not found:
+        raise FileNotFoundError(f"no image in {images}; the data root is to hold {LAYOUT}")
+    named = {mask.name for mask in masks.glob("*.png")}
+    missing = [mask for _, mask in found if mask.name not in named]
+    if missing:
+        raise FileNotFoundError(f"{len(missing)} of {len(found)} images have no mask; the first is {missing[0]}")
+    return found
+
+
+def is_whole(image: Path) -> bool:
+    """Whether a JPEG is complete; cheap, unless bytes follow the image's end."""
+    if image.stat().st_size <= len(END_OF_IMAGE):
+        return False
+    with image.open("rb") as file:
+        file.seek(-len(END_OF_IMAGE), 2)
+        if file.read() == END_OF_IMAGE:
+            return True
+    try:
+        Image.open(image).load()
+    except OSError:
+        return False
+    return True
+
+
+@DATASETS.register_module()
+class ADE20K(BaseSegDataset):
+    """Images and masks; other classes than ADE20K's 150 through `metainfo`. `skip_broken` leaves cut JPEGs out."""
+
+    METAINFO = {"classes": ADE20KDataset.METAINFO["classes"]}
+
+    def __init__(self, skip_broken: bool = False, **kwargs: object) -> None:
+        self.skip_broken = skip_broken
+        super().__init__(reduce_zero_label=True, ignore_index=IGNORED, **kwargs)
+
+    @classmethod
+    def get_label_map(cls, new_classes: object = None) -> None:
+        """Classes given by `metainfo` are the mask's own; nothing is mapped."""
+        return None
+
+    def load_data_list(self) -> list[dict]:
+        """One dict an image, by name."""
+        folders = (Path(self.data_prefix[key]) for key in ("img_path", "seg_map_path"))
+        found = [self.sample(image, mask) for image, mask in pairs(*folders) if self.is_usable(image)]
+        if not found:
+            raise ValueError(f"every JPEG of {self.data_prefix['img_path']} is truncated")
+        return found
+
+    def sample(self, image: Path, mask: Path) -> dict:
+        """What the transforms want to know about one image."""
+        paths = {"img_path": str(image), "seg_map_path": str(mask)}
+        labels = {"num_classes": len(self.metainfo["classes"]), "reduce_zero_label": True, "seg_fields": []}
+        return {**paths, **labels}
+
+    def is_usable(self, image: Path) -> bool:
+        """False for a broken JPEG that may be skipped; raises ValueError for one that may not."""
+        if is_whole(image):
+            return True
+        if not self.skip_broken:
+            raise ValueError(f"JPEG {image} is truncated; mend it, or set skip_broken=True to leave it out")
+        print_log(f"left out: {image} is truncated", logger="current")
+        return False
+
+
+@TRANSFORMS.register_module()
+class LoadMask(BaseTransform):
+    """`gt_seg_map`: (H, W) uint8 of the classes from 0, and 255 where the raw mask is 0.
+
+    Raises ValueError for a mask of another size than its image, or a value outside the classes.
+    """
+
+    def transform(self, results: dict) -> dict:
+        raw = np.asarray(Image.open(results["seg_map_path"]))  # OpenCV would turn a palette's indices into colours
+        height, width = results["ori_shape"]
+        if raw.shape != (height, width):
+            shape = " x ".join(map(str, raw.shape))
+            raise ValueError(f"mask {results['seg_map_path']} is {shape}, its image {height} x {width}: one is wrong")
+        if raw.min() < 0 or raw.max() > results["num_classes"]:
+            wrong = raw.max() if raw.max() > results["num_classes"] else raw.min()
+            raise ValueError(f"mask {results['seg_map_path']} holds {wrong}; known are 0 to {results['num_classes']}")
+        results["gt_seg_map"] = raw.astype(np.uint8) - np.uint8(1)  # 0 wraps round to 255, which is IGNORED
+        results["seg_fields"].append("gt_seg_map")
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomBlur(BaseTransform):
+    """A Gaussian blur of sigma U(0, max_sigma_px), with probability `prob`."""
+
+    def __init__(self, prob: float, max_sigma_px: float) -> None:
+        self.prob, self.max_sigma_px = prob, max_sigma_px
+
+    def transform(self, results: dict) -> dict:
+        if np.random.random() < self.prob:
+            sigma = self.max_sigma_px * (1 - np.random.random())  # never 0, which OpenCV takes for "you choose"
+            results["img"] = cv2.GaussianBlur(results["img"], (0, 0), sigma)
+        return results

@@ -1,0 +1,10 @@
+"""`fcn_ade20k` scored over six scales and their mirror images: the same training, another table.
+
+The authors' zoo numbers are of this kind (GluonCV scripts/segmentation/test.py --eval). Departures: they slide
+480 px crops over a long side of 520 px x scale, we see whole images, short side 520 px x scale, and average
+probabilities (as mmseg does for its published multi-scale numbers).
+"""
+
+_base_ = "fcn_ade20k.py"
+
+model = dict(test_cfg=dict(scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True))
