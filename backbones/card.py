@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from engine.files import write_whole
+from engine.files import write_tensors, write_whole
 from engine.receipt import commit, versions
 
 from .base import Backbone, file_sha256
@@ -70,8 +70,7 @@ def write_card(
     folder: Path, backbone: Backbone, config: dict, metrics: dict[str, float], feature_error: float, **about: object
 ) -> Card:
     """Write both files, the card last; `about` is name, tier, seed, mean, std and licences."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in backbone.state_dict().items()}
-    write_whole(folder / WEIGHTS, lambda part: save_file(state, part))
+    write_tensors(folder / WEIGHTS, backbone.state_dict())
     code, dirty = commit()
     card = Card(
         backbone=config,

@@ -107,7 +107,9 @@ class ResNet(Backbone):
         require(tweak in TWEAKS, "tweak", tweak, TWEAKS)
         require(output_stride in GEOMETRY, "output_stride", output_stride, list(GEOMETRY))
         built = tuple(range(stages[0], stages[-1] + 1)) if stages else ()
-        require(tuple(stages) == built and set(built) <= {1, 2, 3, 4} and built != (), "stages", stages, "runs of 1 to 4")
+        require(
+            tuple(stages) == built and set(built) <= {1, 2, 3, 4} and built != (), "stages", stages, "runs of 1 to 4"
+        )
         self.stages, self.depth, self.tweak = built, depth, tweak
         self.expansion = 4 if depth >= 50 else 1
         if 1 in built:

@@ -4,7 +4,7 @@ Slots that a trick owns are marked; `classification.config` turns `global_batch`
 wants once the number of images and devices is known.
 """
 
-default_scope = "classification"
+default_scope = "mmengine"
 
 # "total batch size of 256 ... learning rate is initialized to 0.1" [large_batch]
 global_batch = 256
@@ -20,14 +20,14 @@ optim_wrapper = dict(
 )
 
 model = dict(
-    type="ImageClassifier",
+    type="classification.ImageClassifier",
     backbone=dict(type="backbones.ResNet", depth=50, tweak="", zero_gamma=False),  # [zero_gamma]
     num_classes=1000,
     smoothing=None,  # [label_smoothing]
     mix=None,  # [mixup]
     teacher=None,  # [distillation]
     data_preprocessor=dict(
-        type="PixelScaler",
+        type="classification.PixelScaler",
         pca_std=0.1,  # step 5: "a coefficient sampled from a normal distribution N(0, 0.1)"
         mean=(123.68, 116.779, 103.939),  # step 6
         std=(58.393, 57.12, 57.375),
@@ -41,7 +41,7 @@ train_dataloader = dict(
     dataset=dict(
         type="engine.Seeded",
         dataset=dict(
-            type="ImageFolder",
+            type="classification.ImageFolder",
             split="train",
             # steps 2 to 4
             crop=dict(type="random", size_px=224, area=(0.08, 1.0), aspect=(3 / 4, 4 / 3)),
@@ -51,16 +51,20 @@ train_dataloader = dict(
     ),
     sampler=dict(type="engine.DrawSampler", shuffle=True),
     drop_last=True,
+    collate_fn=dict(type="default_collate"),
     num_workers=8,
 )
 val_dataloader = dict(
     dataset=dict(
-        type="ImageFolder",
+        type="classification.ImageFolder",
         split="val",
-        crop=dict(type="center", size_px=224, shorter_px=256),  # "shorter edge to 256 ... crop out the 224-by-224 region"
+        crop=dict(
+            type="center", size_px=224, shorter_px=256
+        ),  # "shorter edge to 256 ... crop out the 224-by-224 region"
     ),
     sampler=dict(type="DefaultSampler", shuffle=False),
     batch_size=256,
+    collate_fn=dict(type="default_collate"),
     num_workers=8,
 )
-val_evaluator = dict(type="TopK", k=(1, 5))
+val_evaluator = dict(type="classification.TopK", k=(1, 5))

@@ -95,7 +95,8 @@ def finish(cfg: Config, batch: Batch) -> Config:
         loader.update(root=data.root, num_classes=cfg.model.num_classes)
     cfg.train_dataloader.batch_size = batch.per_device
     cfg.optim_wrapper.accumulative_counts = batch.accumulation
-    iterations = data.num_train // (batch.per_device * batch.devices)
+    full = data.num_train // (batch.per_device * batch.devices)
+    iterations = cfg.train_dataloader.get("num_batch_per_epoch", full)
     cfg.param_scheduler = schedulers(iterations, epochs, **cfg.pop("schedule"))
     cfg.train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=1)
     cfg.val_cfg = dict()

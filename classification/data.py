@@ -44,7 +44,9 @@ def decode(path: str) -> np.ndarray:
     truncated = data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-64:]
     image = None if truncated or not data else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
-        raise ValueError(f"{path} is {'a truncated JPEG' if truncated else 'no image'}; mend it, or set skip_broken=True")
+        raise ValueError(
+            f"{path} is {'a truncated JPEG' if truncated else 'no image'}; mend it, or set skip_broken=True"
+        )
     return image
 
 

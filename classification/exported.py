@@ -4,13 +4,13 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from backbones.base import summary
 from backbones.card import Card, read_card, write_card
 from backbones.registry import MODELS as BACKBONES
-from engine.files import write_whole
+from engine.files import write_tensors
 
 from .classifier import Head, ImageClassifier
 
@@ -35,8 +35,7 @@ def build(cfg: Config, state: dict[str, Tensor]) -> ImageClassifier:
 
 def export(model: ImageClassifier, cfg: Config, folder: Path, metrics: dict[str, float], **about: object) -> Card:
     """Write card, backbone and head; `about` is name, tier and seed. The card holds the exported features' error."""
-    head = {name: tensor.detach().cpu().contiguous() for name, tensor in model.head.state_dict().items()}
-    write_whole(folder / HEAD, lambda part: save_file(head, part))
+    write_tensors(folder / HEAD, model.head.state_dict())
     config = {k: v for k, v in cfg.model.backbone.to_dict().items() if k != "zero_gamma"}  # an initialisation only
     scaler = cfg.model.data_preprocessor
     data = LICENCES.get(cfg.data.name, "unknown")
@@ -51,8 +50,8 @@ def export(model: ImageClassifier, cfg: Config, folder: Path, metrics: dict[str,
 def feature_error(trunk: nn.Module, card: Card, px: int = 64) -> float:
     """The greatest difference between the classifier's trunk and the exported backbone on one fixed random image."""
     image = torch.randn(1, 3, px, px, generator=torch.Generator().manual_seed(0))
-    again = BACKBONES.build(card.slot()).eval()
-    trunk = trunk.cpu().eval()
+    again = BACKBONES.build(card.slot()).eval().to(memory_format=torch.channels_last)
+    trunk = trunk.cpu().eval().to(memory_format=torch.channels_last)  # another format rounds otherwise
     return max(float((a - b).abs().max()) for a, b in zip(trunk(image), again(image), strict=True))
 
 

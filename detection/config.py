@@ -17,13 +17,17 @@ PROTOCOLS = ("faster_rcnn_voc", "faster_rcnn_fpn_voc")
 LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
 
 
-def load(card: Card, protocol: str = "faster_rcnn_voc", data_root: str | Path = "data/voc") -> Config:
-    """The protocol with the card's backbone in its slots; raises ValueError for a protocol that does not exist."""
+def load(card: Card | None, protocol: str = "faster_rcnn_voc", data_root: str | Path = "data/voc") -> Config:
+    """The protocol with the card's backbone in its slots; without a card it stays as written.
+
+    Raises ValueError for a protocol that does not exist.
+    """
     if protocol not in PROTOCOLS:
         near = get_close_matches(protocol, PROTOCOLS, cutoff=0) or PROTOCOLS
         raise ValueError(f"detection protocol {protocol!r} does not exist; did you mean {' or '.join(near)}?")
     cfg = Config.fromfile(Path(__file__).with_name(f"{protocol}.py"))
-    fill(cfg.model, card)
+    if card:
+        fill(cfg.model, card)
     for part in parts(cfg._cfg_dict):
         if "data_root" in part:
             part.data_root = str(data_root)

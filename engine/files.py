@@ -1,9 +1,12 @@
 """Files that matter are written whole or not at all."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from safetensors.torch import save
+from torch import Tensor
 
 
 def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
@@ -20,6 +23,14 @@ def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
             os.fsync(written.fileno())
         os.replace(part, path)
     except OSError as error:
-        raise OSError(error.errno, f"{path} could not be written, what stood there is kept: {error.strerror}") from error
+        raise OSError(
+            error.errno, f"{path} could not be written, what stood there is kept: {error.strerror}"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_tensors(path: str | Path, state: Mapping[str, Tensor]) -> None:
+    """A state dict as .safetensors, from any device and memory format."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    write_whole(path, lambda part: part.write_bytes(save(plain)))

@@ -29,7 +29,12 @@ class ProgressLine(Hook):
         self.phase, self.steps, self.first, self.images_per_step = phase, steps, done, images_per_step
         self.begun = self.said = time.monotonic()
         if is_main_process() and self.console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+            )
             self.bar = Progress(*columns, TimeRemainingColumn(), TextColumn("left"), console=self.console)
             self.task = self.bar.add_task(f"{self.title} {phase}", total=steps, completed=done, rate="")
             self.bar.start()

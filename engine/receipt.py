@@ -39,7 +39,9 @@ def device() -> str:
     """The device's own name."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")] if (
-        Path("/proc/cpuinfo").exists()
-    ) else []
+    model = (
+        [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+        if (Path("/proc/cpuinfo").exists())
+        else []
+    )
     return model[0].split(":")[1].strip() if model else platform.processor() or platform.machine()

@@ -1,6 +1,6 @@
 """ResNet-50-D with the whole bag: 79.29 % top-1, 81.33 mAP, 38.40 mIoU in the paper (Tables 6, 8, 9, last row).
 
-    torchrun --nproc_per_node 8 tools/train.py classification resnet50d_best --tier paper
+torchrun --nproc_per_node 8 tools/train.py classification resnet50d_best --tier paper
 """
 
 _base_ = "../baseline.py"

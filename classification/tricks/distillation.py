@@ -17,7 +17,9 @@ FORMS = {"paper": 1.0, "authors": 0.5}
 def distillation(cfg: Config, teacher: str, temperature: float = 20, form: str = "paper") -> None:
     """Set the slot `model.teacher`; `teacher` is the recipe that trains it."""
     if form not in FORMS or temperature <= 0:
-        raise ValueError(f"distillation: form is one of {list(FORMS)} and temperature positive, not {form!r}, {temperature}")
+        raise ValueError(
+            f"distillation: form is one of {list(FORMS)} and temperature positive, not {form!r}, {temperature}"
+        )
     cfg.model.teacher = dict(recipe=teacher, temperature=temperature, form=form)
 
 

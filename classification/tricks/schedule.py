@@ -14,7 +14,9 @@ DECAYS = ("step", "cosine")
 def schedule(cfg: Config, warmup_epochs: float = 5, decay: str = "cosine") -> None:
     """Set the slot `schedule`."""
     if decay not in DECAYS or warmup_epochs < 0:
-        raise ValueError(f"schedule: decay is one of {DECAYS} and warmup_epochs >= 0, not {decay!r} and {warmup_epochs}")
+        raise ValueError(
+            f"schedule: decay is one of {DECAYS} and warmup_epochs >= 0, not {decay!r} and {warmup_epochs}"
+        )
     cfg.schedule.update(warmup_epochs=warmup_epochs, decay=decay)
 
 

@@ -1,0 +1,195 @@
+"""One run: where its files lie, its resolved Config, and whether it is done, stale, or under way."""
+
+import ast
+import importlib
+import json
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+import classification.config
+import mini
+from backbones.card import Card, read_card
+from engine.checkpoint import LATEST
+from leaderboard.results import FILE_NAME, MAIN_PROTOCOLS, changed_keys, fingerprint
+from mini.shrink import shrink, two_steps
+
+STAGES = ("classification", "detection", "segmentation")
+TIERS = ("mini", "paper", "smoke")
+MINI = Path("data/mini")
+DATA = {"classification": "imagenet1k", "detection": "voc0712", "segmentation": "ade20k"}
+# what may differ between two machines without the numbers being another experiment's
+PLACES = ("root", "data_root", "weights", "card", "num_workers", "persistent_workers", "outputs")
+TEACHER_SEED = 0  # one teacher for all seeds of a student, as in the paper
+
+
+@dataclass(frozen=True)
+class Run:
+    """One stage of one recipe, tier and seed. Downstream, `recipe` is the name of the upstream run: where its card is."""
+
+    stage: str
+    recipe: str
+    tier: str = "mini"
+    seed: int = 0
+    sets: dict[str, Any] = field(default_factory=dict)
+    protocol: str | None = None
+    work_dir: Path = Path("work")
+    data_root: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The recipe and what was set: another experiment never overwrites the recipe's own."""
+        prefix = "" if self.stage == "classification" else f"{self.stage}."
+        sets = [re.sub(r"[^\w.-]", "_", f"{prefix}{key}-{value}") for key, value in self.sets.items()]
+        return "+".join([self.recipe, *sets])
+
+    def home(self, name: str) -> Path:
+        return self.work_dir / self.tier / name / f"seed{self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        main = self.protocol in (None, MAIN_PROTOCOLS.get(self.stage))
+        return self.home(self.name) / (self.stage if main else f"{self.stage}-{self.protocol}")
+
+    @property
+    def card(self) -> Path:
+        return self.home(self.name if self.stage == "classification" else self.recipe) / "card.json"
+
+    @property
+    def results_root(self) -> Path:
+        """The folder of all small results; a smoke run's stay in its work folder."""
+        return Path("results") if self.tier != "smoke" else self.work_dir / "results"
+
+    @property
+    def root(self) -> Path:
+        """The data's folder."""
+        base = Path("data") if self.tier == "paper" else MINI
+        return self.data_root or base / DATA[self.stage]
+
+    def words(self) -> list[str]:
+        """This run as words for the command line of tools/train.py."""
+        words = [
+            self.stage,
+            self.recipe,
+            "--tier",
+            self.tier,
+            "--seed",
+            str(self.seed),
+            "--work-dir",
+            str(self.work_dir),
+        ]
+        words += ["--protocol", self.protocol] if self.protocol else []
+        words += ["--data-root", str(self.data_root)] if self.data_root else []
+        return words + (["--set", *(f"{key}={value!r}" for key, value in self.sets.items())] if self.sets else [])
+
+    def teacher(self) -> "Run | None":
+        """The classification run that this one learns from."""
+        if self.stage != "classification":
+            return None
+        slot = classification.config.load(self.recipe, split_sets(self.sets)[0]).model.teacher
+        return replace(self, recipe=slot.recipe, seed=TEACHER_SEED, sets={}) if slot else None
+
+    def config(self) -> Config:
+        """The resolved Config, without what only the machine decides. Raises ValueError or FileNotFoundError."""
+        if self.stage == "classification":
+            return self.classification()
+        return self.downstream(read_card(self.card))
+
+    def classification(self) -> Config:
+        """The recipe on this tier, pointed at its teacher's card if that is made already."""
+        tricks, rest = split_sets(self.sets)
+        cfg = classification.config.load(self.recipe, tricks)
+        cfg.data.root = str(self.root)
+        teacher = self.teacher()
+        if teacher and teacher.card.is_file():
+            cfg.model.teacher.update(card=str(teacher.card), sha256=read_card(teacher.card).sha256)
+        return self.on_tier(cfg, rest)
+
+    def downstream(self, card: Card | None) -> Config:
+        """The protocol on this tier; without a card its backbone's slot stays empty."""
+        package = importlib.import_module(f"{self.stage}.config")
+        return self.on_tier(package.load(card, self.protocol or MAIN_PROTOCOLS[self.stage], self.root), self.sets)
+
+    def on_tier(self, cfg: Config, sets: dict[str, Any]) -> Config:
+        """Shrink to the tier, then set what the user set."""
+        if self.tier != "paper":
+            shrink(self.stage, cfg)
+        if self.tier == "smoke":
+            two_steps(self.stage, cfg)
+        override(cfg, sets)
+        return cfg
+
+    def check_data(self) -> None:
+        """Make the embedded data, or refuse data that is missing or incomplete. Raises FileNotFoundError, ValueError."""
+        if self.tier != "paper" and self.data_root is None:
+            mini.make(MINI)
+        package = importlib.import_module(f"{self.stage}.config")
+        package.check_data(self.classification() if self.stage == "classification" else self.downstream(None))
+
+    def protocol_hash(self) -> str:
+        """Twelve hex digits; runs with different ones never share a table. No backbone, no recipe is in it."""
+        if self.stage != "classification":
+            return fingerprint(plain(self.downstream(None)))[:12]
+        data = plain(self.classification())
+        return fingerprint({key: data[key] for key in ("data", "val_dataloader", "val_evaluator")})[:12]
+
+    def changes(self, cfg: Config) -> list[str] | None:
+        """Keys in which `cfg` differs from what was run here; None where nothing was run."""
+        receipt = self.folder / "config.json"
+        return changed_keys(json.loads(receipt.read_text()), plain(cfg)) if receipt.is_file() else None
+
+    def state(self, cfg: Config) -> tuple[str, list[str]]:
+        """done, stale (and the keys that changed), started, or missing."""
+        changes = self.changes(cfg)
+        if changes:
+            return "stale", changes
+        if changes is not None and (self.folder / FILE_NAME).is_file():
+            return "done", []
+        return ("started" if (self.folder / LATEST).is_file() else "missing"), []
+
+
+def plain(cfg: Config) -> dict:
+    """A Config as JSON data, without the places where files lie: the same on every machine."""
+
+    def clean(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {str(key): clean(value) for key, value in node.items() if key not in PLACES}
+        return [clean(each) for each in node] if isinstance(node, list | tuple) else node
+
+    return clean(cfg.to_dict())
+
+
+def split_sets(sets: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Keys of tricks are set before the tricks are applied, all others last, so that they are final."""
+    tricks = {key: value for key, value in sets.items() if key.startswith("tricks.")}
+    return tricks, {key: value for key, value in sets.items() if key not in tricks}
+
+
+def override(cfg: Config, sets: dict[str, Any]) -> None:
+    """Set dotted keys that exist. Raises ValueError with the nearest name for one that does not."""
+    for dotted, value in sets.items():
+        *path, last = dotted.split(".")
+        node = cfg._cfg_dict
+        for key in [*path, last]:
+            if not isinstance(node, dict) or key not in node:
+                known = list(node) if isinstance(node, dict) else []
+                raise ValueError(f"key {dotted!r} does not exist; {classification.config.nearest(key, known)}")
+            node = node[key]
+        cfg.merge_from_dict({dotted: value})
+
+
+def parse_sets(pairs: list[str]) -> dict[str, Any]:
+    """["tricks.mixup=None", "max_epochs=3"] -> a dict of Python values; a word that is none stays a string."""
+    sets = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise ValueError(f"--set takes key=value, not {pair!r}")
+        try:
+            sets[key] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            sets[key] = text
+    return sets

@@ -1,0 +1,190 @@
+#!/usr/bin/env python
+"""Train and score one stage of one recipe; the only place that makes a Runner.
+
+    tools/train.py classification resnet50d_best --tier mini --seed 0
+    torchrun --nproc_per_node 8 tools/train.py classification resnet50d_best --tier paper
+    tools/train.py detection resnet50d_best
+
+A run that was stopped, at any moment, goes on with the same command.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
+
+import torch
+import torch.distributed as dist
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+from torch import nn
+
+from backbones.base import Backbone
+from backbones.card import arrived_percent, read_card
+from backbones.complexity import gmacs, params_m
+from classification.config import finish
+from classification.exported import export
+from engine.batch import Batch, solve
+from engine.checkpoint import LATEST
+from engine.files import write_tensors, write_whole
+from engine.precision import low_precision
+from engine.receipt import commit, device, versions
+from leaderboard.results import FILE_NAME, MAIN_PROTOCOLS, Result, fingerprint, write
+from tools.command import add_run_options, run_of, tool
+from tools.run import Run, plain
+
+MODEL = "model.safetensors"
+
+
+def join_processes() -> int:
+    """The number of processes; on the CPU the gloo group is made here, since mmengine's set-up wants CUDA."""
+    world = int(os.environ.get("WORLD_SIZE", 1))
+    if "RANK" in os.environ and not torch.cuda.is_available():
+        dist.init_process_group("gloo")
+    return world
+
+
+def complete(run: Run, cfg: Config, batch: Batch) -> Config:
+    """Everything else that a Runner wants."""
+    cfg = Config(cfg.to_dict())  # the caller's stays as it is recorded
+    if run.stage == "classification":
+        finish(cfg, batch)
+    else:
+        cfg.train_dataloader.batch_size = batch.per_device
+        cfg.optim_wrapper.accumulative_counts = batch.accumulation
+    cfg.train_dataloader.dataset.seed = run.seed
+    cfg.work_dir = str(run.folder)
+    cfg.randomness = dict(seed=run.seed)
+    cfg.val_evaluator.outputs = str(run.folder / "outputs.npz")
+    cfg.log_level = "ERROR"  # its warnings are not about us; the scalars are kept by the visualiser
+    cfg.default_hooks = dict(
+        checkpoint=dict(type="engine.WholeCheckpoint"), logger=dict(type="LoggerHook", interval=20)
+    )
+    cfg.custom_hooks = [
+        dict(type="engine.SeedEachStep"),
+        dict(type="engine.ProgressLine", title=f"{run.name} seed {run.seed} {run.stage}"),
+    ]
+    cfg.visualizer = dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend")])
+    if batch.devices > 1:
+        cfg.launcher = "pytorch"
+        cfg.custom_hooks.append(dict(type="SyncBuffersHook"))  # one model is scored, not one a process
+        cfg.model_wrapper_cfg = dict(type="MMDistributedDataParallel", broadcast_buffers=False)
+        if not torch.cuda.is_available():
+            cfg.model_wrapper_cfg.device_ids = None
+    if (run.folder / LATEST).is_file():
+        cfg.load_from, cfg.resume = str(run.folder / LATEST), True
+    return cfg
+
+
+def begin(run: Run, cfg: Config, resume: bool) -> None:
+    """Throw away what another config, or `--no-resume`, left half done; record this one's."""
+    changes = run.changes(cfg)
+    if changes or not resume:
+        if changes:
+            print(f"{run.folder}: the config changed in {', '.join(changes[:6])}; starting anew", file=sys.stderr)
+        shutil.rmtree(run.folder, ignore_errors=True)
+    text = json.dumps(plain(cfg), indent=1)
+    write_whole(run.folder / "config.json", lambda part: part.write_text(text + "\n"))
+
+
+def unwrapped(runner: Runner) -> Any:
+    """The model, out of its data-parallel wrapper."""
+    return getattr(runner.model, "module", runner.model)
+
+
+def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None:
+    """Train, score, export and write the result; returns it (None in the helping processes)."""
+    devices = join_processes()
+    started = time.time()
+    if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+        run.check_data()
+    cfg = run.config()
+    total = cfg.global_batch if run.stage == "classification" else cfg.train_dataloader.batch_size
+    batch = solve(total, devices, accumulation)
+    if is_main_process():
+        begin(run, cfg, resume)
+        print(f"{run.name} {run.stage} ({run.tier}, seed {run.seed}): {batch}", file=sys.stderr)
+    if dist.is_initialized():
+        dist.barrier()
+    runner = Runner.from_cfg(complete(run, cfg, batch))
+    facts = transfer_facts(run, unwrapped(runner))
+    unwrapped(runner).to(memory_format=torch.channels_last)
+    if cfg.get("max_epochs") != 0:  # 0: the recipe of random weights
+        runner.train()
+    metrics = runner.val()
+    facts |= dict(steps=runner.iter // accumulation, seconds=time.time() - started)
+    return finish_run(run, cfg, runner, batch, metrics, facts) if is_main_process() else None
+
+
+def transfer_facts(run: Run, model: nn.Module) -> dict[str, Any]:
+    """How much of the card stands in the new model, before it is trained; None where nothing is transferred."""
+    if run.stage == "classification":
+        return dict(arrived_percent=None, feature_error=None)
+    card = read_card(run.card)
+    parts = (module for module in model.modules() if isinstance(module, Backbone))
+    return dict(arrived_percent=arrived_percent(card, *parts), feature_error=card.feature_error)
+
+
+def finish_run(run: Run, cfg: Config, runner: Runner, batch: Batch, metrics: dict, facts: dict) -> Result:
+    """Keep the weights, export a classifier, and write the result last: it exists means the stage is done."""
+    model = unwrapped(runner).cpu()
+    write_tensors(run.folder / MODEL, model.state_dict())
+    facts |= dict(samples_scored=int(metrics.pop("samples_scored")), params_m=None, gmacs=None)
+    if run.stage == "classification":
+        card = export(model, cfg, run.card.parent, metrics, name=run.name, tier=run.tier, seed=run.seed)
+        px = cfg.val_dataloader.dataset.crop.size_px
+        facts |= dict(params_m=params_m(model), gmacs=gmacs(model, px), feature_error=card.feature_error)
+    result = Result(metrics=metrics, **facts, **receipt(run, cfg, batch))
+    for folder in (run.folder, run.results_root / result.folder):
+        write(result, folder / FILE_NAME)
+    (run.folder / LATEST).unlink(missing_ok=True)  # half a gigabyte that nothing needs any more
+    return result
+
+
+def receipt(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
+    """What a result was made from and with."""
+    code, dirty = commit()
+    config = plain(cfg)
+    low = "LowPrecision" in cfg.optim_wrapper.type
+    return dict(
+        tier=run.tier,
+        recipe=run.name,
+        stage=run.stage,
+        protocol=run.protocol or MAIN_PROTOCOLS.get(run.stage) or cfg.data.name,
+        protocol_hash=run.protocol_hash(),
+        seed=run.seed,
+        global_batch=batch.total,
+        lr=cfg.optim_wrapper.optimizer.lr,
+        precision=str(low_precision() if low else torch.float32).removeprefix("torch."),
+        device=device(),
+        devices=batch.devices,
+        commit=code,
+        dirty=dirty,
+        versions=versions(),
+        command=f"tools/train.py {' '.join(sys.argv[1:])}",
+        config=config,
+        config_hash=fingerprint(config),
+    )
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_run_options(parser)
+    parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
+    parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on where it stopped")
+    args = parser.parse_args()
+    result = train(run_of(args), args.accumulate, args.resume)
+    if result:
+        print("  ".join(f"{name} {value:.2f} %" for name, value in result.metrics.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(tool(main))
