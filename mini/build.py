@@ -1,0 +1,89 @@
+"""`make(root)`: the embedded data set on disk, whole or not at all, the same on every machine, over all cores.
+
+root/imagenet1k/{train,val}/<class>/*.jpg    and swapped/<class>/<other class's coat>_*.jpg, a diagnostic
+root/voc0712/VOCdevkit/{VOC2007,VOC2012}/{JPEGImages,Annotations,ImageSets/Main}
+root/ade20k/ADEChallengeData2016/{images,annotations}/{training,validation}
+"""
+
+import json
+import multiprocessing
+import os
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+
+import cv2
+from rich.progress import Progress
+
+from .formats import write, write_image_set
+from .splits import SPLITS
+
+VERSION = 1  # raised by every change of the data
+CONTENT_SHA256 = ""  # of all pictures (before JPEG) and labels, in order
+STAMP = "mini.json"
+
+
+def digest(scene_image: bytes, label: bytes) -> str:
+    """The sha256 of one sample."""
+    return sha256(scene_image + label).hexdigest()
+
+
+def make_one(task: tuple[int, int, str]) -> str:
+    """Render and write sample (split, index) under a folder; returns its digest."""
+    number, index, root = task
+    split = SPLITS[number]
+    scene = split.scene(index)
+    return digest(scene.image.tobytes(), write(scene, split, index, Path(root)))
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def fill(folder: Path) -> str:
+    """Write every split into `folder`; returns the hash of the content."""
+    tasks = [(number, i, str(folder)) for number, split in enumerate(SPLITS) for i in range(split.count)]
+    content = sha256()
+    spawn = multiprocessing.get_context("spawn")  # the caller may hold threads (torch's) that do not survive a fork
+    with Progress() as progress, ProcessPoolExecutor(cores(), spawn, cv2.setNumThreads, (1,)) as pool:
+        bar = progress.add_task("mini: composing scenes", total=len(tasks))
+        try:
+            for one in pool.map(make_one, tasks, chunksize=25):
+                content.update(one.encode())
+                progress.advance(bar)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    for split in SPLITS:
+        if split.form == "voc":
+            write_image_set(split, folder)
+    return content.hexdigest()
+
+
+def is_made(root: Path) -> bool:
+    """Whether `root` holds this version of the data."""
+    stamp = root / STAMP
+    return stamp.is_file() and json.loads(stamp.read_text()).get("version") == VERSION
+
+
+def make(root: Path) -> None:
+    """Make the data under `root`, unless it is there already (then: milliseconds).
+
+    Raises ValueError if `root` holds something that is not ours.
+    """
+    root = Path(root)
+    if is_made(root):
+        return
+    if root.is_dir() and any(root.iterdir()) and not (root / STAMP).is_file():
+        raise ValueError(f"{root} is not empty and holds no mini data: give another folder, or empty it")
+    part = root.parent / f".{root.name}.part{os.getpid()}"
+    try:
+        part.mkdir(parents=True)
+        (part / STAMP).write_text(json.dumps({"version": VERSION, "content_sha256": fill(part)}) + "\n")
+        if not is_made(root):  # else another process was faster
+            shutil.rmtree(root, ignore_errors=True)
+            part.rename(root)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

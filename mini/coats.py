@@ -1,0 +1,148 @@
+"""Procedural fur. Ten families, one typical of each kind; a coat is a tileable field turned into colours.
+
+A coat is tied to its kind only loosely: `COAT_LINK` is the chance that an animal wears its kind's family, else any.
+Hue, scale, contrast and the fields themselves are held out: pre-training and downstream draw from disjoint bands.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from . import noise
+from .colour import Colour, Ranges, blend
+from .noise import sample
+
+COAT_LINK = 0.6
+FIELDS = 4  # of each family on each side
+# Unit intervals that a coat's hue, scale and contrast are drawn from.
+BANDS = {
+    "pretrain": ((0.0, 0.2), (0.4, 0.6), (0.8, 1.0)),
+    "downstream": ((0.2, 0.4), (0.6, 0.8)),
+}
+
+
+def fur(rng: np.random.Generator) -> np.ndarray:
+    return noise.fractal(rng, 1.0, 4, 0.3)
+
+
+def feather(rng: np.random.Generator) -> np.ndarray:
+    across, down, _ = noise.grid(16, 12, 0.5)
+    scallop = np.sqrt((across - 0.5) ** 2 + (down * 0.9) ** 2)
+    return np.clip(0.75 * scallop + 0.4 * noise.fractal(rng, 1.6), 0, 1)
+
+
+def tabby(rng: np.random.Generator) -> np.ndarray:
+    return 0.75 * noise.waves(14, noise.fractal(rng, 2.2, 2), 4.0) + 0.25 * noise.fractal(rng, 0.8, 6, 0.3)
+
+
+def patches(rng: np.random.Generator) -> np.ndarray:
+    return noise.smoothstep(noise.fractal(rng, 1.9, 2), 0.47, 0.53)
+
+
+def saddle(rng: np.random.Generator) -> np.ndarray:
+    return 0.7 * noise.fractal(rng, 2.0, 2) + 0.3 * noise.fractal(rng, 0.8, 6, 0.3)
+
+
+def wrinkles(rng: np.random.Generator) -> np.ndarray:
+    return np.clip(1.0 - 2.0 * np.abs(noise.fractal(rng, 1.3, 6, 2.5) - 0.5), 0, 1)
+
+
+def plates(rng: np.random.Generator) -> np.ndarray:
+    near, far, _ = noise.cells(rng, 90)
+    return noise.smoothstep(far - near, 0.08, 0.22)
+
+
+def sheen(rng: np.random.Generator) -> np.ndarray:
+    return noise.fractal(rng, 2.4, 1, 0.5)
+
+
+def wool(rng: np.random.Generator) -> np.ndarray:
+    near, _, _ = noise.cells(rng, 420)
+    return 1.0 - 0.9 * np.clip(near, 0, 1)
+
+
+def stripes(rng: np.random.Generator) -> np.ndarray:
+    return noise.smoothstep(noise.waves(9, noise.fractal(rng, 2.6, 1), 3.0), 0.3, 0.7)
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the coats of a family share: the field, the colours it runs between, and how much of it is back-to-belly."""
+
+    field: Callable[[np.random.Generator], np.ndarray]
+    dark: Ranges
+    light: Ranges
+    belly: float = 0.0
+
+
+# In the order of animals.KINDS. Colours are (hue, saturation, value) ranges, by eye.
+FAMILIES = (
+    Family(fur, ((0.04, 0.10), (0.4, 0.7), (0.10, 0.25)), ((0.05, 0.11), (0.3, 0.6), (0.35, 0.55))),
+    Family(feather, ((0.0, 1.0), (0.3, 0.75), (0.15, 0.4)), ((0.0, 1.0), (0.25, 0.7), (0.5, 0.9)), 0.3),
+    Family(tabby, ((0.03, 0.12), (0.2, 0.8), (0.15, 0.35)), ((0.05, 0.12), (0.2, 0.7), (0.6, 0.9)), 0.1),
+    Family(patches, ((0.0, 0.09), (0.1, 0.6), (0.06, 0.35)), ((0.05, 0.15), (0.0, 0.2), (0.8, 0.97))),
+    Family(saddle, ((0.05, 0.10), (0.2, 0.7), (0.08, 0.35)), ((0.07, 0.12), (0.3, 0.7), (0.6, 0.9)), 0.5),
+    Family(wrinkles, ((0.0, 0.7), (0.02, 0.15), (0.22, 0.4)), ((0.0, 0.7), (0.02, 0.15), (0.45, 0.65))),
+    Family(plates, ((0.09, 0.14), (0.2, 0.5), (0.75, 0.95)), ((0.05, 0.09), (0.6, 0.8), (0.35, 0.6))),
+    Family(sheen, ((0.02, 0.08), (0.5, 0.8), (0.12, 0.3)), ((0.03, 0.09), (0.5, 0.8), (0.35, 0.65)), 0.25),
+    Family(wool, ((0.05, 0.15), (0.05, 0.25), (0.45, 0.65)), ((0.08, 0.15), (0.0, 0.2), (0.85, 1.0))),
+    Family(stripes, ((0.0, 0.1), (0.0, 0.3), (0.04, 0.15)), ((0.08, 0.15), (0.0, 0.15), (0.82, 0.98))),
+)
+
+
+@dataclass(frozen=True)
+class Coat:
+    """One animal's coat: family and field, and its hue, scale and contrast, each in [0, 1]."""
+
+    family: int
+    side: str
+    field: int
+    hue: float
+    scale: float
+    contrast: float
+
+
+@cache
+def field(family: int, side: str, index: int) -> np.ndarray:
+    """A (256, 256) uint8 tile; the two sides share none."""
+    seed = [family, list(BANDS).index(side), index]
+    return noise.to_uint8(FAMILIES[family].field(np.random.Generator(np.random.PCG64(seed))))
+
+
+def in_bands(side: str, rng: np.random.Generator) -> float:
+    """A number in [0, 1] from the side's bands."""
+    low, high = BANDS[side][rng.integers(len(BANDS[side]))]
+    return float(rng.uniform(low, high))
+
+
+def draw(family: int, side: str, rng: np.random.Generator) -> Coat:
+    """A random coat of a family; `side` is "pretrain" or "downstream"."""
+    return Coat(family, side, int(rng.integers(FIELDS)), *(in_bands(side, rng) for _ in range(3)))
+
+
+def family_of(kind: int, link: float, rng: np.random.Generator) -> int:
+    """The kind's own family with probability `link`, else any of the ten."""
+    return kind if rng.random() < link else int(rng.integers(len(FAMILIES)))
+
+
+def colours(coat: Coat) -> tuple[Colour, Colour]:
+    """The coat's dark and light colour; one hue moves both, as in nature."""
+    family = FAMILIES[coat.family]
+    return tuple(blend(ranges, (coat.hue, coat.scale, coat.contrast)) for ranges in (family.dark, family.light))  # type: ignore[return-value]
+
+
+def paint(coat: Coat, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """(height, width, 3) float32 RGB in [0, 255]: the coat on an animal of that size."""
+    texels = 160.0 * (0.6 + 0.9 * coat.scale) / max(height, width)
+    angle = rng.uniform(-0.4, 0.4)
+    y, x = np.mgrid[0:height, 0:width] * texels
+    offset = rng.integers(0, noise.TILE_PX, 2)
+    values = sample(field(coat.family, coat.side, coat.field), x + angle * y + offset[0], y - angle * x + offset[1])
+    mix = values.astype(np.float32) / np.float32(255)
+    belly = np.float32(FAMILIES[coat.family].belly)
+    mix = mix * (1 - belly) + belly * np.linspace(0, 1, height, dtype=np.float32)[:, None]
+    mix = np.clip((mix - np.float32(0.5)) * np.float32(0.8 + 0.6 * coat.contrast) + np.float32(0.5), 0, 1)[..., None]
+    dark, light = (np.array(c, np.float32) for c in colours(coat))
+    return dark + (light - dark) * mix

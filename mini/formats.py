@@ -1,0 +1,109 @@
+"""Scenes to files: class folders of JPEGs, VOC (JPEG, XML, ImageSets) and ADE20K (JPEG, index PNG; 0 = other).
+
+VOC boxes are 1-based and inclusive, around an animal's visible pixels; `difficult` marks the ones more than 60 % hidden.
+"""
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+from PIL import Image
+
+from .animals import KINDS
+from .scenes import Scene
+from .splits import Split
+
+JPEG_QUALITY = 88
+DIFFICULT_BELOW = 0.4  # of its pixels are seen
+TRUNCATED_BELOW = 0.85
+
+
+def visible_box(scene: Scene, number: int) -> tuple[int, int, int, int] | None:
+    """(xmin, ymin, xmax, ymax) of animal `number` (from 0), 0-based and inclusive; None if nothing is seen of it."""
+    rows, columns = np.nonzero(scene.instances == number + 1)
+    if not len(rows):
+        return None
+    return int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())
+
+
+def visible_share(scene: Scene, number: int) -> float:
+    """The share of the animal's pixels that is seen, what lies outside of the picture counted too."""
+    whole = int((scene.animals[number].cutout.alpha > 127).sum())
+    return int((scene.instances == number + 1).sum()) / whole
+
+
+def add(parent: ET.Element, **fields: object) -> None:
+    """Append <key>value</key> children."""
+    for key, value in fields.items():
+        ET.SubElement(parent, key).text = str(value)
+
+
+def annotation(scene: Scene, folder: str, filename: str) -> bytes:
+    """The VOC XML of a scene."""
+    height, width = scene.mask.shape
+    root = ET.Element("annotation")
+    add(root, folder=folder, filename=filename)
+    add(ET.SubElement(root, "source"), database="mini", annotation="rendered", image="synthetic")
+    add(ET.SubElement(root, "size"), width=width, height=height, depth=3)
+    add(root, segmented=0)
+    for number, animal in enumerate(scene.animals):
+        box = visible_box(scene, number)
+        if box is None:
+            continue
+        share = visible_share(scene, number)
+        node = ET.SubElement(root, "object")
+        add(node, name=KINDS[animal.kind], pose="Unspecified", truncated=int(share < TRUNCATED_BELOW))
+        add(node, difficult=int(share < DIFFICULT_BELOW))
+        xmin, ymin, xmax, ymax = (edge + 1 for edge in box)
+        add(ET.SubElement(node, "bndbox"), xmin=xmin, ymin=ymin, xmax=xmax, ymax=ymax)
+    ET.indent(root, "\t")
+    return ET.tostring(root)
+
+
+def save_jpeg(image: np.ndarray, path: Path) -> None:
+    """Write an RGB picture; parents are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path, quality=JPEG_QUALITY)
+
+
+def write(scene: Scene, split: Split, index: int, root: Path) -> bytes:
+    """Write one scene's files under `root`; returns its label (class folder, XML or mask) as bytes."""
+    stem = split.stem(index)
+    if split.form == "folder":
+        save_jpeg(scene.image, root / split.place / f"{stem}.jpg")
+        return stem.encode()
+    if split.form == "voc":
+        return write_voc(scene, split, index, root / "voc0712" / "VOCdevkit")
+    base = root / "ade20k" / "ADEChallengeData2016"
+    save_jpeg(scene.image, base / "images" / split.place / f"{stem}.jpg")
+    mask = base / "annotations" / split.place / f"{stem}.png"
+    mask.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(scene.mask).save(mask)
+    return scene.mask.tobytes()
+
+
+def voc_id(split: Split, index: int) -> str:
+    """000001 and so on; test goes on where trainval ends, and 2012's have the year in front, as in VOC."""
+    if split.place.startswith("VOC2012"):
+        return f"2012_{index + 1:06d}"
+    return f"{index + 1 + (5000 if split.place.endswith('test') else 0):06d}"
+
+
+def write_voc(scene: Scene, split: Split, index: int, devkit: Path) -> bytes:
+    """Write a scene's JPEG and XML; returns the XML."""
+    year = split.place.split("/")[0]
+    name = voc_id(split, index)
+    save_jpeg(scene.image, devkit / year / "JPEGImages" / f"{name}.jpg")
+    xml = annotation(scene, year, f"{name}.jpg")
+    path = devkit / year / "Annotations" / f"{name}.xml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(xml)
+    return xml
+
+
+def write_image_set(split: Split, root: Path) -> None:
+    """ImageSets/Main/<set>.txt of a VOC split."""
+    year, name = split.place.split("/")
+    path = root / "voc0712" / "VOCdevkit" / year / "ImageSets" / "Main" / f"{name}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{voc_id(split, i)}\n" for i in range(split.count)))

@@ -1,0 +1,180 @@
+"""Places: a ground plane, walls or a skyline, and the sky, ray-cast into a pinhole camera's picture with their materials."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .noise import fractal, sample, to_uint8
+from .surfaces import MATERIALS, VARIANTS, mean_colour, surface
+
+GROUNDS = ("grass", "gravel", "sand", "wood", "tile", "brick")
+PATCHES = ("water", "sand", "gravel", "grass", "tile", "wood")
+WALLS = ("brick", "wood", "plaster", "hedge", "tile")
+TILE_M = dict(
+    sky=14.0, grass=4.0, gravel=4.5, sand=5.0, water=4.0, wood=3.0, tile=3.0, brick=3.2, plaster=4.0, hedge=2.5
+)
+STUFF_ID = {material: i for i, material in enumerate(MATERIALS, 11)}  # 0 other, 1 to 10 the animals
+CLOUDS_M = 6.0  # the sky is a ceiling that high
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole that looks level: `focal_px`, the horizon's row, and the eye's height over the ground."""
+
+    height: int
+    width: int
+    focal_px: float
+    horizon: float
+    eye_m: float
+
+    def rays(self) -> tuple[np.ndarray, np.ndarray]:
+        """x/z and y/z (down) of each column and of each row."""
+        return (
+            (np.arange(self.width)[None] + 0.5 - self.width / 2) / self.focal_px,
+            (np.arange(self.height)[:, None] + 0.5 - self.horizon) / self.focal_px,
+        )
+
+
+@dataclass
+class Place:
+    """image (H, W, 3) float32 RGB; stuff (H, W) uint8 ids; ground (H, W) bool: where shadows fall."""
+
+    image: np.ndarray
+    stuff: np.ndarray
+    ground: np.ndarray
+
+
+def wobble(seed: int) -> np.ndarray:
+    """A smooth (256, 256) uint8 field for ragged outlines; outlines are no texture, so pools may share them."""
+    if seed not in _WOBBLES:
+        _WOBBLES[seed] = to_uint8(fractal(np.random.Generator(np.random.PCG64([7, seed])), 1.7, 1))
+    return _WOBBLES[seed]
+
+
+_WOBBLES: dict[int, np.ndarray] = {}
+
+
+def texture(
+    material: str, pool: str, x_m: np.ndarray, y_m: np.ndarray, texel_px: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """(H, W, 3) float32: a material at coordinates in metres; it fades to its mean where texels get too small to show."""
+    variant = int(rng.integers(VARIANTS[pool]))
+    tile = surface(material, pool, variant)
+    texels = 256 / TILE_M[material] * rng.uniform(0.8, 1.3)
+    shift = rng.integers(0, 256, 2)
+    near = sample(tile, x_m * texels + shift[0], y_m * texels + shift[1]).astype(np.float32)
+    fade = np.clip(texels * texel_px / 12.0 - 0.2, 0.0, 0.9).astype(np.float32)[..., None]
+    return near + (mean_colour(material, pool, variant) - near) * fade
+
+
+class Canvas:
+    """The picture so far, and how far away each pixel is; surfaces are added in any order and the nearest is seen."""
+
+    def __init__(self, camera: Camera, pool: str, rng: np.random.Generator) -> None:
+        self.camera, self.pool, self.rng = camera, pool, rng
+        self.dx, self.dy = camera.rays()
+        shape = (camera.height, camera.width)
+        self.depth = np.full(shape, 1e6)
+        self.image = np.zeros((*shape, 3), np.float32)
+        self.stuff = np.zeros(shape, np.uint8)
+        self.haze = np.array((205.0, 215.0, 225.0), np.float32) * np.float32(rng.uniform(0.8, 1.05))
+        self.haze_m = rng.uniform(50.0, 200.0)
+
+    def add(
+        self,
+        where: np.ndarray,
+        depth: np.ndarray,
+        material: str,
+        x_m: np.ndarray,
+        y_m: np.ndarray,
+        slant: np.ndarray,
+        light: np.ndarray | float,
+    ) -> None:
+        """Draw a surface where it is nearest. `slant`: how much longer a pixel's footprint is than head-on."""
+        where = where & (depth < self.depth)
+        if not where.any():
+            return
+        depth, x_m, y_m = (np.broadcast_to(a, where.shape) for a in (depth, x_m, y_m))
+        colour = texture(material, self.pool, x_m, y_m, depth * slant / self.camera.focal_px, self.rng)
+        colour = colour * np.broadcast_to(np.asarray(light, np.float32), where.shape)[..., None]
+        mist = np.clip(depth / self.haze_m, 0, 0.7).astype(np.float32)[..., None]
+        colour = colour + (self.haze - colour) * mist
+        self.image = np.where(where[..., None], colour, self.image)
+        self.stuff[where] = STUFF_ID[material]
+        self.depth = np.where(where, depth, self.depth)
+
+    def add_sky(self) -> None:
+        """Clouds on a high ceiling, paler towards the horizon."""
+        up = np.maximum(-self.dy, 0.02)
+        z = CLOUDS_M / up + 0 * self.dx
+        self.add(-self.dy + 0 * self.dx > -0.02, z * 0 + 9e5, "sky", self.dx * z, z, 0 * z, 1.0)
+        self.depth[:] = 1e6
+        pale = (0.7 / (1.0 + 12.0 * up) + 0 * self.dx).astype(np.float32)[..., None]
+        self.image = self.image + (self.haze - self.image) * pale
+
+    def add_ground(self) -> None:
+        """The plane under the eye; half of the time with a path or a pond of another material in it."""
+        below = self.dy + 0 * self.dx > 1e-3
+        z = self.camera.eye_m / np.maximum(self.dy, 1e-3) + 0 * self.dx
+        x, slant = self.dx * z, z / self.camera.eye_m
+        turn = self.rng.uniform(-0.6, 0.6)
+        along, across = z + turn * x, x - turn * z
+        ground = str(self.rng.choice(GROUNDS))
+        self.add(below, z, ground, across, along, slant, 1.0)
+        if self.rng.random() < 0.5:
+            patch = str(self.rng.choice([m for m in PATCHES if m != ground]))
+            ragged = sample(wobble(int(self.rng.integers(8))), across * 40, along * 40) / 255.0 - 0.5
+            centre = self.rng.uniform(-1.5, 1.5)
+            inside = np.abs(across + self.rng.uniform(-0.3, 0.3) * along - centre + ragged) < self.rng.uniform(0.4, 1.0)
+            if patch == "water":
+                depth = self.rng.uniform(2.5, 6.0)
+                inside = ((x - centre) / 1.8) ** 2 + ((z - depth) / 1.6) ** 2 + 2.5 * ragged < 1.0
+            self.add(below & inside, z * 0.999, patch, across, along, slant, 1.0)
+
+    def add_wall(self, distance_m: float, turn: float, material: str, top_m: np.ndarray | float, light: float) -> None:
+        """An upright plane that crosses the view's axis at `distance_m`; `turn` is its slope dz/dx."""
+        facing = np.maximum(1.0 - turn * self.dx, 1e-3)
+        z = distance_m / facing + 0 * self.dy
+        up = self.camera.eye_m - self.dy * z
+        seen = (1.0 - turn * self.dx > 0.02) & (up > 0) & (up < top_m)
+        stretch = float(np.sqrt(1.0 + turn * turn))
+        dim = light * (1.0 - 0.4 / (1.0 + np.maximum(up, 0) / 0.12))  # the corner with the ground is dark
+        self.add(seen, z, material, self.dx * z * stretch, up, 1.0 / facing, dim)
+
+
+def skyline(width: int, rng: np.random.Generator) -> np.ndarray:
+    """(1, width) heights in [0, 1] of a tree line."""
+    x = np.arange(width) * rng.uniform(0.4, 1.2) + rng.integers(256)
+    row = np.full(width, float(rng.integers(256)))
+    return sample(wobble(int(rng.integers(8))), x[None], row[None]) / 255.0
+
+
+def build(camera: Camera, pool: str, far_m: float, rng: np.random.Generator) -> Place:
+    """A random place: open country, a wall, or a corner of two walls; nothing but ground is nearer than `far_m`."""
+    canvas = Canvas(camera, pool, rng)
+    canvas.add_sky()
+    canvas.add_ground()
+    half = camera.width / 2 / camera.focal_px
+    style = rng.choice(("open", "wall", "corner"), p=(0.4, 0.35, 0.25))
+    if style == "open":
+        top = rng.uniform(1.0, 5.0) * (0.3 + skyline(camera.width, rng))
+        canvas.add_wall(rng.uniform(10, 30), 0.0, "hedge", top, rng.uniform(0.6, 1.0))
+    elif style == "wall":
+        turn = rng.uniform(-0.7, 0.7)
+        top = rng.choice((rng.uniform(0.8, 2.0), 99.0))
+        canvas.add_wall(
+            far_m * rng.uniform(1.1, 1.8) * (1 + abs(turn) * half),
+            turn,
+            str(rng.choice(WALLS)),
+            top,
+            rng.uniform(0.6, 1.0),
+        )
+    else:
+        material, lights = str(rng.choice(WALLS)), rng.uniform(0.5, 1.0, 2)
+        edge = rng.uniform(-0.6, 0.6) * half
+        for turn, light in zip((rng.uniform(0.4, 1.2), -rng.uniform(0.4, 1.2)), lights, strict=True):
+            # Both walls pass through the corner at the ray `edge`.
+            distance = far_m * (1.3 + 1.2 * half) * (1.0 - turn * edge)
+            canvas.add_wall(distance, -turn, material, 99.0, light)
+    ground = (canvas.depth < 1e5) & (canvas.camera.eye_m - canvas.dy * canvas.depth < 0.02)
+    return Place(canvas.image, canvas.stuff, ground)

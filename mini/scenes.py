@@ -1,0 +1,214 @@
+"""Scenes: animals and clutter stand in a place; depth gives their size and who hides whom; then light, lens and sensor.
+
+`render(spec, index)` depends on (seed, split, index) alone, not on which process draws what, or when.
+"""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from . import animals, coats, places
+from .clutter import THINGS, Cutout
+from .noise import sample
+from .places import Camera
+
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a split's scenes share. `size` is (height, width); an animal's larger side is `animal_px`."""
+
+    split: int
+    pool: str
+    size: tuple[int, int]
+    count: tuple[int, int]
+    animal_px: tuple[float, float]
+    clutter: tuple[int, int]
+    least_visible: float
+    coat_link: float = coats.COAT_LINK
+
+    @property
+    def side(self) -> str:
+        """Which of the coats' bands the pool draws from."""
+        return self.pool.split("_")[0]
+
+
+@dataclass
+class Thing:
+    """A cut-out in the picture: left and top pixel; kind 0 to 9, or -1 for clutter."""
+
+    cutout: Cutout
+    left: int
+    top: int
+    kind: int = -1
+    coat: int = -1
+    flying: bool = False
+
+    @property
+    def foot(self) -> int:
+        """The row it stands on; a lower row is nearer."""
+        return self.top + self.cutout.alpha.shape[0]
+
+
+@dataclass
+class Scene:
+    """image (H, W, 3) uint8 RGB, mask (H, W) uint8 class ids, instances (H, W) uint8 (i + 1 for animals[i])."""
+
+    image: np.ndarray
+    mask: np.ndarray
+    instances: np.ndarray
+    animals: list[Thing] = field(default_factory=list)
+
+
+def window(thing: Thing, height: int, width: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Where a thing and the picture overlap: (slices of the picture, slices of the thing)."""
+    h, w = thing.cutout.alpha.shape
+    rows = slice(max(0, thing.top), max(0, min(height, thing.top + h)))
+    columns = slice(max(0, thing.left), max(0, min(width, thing.left + w)))
+    inner = (
+        slice(rows.start - thing.top, rows.stop - thing.top),
+        slice(columns.start - thing.left, columns.stop - thing.left),
+    )
+    return (rows, columns), inner
+
+
+def model_body(alpha: np.ndarray, light: float) -> np.ndarray:
+    """(h, w) uint8 -> float32 shading near 1: a silhouette lit as if it were round, `light` from the left (-1) or right."""
+    size = max(alpha.shape)
+    padded = np.pad(alpha, size // 6 + 1)
+    round_ = cv2.GaussianBlur(padded, (0, 0), max(1.0, size / 14))
+    slope_y, slope_x = np.gradient(round_.astype(np.float32) / np.float32(255.0 * 7.0 / size))
+    inner = (slice(size // 6 + 1, -(size // 6 + 1)),) * 2
+    return np.clip(1.0 + 0.55 * slope_y[inner] - 0.45 * np.float32(light) * slope_x[inner], 0.4, 1.5).astype(np.float32)
+
+
+def make_animal(kind: int, coat: int, size_px: float, spec: Spec, light: float, rng: np.random.Generator) -> Cutout:
+    """One animal: a silhouette of the pool, posed, in a coat of the family `coat`, shaded."""
+    stock = animals.load()
+    alpha = animals.pose(stock.silhouettes[rng.choice(stock.of(spec.pool, kind))], size_px, rng)
+    colour = coats.paint(coats.draw(coat, spec.side, rng), *alpha.shape, rng)
+    return Cutout(alpha, colour * model_body(alpha, light)[..., None])
+
+
+def stand(cutout: Cutout, camera: Camera, tall_m: float, rng: np.random.Generator) -> Thing:
+    """Put a cut-out on the ground where its size in the picture says it is, anywhere across."""
+    h, w = cutout.alpha.shape
+    foot = camera.horizon + camera.eye_m / tall_m * max(h, w)
+    foot = min(foot, camera.height + 0.15 * h)
+    centre = rng.uniform(0.05, 0.95) * camera.width
+    if w > 0.5 * camera.width:
+        centre = rng.uniform(0.4, 0.6) * camera.width
+    return Thing(cutout, int(centre - w / 2), int(foot - h))
+
+
+def visible_share(thing: Thing, taken: np.ndarray) -> float:
+    """The share of a thing's pixels that are in the picture and not yet taken by nearer ones."""
+    outer, inner = window(thing, *taken.shape)
+    alpha = thing.cutout.alpha > 127
+    return float((alpha[inner] & ~taken[outer]).sum() / max(1, alpha.sum()))
+
+
+def visible_shares(things: list[Thing], camera: Camera) -> list[float]:
+    """The visible share of each animal among `things`; a lower foot is nearer and hides what is behind."""
+    taken = np.zeros((camera.height, camera.width), bool)
+    shares = []
+    for thing in sorted(things, key=lambda t: -t.foot):
+        if thing.kind >= 0:
+            shares.append(visible_share(thing, taken))
+        outer, inner = window(thing, *taken.shape)
+        taken[outer] |= thing.cutout.alpha[inner] > 127
+    return shares
+
+
+def lay_out(candidates: list[Thing], camera: Camera, least_visible: float) -> list[Thing]:
+    """Leave out what would hide an animal too much; the first animal always stays. Returns far to near."""
+    first = candidates[0]
+    if visible_shares([first], camera)[0] < least_visible:
+        first.left = (camera.width - first.cutout.alpha.shape[1]) // 2
+        first.top = min(first.top, camera.height - int(0.9 * first.cutout.alpha.shape[0]))
+    kept = [first]
+    for thing in candidates[1:]:
+        if min(visible_shares([*kept, thing], camera)) >= least_visible:
+            kept.append(thing)
+    return sorted(kept, key=lambda t: t.foot)
+
+
+def shadow(things: list[Thing], camera: Camera, lean: float, rise: float) -> np.ndarray:
+    """(H, W) float32 in [0, 1]: shadows on the ground, cast (leaning `lean`, foreshortened by `rise`) and of contact."""
+    dark = np.zeros((camera.height, camera.width), np.uint8)
+    y, x = np.mgrid[0 : camera.height, 0 : camera.width].astype(np.float64)
+    for thing in things:
+        h, w = thing.cutout.alpha.shape
+        drop = 0.35 * h if thing.flying else 0.0
+        up = (thing.foot + drop - 1 - y) / rise
+        cast = sample(thing.cutout.alpha, x - thing.left - lean * up, h - 1 - up, wrap=False)
+        reach = 1.0 - ((x - thing.left - w / 2) / (0.55 * w)) ** 2 - ((y - thing.foot - drop) / (0.06 * h + 2.0)) ** 2
+        dark = np.maximum(dark, np.maximum(cast, np.clip(300 * reach, 0, 235).astype(np.uint8)))
+    return cv2.GaussianBlur(dark, (5, 5), 1.4).astype(np.float32) / np.float32(255)
+
+
+def expose(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """float32 -> uint8: clouds' shade, the light's colour, the lens's blur and fall-off, the sensor's noise."""
+    height, width = image.shape[:2]
+    y, x = np.mgrid[0:height, 0:width] * (rng.uniform(60, 160) / width)
+    shade = sample(places.wobble(int(rng.integers(8))), x + rng.integers(256), y + rng.integers(256)).astype(np.float32)
+    warmth = rng.uniform(-0.12, 0.12)
+    gain = rng.uniform(0.85, 1.3) * np.array((1 + warmth, 1.0, 1 - warmth))
+    image = image * (0.75 + shade * np.float32(0.4 / 255))[..., None] * gain.astype(np.float32)
+    radius2 = ((x / x.max() - 0.5) ** 2 + (y / y.max() - 0.5) ** 2).astype(np.float32)
+    image = image * (1 - np.float32(rng.uniform(0, 0.5)) * radius2)[..., None]
+    picture = np.rint(np.clip(image, 0, 255)).astype(np.uint8)
+    picture = cv2.GaussianBlur(picture, (5, 5), rng.uniform(0.2, 0.7))
+    grain = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(1.0, 7.0))
+    return np.rint(np.clip(picture + grain, 0, 255)).astype(np.uint8)
+
+
+def compose(camera: Camera, things: list[Thing], place: places.Place, lean: float, rise: float, depth: float) -> Scene:
+    """Shadows first, then everything from far to near; labels change hands where alpha is above one half."""
+    image = place.image * (1 - np.float32(depth) * shadow(things, camera, lean, rise) * place.ground)[..., None]
+    scene = Scene(image, place.stuff.copy(), np.zeros_like(place.stuff))
+    for thing in things:
+        outer, inner = window(thing, camera.height, camera.width)
+        alpha = thing.cutout.alpha[inner].astype(np.float32)[..., None] / np.float32(255)
+        scene.image[outer] += (thing.cutout.colour[inner] - scene.image[outer]) * alpha
+        solid = thing.cutout.alpha[inner] > 127
+        scene.mask[outer][solid] = thing.kind + 1
+        if thing.kind >= 0:
+            scene.animals.append(thing)
+        scene.instances[outer][solid] = len(scene.animals) if thing.kind >= 0 else 0
+    return scene
+
+
+def render(spec: Spec, index: int, kind: int | None = None, coat: int | None = None) -> Scene:
+    """Scene number `index` of a split; `kind` (and `coat`) fix the animals', else they are drawn."""
+    rng = np.random.Generator(np.random.PCG64([SEED, spec.split, index]))
+    height, width = spec.size
+    camera = Camera(
+        height, width, width * rng.uniform(0.9, 1.3), height * rng.uniform(0.12, 0.5), rng.uniform(0.9, 1.5)
+    )
+    light = float(rng.uniform(-1, 1))
+    candidates = []
+    for _ in range(rng.integers(spec.count[0], spec.count[1] + 1)):
+        shape = int(rng.integers(10)) if kind is None else kind
+        family = coats.family_of(shape, spec.coat_link, rng) if coat is None else coat
+        size_px = rng.uniform(*spec.animal_px)
+        thing = stand(make_animal(shape, family, size_px, spec, light, rng), camera, rng.uniform(0.95, 1.6), rng)
+        thing.kind, thing.coat = shape, family
+        if shape == 1 and rng.random() < 0.5:  # half of the birds fly
+            thing.top, thing.flying = max(0, thing.top - int(rng.uniform(0.1, 0.4) * height)), True
+        candidates.append(thing)
+    far_m = max(camera.focal_px * camera.eye_m / max(2.0, t.foot - camera.horizon) for t in candidates)
+    for _ in range(rng.integers(spec.clutter[0], spec.clutter[1] + 1)):
+        size = int(rng.uniform(0.25, 0.8) * rng.uniform(*spec.animal_px)) + 4
+        candidates.append(
+            stand(THINGS[rng.integers(len(THINGS))](size, spec.pool, rng), camera, rng.uniform(0.5, 1.2), rng)
+        )
+    place = places.build(camera, spec.pool, far_m, rng)
+    things = lay_out(candidates, camera, spec.least_visible)
+    scene = compose(
+        camera, things, place, -light * 1.2, float(rng.choice((-1, 1)) * rng.uniform(0.15, 0.45)), rng.uniform(0.3, 0.7)
+    )
+    scene.image = expose(scene.image, rng)
+    return scene
