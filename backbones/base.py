@@ -11,6 +11,8 @@ from pathlib import Path
 from safetensors.torch import load_file
 from torch import nn
 
+from engine.checkpoint import load_strictly
+
 
 def file_sha256(path: str | Path) -> str:
     """The sha256 of a file, in hex."""
@@ -41,12 +43,8 @@ class Backbone(nn.Module):
             raise FileNotFoundError(f"backbone weights {weights} do not exist; make them with tools/export.py")
         if sha256 is not None and file_sha256(weights) != sha256:
             raise ValueError(f"{weights} is not the file its card describes (sha256 differs); export it again")
-        own = self.state_dict()
         state = {name: tensor for name, tensor in load_file(weights).items() if self.builds(name)}
-        misfits = sorted(own.keys() ^ state.keys()) or sorted(k for k in own if own[k].shape != state[k].shape)
-        if misfits:
-            raise ValueError(f"{weights} does not fit {type(self).__name__}: {len(misfits)} keys, {summary(misfits)}")
-        self.load_state_dict(state)
+        load_strictly(self, state, weights)
 
     def builds(self, name: str) -> bool:
         """False for a parameter of the stages left out, where a part of the network is built alone."""
@@ -77,8 +75,3 @@ class Backbone(nn.Module):
             if self.norm_eval or self.is_frozen(name):
                 norm.eval()
         return self
-
-
-def summary(names: list[str], most: int = 4) -> str:
-    """The first few names, and how many more."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -114,6 +114,7 @@ def timm_name(name: str, deep_stem: bool) -> str:
         rules += [(r"stem\.0\.bn", "conv1.1"), (r"stem\.1\.bn", "conv1.4"), (r"stem\.2\.bn", "bn1")]
     else:
         rules += [(r"stem\.0\.conv", "conv1"), (r"stem\.0\.bn", "bn1")]
+    name = name.removeprefix("backbone.")  # of a whole classifier
     for ours, theirs in rules:
         renamed, hits = re.subn("^" + ours, theirs, name)
         if hits:
@@ -121,16 +122,20 @@ def timm_name(name: str, deep_stem: bool) -> str:
     raise ValueError(f"{name} is not a parameter of our ResNet")
 
 
+def has_deep_stem(names: Iterable[str]) -> bool:
+    """Whether these parameters are of a network with tweak C."""
+    return any(name.endswith("stem.2.conv.weight") for name in names)
+
+
 def to_timm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our state dict (with `head.*` or without) under timm's names."""
-    deep = "stem.2.conv.weight" in state
-    return {timm_name(name, deep): tensor for name, tensor in state.items()}
+    """Our state dict, of a backbone or a whole classifier, under timm's names."""
+    return {timm_name(name, has_deep_stem(state)): tensor for name, tensor in state.items()}
 
 
 def from_timm(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
     """timm's state dict under our `names`. Raises ValueError that names what is missing or left over."""
     names = list(names)
-    theirs = {timm_name(name, "stem.2.conv.weight" in names): name for name in names}
+    theirs = {timm_name(name, has_deep_stem(names)): name for name in names}
     misfits = sorted(theirs.keys() ^ state.keys())
     if misfits:
         raise ValueError(f"these weights are of another architecture, see {', '.join(misfits[:4])}")

@@ -141,7 +141,7 @@ class ResNet(Backbone):
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)
             elif isinstance(module, Residual) and zero_gamma:
-                nn.init.zeros_(module.path[-1].bn.weight)
+                nn.init.zeros_(module.path[-1].get_parameter("bn.weight"))
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         if 1 in self.stages:

@@ -19,13 +19,6 @@ from .tricks.label_smoothing import smooth
 from .tricks.mixup import mix_up
 
 
-class Head(nn.Linear):
-    """Maps of a backbone -> logits (N, K): average pooling and the output layer of Fig. 1."""
-
-    def forward(self, maps: tuple[Tensor, ...]) -> Tensor:
-        return super().forward(maps[-1].mean((2, 3)))
-
-
 @MODELS.register_module()
 class ImageClassifier(BaseModel):
     """Normalised images (N, 3, H, W) and labels (N,) -> losses, predictions, or logits (N, num_classes)."""
@@ -41,7 +34,7 @@ class ImageClassifier(BaseModel):
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         self.backbone = BACKBONES.build(backbone)
-        self.head = Head(self.backbone.channels[-1], num_classes)
+        self.head = nn.Linear(self.backbone.channels[-1], num_classes)
         nn.init.xavier_uniform_(self.head.weight)  # sec. 2.1, as all other weights
         nn.init.zeros_(self.head.bias)
         self.num_classes, self.smoothing, self.mix = num_classes, smoothing, mix
@@ -52,11 +45,15 @@ class ImageClassifier(BaseModel):
         if mode == "loss":
             assert labels is not None
             return {"loss": self.loss(inputs, labels)}
-        logits = self.head(self.backbone(inputs))
+        logits = self.logits(inputs)
         if mode == "predict":
             assert labels is not None
             return [{"logits": z, "label": y} for z, y in zip(logits, labels, strict=True)]
         return logits
+
+    def logits(self, images: Tensor) -> Tensor:
+        """The backbone, average pooling and the output layer of Fig. 1."""
+        return self.head(self.backbone(images)[-1].mean((2, 3)))
 
     def targets(self, labels: Tensor) -> Tensor:
         """Labels (N,) -> probabilities (N, K)."""
@@ -69,7 +66,7 @@ class ImageClassifier(BaseModel):
         targets = self.targets(labels)
         if self.mix:
             images, targets = mix_up(images, targets, **self.mix)
-        logits = self.head(self.backbone(images)).float()
+        logits = self.logits(images).float()
         with torch.autocast(images.device.type, enabled=False):
             hard = F.cross_entropy(logits, targets)
         return self.teacher[0].add(hard, logits, images) if self.teacher else hard

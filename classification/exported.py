@@ -5,14 +5,14 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
-from backbones.base import summary
-from backbones.card import Card, read_card, write_card
+from backbones.card import Card, from_timm, read_card, write_card
 from backbones.registry import MODELS as BACKBONES
+from engine.checkpoint import load_strictly, read_weights
 from engine.files import write_tensors
 
-from .classifier import Head, ImageClassifier
+from .classifier import ImageClassifier
 
 HEAD = "head.safetensors"
 # Ours is Apache-2.0; the weights inherit what their data asks, and ImageNet's images are for research use only.
@@ -22,14 +22,14 @@ LICENCES = {
 }
 
 
-def build(cfg: Config, state: dict[str, Tensor]) -> ImageClassifier:
-    """The classifier of a Config with these weights. Raises ValueError that names the keys which do not fit."""
+def build(cfg: Config, checkpoint: str | Path, timm: bool = False) -> ImageClassifier:
+    """A recipe's classifier with a checkpoint's weights, `timm` if they are under timm's names.
+
+    Raises ValueError that names what does not fit.
+    """
     model = ImageClassifier(backbone=cfg.model.backbone, num_classes=cfg.model.num_classes)
-    own = model.state_dict()
-    misfits = sorted(own.keys() ^ state.keys()) or sorted(k for k in own if own[k].shape != state[k].shape)
-    if misfits:
-        raise ValueError(f"the checkpoint does not fit the recipe: {len(misfits)} keys, {summary(misfits)}")
-    model.load_state_dict(state)
+    state = read_weights(checkpoint)
+    load_strictly(model, from_timm(state, model.state_dict()) if timm else state, checkpoint)
     return model.eval()
 
 
@@ -55,10 +55,10 @@ def feature_error(trunk: nn.Module, card: Card, px: int = 64) -> float:
     return max(float((a - b).abs().max()) for a, b in zip(trunk(image), again(image), strict=True))
 
 
-def read_classifier(card_path: str | Path) -> nn.Module:
+def read_classifier(card_path: str | Path) -> ImageClassifier:
     """An exported classifier, normalised images (N, 3, H, W) -> logits (N, K). Raises as `read_card` does."""
     card = read_card(card_path)
-    weights = load_file(card.folder / HEAD)
-    head = Head(card.channels[-1], len(weights["bias"]))
-    head.load_state_dict(weights)
-    return nn.Sequential(BACKBONES.build(card.slot()), head)
+    head = load_file(card.folder / HEAD)
+    model = ImageClassifier(backbone=card.slot(), num_classes=len(head["bias"]))
+    load_strictly(model.head, head, card.folder / HEAD)
+    return model

@@ -51,4 +51,4 @@ class TopK(BaseMetric):
 def save_table(path: Path, table: dict[str, np.ndarray]) -> None:
     """A compressed .npz under exactly this name (np.savez would add a suffix)."""
     with path.open("wb") as file:
-        np.savez_compressed(file, **table)
+        np.savez_compressed(file, allow_pickle=False, **table)

@@ -7,7 +7,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from .files import write_whole
 from .registry import HOOKS
@@ -47,3 +47,13 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path} is not a plain, whole checkpoint of weights: {reason}") from error
     return state.get("state_dict", state.get("model", state))
+
+
+def load_strictly(module: nn.Module, state: dict[str, Tensor], source: str | Path) -> None:
+    """Load a state dict whose names and shapes are exactly the module's. Raises ValueError that names the misfits."""
+    own = module.state_dict()
+    misfits = sorted(own.keys() ^ state.keys()) or sorted(k for k in own if own[k].shape != state[k].shape)
+    if misfits:
+        more = f" and {len(misfits) - 4} more" if len(misfits) > 4 else ""
+        raise ValueError(f"{source} does not fit {type(module).__name__} in {', '.join(misfits[:4])}{more}")
+    module.load_state_dict(state)

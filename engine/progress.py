@@ -1,4 +1,4 @@
-"""A progress line for every stage: step, rate, time left. On a terminal it moves; in a log it is a line now and then."""
+"""A progress line for every stage: step, rate, time left. It moves on a terminal; a log gets one now and then."""
 
 import sys
 import time

@@ -9,9 +9,12 @@ from pathlib import Path
 from tools.run import STAGES, TIERS, Run, parse_sets
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
+def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None:
     """STAGE NAME --tier --seed --protocol --set --work-dir --data-root."""
-    parser.add_argument("stage", choices=STAGES)
+    if stage:
+        parser.add_argument("stage", choices=STAGES)
+    else:
+        parser.set_defaults(stage=STAGES[0])
     parser.add_argument("name", help="a recipe, see classification/recipes")
     parser.add_argument("--tier", choices=TIERS, default="mini", help="where the numbers come from (default: mini)")
     parser.add_argument("--seed", type=int, default=0)

@@ -48,8 +48,8 @@ def options() -> argparse.Namespace:
 
 def runs(args: argparse.Namespace) -> Iterator[Run]:
     """The stages in order; a teacher's training stands before its student's."""
-    sets, own = parse_sets(args.sets), {stage: {} for stage in STAGES}
-    for key, value in sets.items():
+    own: dict[str, dict] = {stage: {} for stage in STAGES}
+    for key, value in parse_sets(args.sets).items():
         stage, _, rest = key.partition(".")
         if stage in STAGES[1:]:
             own[stage][rest] = value

@@ -28,7 +28,7 @@ TEACHER_SEED = 0  # one teacher for all seeds of a student, as in the paper
 
 @dataclass(frozen=True)
 class Run:
-    """One stage of one recipe, tier and seed. Downstream, `recipe` is the name of the upstream run: where its card is."""
+    """One stage of one recipe, tier and seed. Downstream, `recipe` is the upstream run's name: where its card is."""
 
     stage: str
     recipe: str
@@ -123,7 +123,7 @@ class Run:
         return cfg
 
     def check_data(self) -> None:
-        """Make the embedded data, or refuse data that is missing or incomplete. Raises FileNotFoundError, ValueError."""
+        """Make the embedded data, or refuse what is missing or incomplete. Raises FileNotFoundError, ValueError."""
         if self.tier != "paper" and self.data_root is None:
             mini.make(MINI)
         package = importlib.import_module(f"{self.stage}.config")

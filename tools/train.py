@@ -78,9 +78,21 @@ def complete(run: Run, cfg: Config, batch: Batch) -> Config:
         cfg.model_wrapper_cfg = dict(type="MMDistributedDataParallel", broadcast_buffers=False)
         if not torch.cuda.is_available():
             cfg.model_wrapper_cfg.device_ids = None
-    if (run.folder / LATEST).is_file():
-        cfg.load_from, cfg.resume = str(run.folder / LATEST), True
     return cfg
+
+
+def make_runner(run: Run, cfg: Config, batch: Batch, load_from: str | None = None) -> Runner:
+    """The Runner of one stage, at its start or, given a checkpoint of its own, where that was written."""
+    complete_cfg = complete(run, cfg, batch)
+    complete_cfg.load_from, complete_cfg.resume = load_from, load_from is not None
+    runner = Runner.from_cfg(complete_cfg)
+    unwrapped(runner).to(memory_format=torch.channels_last)
+    return runner
+
+
+def global_batch(run: Run, cfg: Config) -> int:
+    """Images a step, over all devices."""
+    return cfg.global_batch if run.stage == "classification" else cfg.train_dataloader.batch_size
 
 
 def begin(run: Run, cfg: Config, resume: bool) -> None:
@@ -106,16 +118,15 @@ def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None
     if int(os.environ.get("LOCAL_RANK", 0)) == 0:
         run.check_data()
     cfg = run.config()
-    total = cfg.global_batch if run.stage == "classification" else cfg.train_dataloader.batch_size
-    batch = solve(total, devices, accumulation)
+    batch = solve(global_batch(run, cfg), devices, accumulation)
     if is_main_process():
         begin(run, cfg, resume)
         print(f"{run.name} {run.stage} ({run.tier}, seed {run.seed}): {batch}", file=sys.stderr)
     if dist.is_initialized():
         dist.barrier()
-    runner = Runner.from_cfg(complete(run, cfg, batch))
+    latest = run.folder / LATEST
+    runner = make_runner(run, cfg, batch, load_from=str(latest) if latest.is_file() else None)
     facts = transfer_facts(run, unwrapped(runner))
-    unwrapped(runner).to(memory_format=torch.channels_last)
     if cfg.get("max_epochs") != 0:  # 0: the recipe of random weights
         runner.train()
     metrics = runner.val()

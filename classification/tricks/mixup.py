@@ -18,7 +18,7 @@ def mixup(cfg: Config, alpha: float = 0.2) -> None:
 
 
 def mix_up(images: Tensor, targets: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-    """Images (N, 3, H, W) and probabilities (N, K), each mixed with a partner by the same lambda ~ Beta(alpha, alpha)."""
+    """Images (N, 3, H, W) and probabilities (N, K), mixed with a partner by one lambda ~ Beta(alpha, alpha)."""
     share = float(np.random.beta(alpha, alpha))
     partner = torch.randperm(len(images), device=images.device)
     return images.lerp(images[partner], 1 - share), targets.lerp(targets[partner], 1 - share)
