@@ -1,12 +1,11 @@
 """FCN: mmseg's encoder and decoder, but the heads ask the backbone for its channels, and the classes are stated once.
 
-With `test_cfg=dict(scales=..., flip=True)` it also averages predictions over sizes and mirror images (Long et al.
-2015 for FCN; the authors' GluonCV `MultiEvalModel` for the averaging). That happens within the model, as there, and
-so in the Runner's ordinary loops.
+`test_cfg` has `scales` and `flip`: predictions are averaged over sizes and mirror images, within the model as in the
+authors' GluonCV (`MultiEvalModel`), and so in the Runner's ordinary loop.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mmseg.models import EncoderDecoder
 from torch import Tensor
@@ -33,22 +32,21 @@ class FCN(EncoderDecoder):
         return {**head, "in_channels": self.backbone.channels[head["in_index"]]}
 
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """(N, 3, H, W) -> (N, classes, H, W): logits, or the mean probabilities of `test_cfg.scales` and `.flip`."""
-        if "scales" not in self.test_cfg:
-            return super().inference(inputs, batch_img_metas)
-        views = [self.probabilities(view, mirrored, inputs.shape[2:]) for view, mirrored in self.views(inputs)]
-        return sum(views[1:], views[0]) / len(views)
+        """(N, 3, H, W) -> (N, classes, H, W): logits of a single view, or the mean probabilities of several."""
+        views = len(self.test_cfg["scales"]) * (1 + self.test_cfg["flip"])
+        logits = self.logits(inputs)
+        if views == 1:
+            return next(logits)
+        return sum(each.softmax(1) for each in logits) / views
 
-    def views(self, inputs: Tensor) -> Iterator[tuple[Tensor, bool]]:
-        """The images at each scale, as they are and, if asked, mirrored."""
+    def logits(self, inputs: Tensor) -> Iterator[Tensor]:
+        """The logits of every view, at the size and orientation of `inputs`."""
         for scale in self.test_cfg["scales"]:
-            view = interpolate(inputs, scale_factor=scale, mode="bilinear", align_corners=self.align_corners)
-            yield view, False
+            view = self.resized(inputs, [round(scale * side) for side in inputs.shape[2:]])
+            yield self.resized(self._forward(view), inputs.shape[2:])
             if self.test_cfg["flip"]:
-                yield view.flip(3), True
+                yield self.resized(self._forward(view.flip(3)), inputs.shape[2:]).flip(3)
 
-    def probabilities(self, view: Tensor, mirrored: bool, size: tuple[int, int]) -> Tensor:
-        """(N, 3, h, w) -> (N, classes, H, W), mirrored back."""
-        logits = self._forward(view).float()
-        logits = interpolate(logits, size=size, mode="bilinear", align_corners=self.align_corners)
-        return (logits.flip(3) if mirrored else logits).softmax(1)
+    def resized(self, maps: Tensor, size: Sequence[int]) -> Tensor:
+        """Bilinear, in fp32 also under autocast: bf16 logits tie."""
+        return interpolate(maps.float(), size=tuple(size), mode="bilinear", align_corners=self.align_corners)

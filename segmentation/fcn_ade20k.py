@@ -16,8 +16,8 @@ model = dict(
     type="segmentation.FCN",
     data_preprocessor=dict(
         type="SegDataPreProcessor",
-        mean=(123.68, 116.779, 103.939),  # sec. 2.1, as the backbone was trained
-        std=(58.393, 57.12, 57.375),
+        mean=[123.68, 116.779, 103.939],  # sec. 2.1, step 6; filled from the card
+        std=[58.393, 57.12, 57.375],
         bgr_to_rgb=True,
         size_divisor=1,  # crops are of one size already
         seg_pad_val=255,
@@ -46,7 +46,7 @@ model = dict(
         align_corners=True,
         loss_decode=dict(type="CrossEntropyLoss", loss_weight=0.5, avg_non_ignore=True),  # [code] --aux-weight
     ),
-    test_cfg=dict(mode="whole"),
+    test_cfg=dict(scales=(1.0,), flip=False),  # whole images
 )
 
 train_dataloader = dict(
@@ -54,26 +54,31 @@ train_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     drop_last=True,  # 20,210 images: 1,263 steps an epoch, 151,560 in all
-    sampler=dict(type="DefaultSampler", shuffle=True),
+    sampler=dict(type="engine.DrawSampler", shuffle=True),
     dataset=dict(
-        type="segmentation.ADE20K",
-        data_root="data/ade20k",
-        data_prefix=dict(
-            img_path="ADEChallengeData2016/images/training", seg_map_path="ADEChallengeData2016/annotations/training"
+        type="engine.Seeded",
+        dataset=dict(
+            type="segmentation.ADE20K",
+            data_root="data/ade20k",
+            data_prefix=dict(
+                img_path="ADEChallengeData2016/images/training",
+                seg_map_path="ADEChallengeData2016/annotations/training",
+            ),
+            pipeline=[
+                dict(type="LoadImageFromFile", color_type="color_ignore_orientation"),  # the mask is not turned either
+                dict(type="segmentation.LoadMask"),
+                dict(type="RandomFlip", prob=0.5),  # [code]
+                # [code] short side a random integer in [0.5, 2] x 520 px; the long side is not limited
+                dict(type="RandomResize", scale=[(100_000, 260), (100_000, 1040)], keep_ratio=True),
+                dict(type="Pad", size=(480, 480), pad_val=dict(img=0, seg=255)),  # [code] black, before normalisation
+                dict(type="RandomCrop", crop_size=(480, 480)),  # [code]
+                dict(type="segmentation.RandomBlur", prob=0.5, max_sigma_px=1.0),  # [code]
+                dict(type="PackSegInputs"),
+            ],
         ),
-        pipeline=[
-            dict(type="LoadImageFromFile", color_type="color_ignore_orientation"),  # the mask is not turned either
-            dict(type="segmentation.LoadMask"),
-            dict(type="RandomFlip", prob=0.5),  # [code]
-            # [code] short side a random integer in [0.5, 2] x 520 px; the long side is not limited
-            dict(type="RandomResize", scale=[(100_000, 260), (100_000, 1040)], keep_ratio=True),
-            dict(type="Pad", size=(480, 480), pad_val=dict(img=0, seg=255)),  # [code] black, before normalisation
-            dict(type="RandomCrop", crop_size=(480, 480)),  # [code]
-            dict(type="segmentation.RandomBlur", prob=0.5, max_sigma_px=1.0),  # [code]
-            dict(type="PackSegInputs"),
-        ],
     ),
 )
+# ADE20K's test labels are not public: the validation set is the test.
 val_dataloader = dict(
     batch_size=1,  # images differ in size
     num_workers=8,
@@ -83,7 +88,8 @@ val_dataloader = dict(
         type="segmentation.ADE20K",
         data_root="data/ade20k",
         data_prefix=dict(
-            img_path="ADEChallengeData2016/images/validation", seg_map_path="ADEChallengeData2016/annotations/validation"
+            img_path="ADEChallengeData2016/images/validation",
+            seg_map_path="ADEChallengeData2016/annotations/validation",
         ),
         test_mode=True,
         pipeline=[
@@ -95,9 +101,7 @@ val_dataloader = dict(
         ],
     ),
 )
-test_dataloader = val_dataloader  # ADE20K's test labels are not public
 val_evaluator = dict(type="segmentation.SegmentationScores")
-test_evaluator = val_evaluator
 
 optim_wrapper = dict(
     type="OptimWrapper",
@@ -108,6 +112,5 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type="PolyLR", power=0.9, eta_min=0.0, begin=0, end=120, by_epoch=True, convert_to_iter_based=True)
 ]
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=120, val_interval=120)  # [code] --epochs 120; scored at the end
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=120, val_begin=121)  # [code] --epochs 120; no score in training
 val_cfg = dict(type="ValLoop")
-test_cfg = dict(type="TestLoop")

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from engine.files import write_whole
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
+
+from engine.files import write_whole
 
 from .data import IGNORED
 from .registry import METRICS
@@ -39,7 +40,7 @@ def scores(counts: np.ndarray) -> dict[str, float]:
 
 @METRICS.register_module()
 class SegmentationScores(BaseMetric):
-    """`pix_acc`, `miou` and `num_samples`; per-image counts go to `outputs` (.npz), from which `scores` recomputes."""
+    """`pix_acc`, `miou`, `samples_scored`; per-image counts go to `outputs` (.npz), from which `scores` recomputes."""
 
     default_prefix = ""
 
@@ -59,7 +60,7 @@ class SegmentationScores(BaseMetric):
             raise ValueError(f"{len(names) - len(set(names))} of {len(names)} images were scored twice")
         if self.outputs is not None:
             write_whole(self.outputs, lambda part: self.write(part, names, counts))
-        return {**scores(counts), "num_samples": len(names)}
+        return {**scores(counts), "samples_scored": len(names)}
 
     def write(self, path: Path, names: list[str], counts: np.ndarray) -> None:
         with path.open("wb") as file:  # given a path, NumPy would add a suffix
