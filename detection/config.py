@@ -1,7 +1,7 @@
-"""A card and a protocol -> the mmengine Config of one detection run. Fairness: only what the card says is filled in.
+"""A card and a protocol -> the mmengine Config of one detection run. Fairness: only the backbone is filled in.
 
-From the card come the backbone slots (trunk and RoI head), the channels that leave them, and the normalisation the
-backbone was trained with; from the caller, the data root. Everything else is the protocol, whoever is measured.
+From the card come the backbone slots (trunk and RoI head) and the channels that leave them; from the caller, the data
+root. Everything else is the protocol, whoever is measured.
 """
 
 from collections.abc import Iterator
@@ -20,13 +20,14 @@ LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Ma
 def load(card: Card | None, protocol: str = "faster_rcnn_voc", data_root: str | Path = "data/voc") -> Config:
     """The protocol with the card's backbone in its slots; without a card it stays as written.
 
-    Raises ValueError for a protocol that does not exist.
+    Raises ValueError for a protocol that does not exist, or a card whose images were normalised in another way.
     """
     if protocol not in PROTOCOLS:
         near = get_close_matches(protocol, PROTOCOLS, cutoff=0) or PROTOCOLS
         raise ValueError(f"detection protocol {protocol!r} does not exist; did you mean {' or '.join(near)}?")
     cfg = Config.fromfile(Path(__file__).with_name(f"{protocol}.py"))
     if card:
+        check_normalisation(card, cfg.model.data_preprocessor)
         fill(cfg.model, card)
     for part in parts(cfg._cfg_dict):
         if "data_root" in part:
@@ -34,14 +35,21 @@ def load(card: Card | None, protocol: str = "faster_rcnn_voc", data_root: str | 
     return cfg
 
 
+def check_normalisation(card: Card, preprocessor: dict) -> None:
+    """Raise ValueError unless the card's mean and std are the protocol's, to within one grey level."""
+    for key in ("mean", "std"):
+        own, ours = getattr(card, key), preprocessor[key]
+        if any(abs(a - b) > 1 for a, b in zip(own, ours, strict=True)):
+            raise ValueError(f"card {card.name} was trained with {key} {tuple(own)}, the protocol feeds {tuple(ours)}")
+
+
 def fill(model: Any, card: Card) -> None:
-    """Put the card into each backbone slot, and its channels and normalisation where the protocol repeats them."""
+    """Put the card into each backbone slot, and its channels where mmdet wants them repeated."""
     for part in list(parts(model)):
         if "backbone" in part:
             slot = dict(part.backbone)
             slot.pop("type")
             part.backbone = card.slot(**slot)
-    model.data_preprocessor.update(mean=list(card.mean), std=list(card.std))
     if "in_channels" in model.neck:  # FPN
         model.neck.in_channels = list(card.channels)
     else:

@@ -21,7 +21,7 @@ Arrays = dict[str, np.ndarray]
 
 @METRICS.register_module()
 class VOCMeanAP(BaseMetric):
-    """map_voc07, map_area (percent) and the number of images; `outputs` is the .npz that keeps what was scored."""
+    """map_voc07, map_area (percent) and the number of images scored; `outputs` is the .npz that keeps them."""
 
     def __init__(self, outputs: str | None = None, collect_device: str = "cpu") -> None:
         super().__init__(collect_device)
@@ -47,7 +47,7 @@ class VOCMeanAP(BaseMetric):
         """Score all images, and write `outputs`; on the main process only, each image once."""
         if self.outputs is not None:
             write_outputs(self.outputs, results)
-        return mean_ap(results, classes=len(self.dataset_meta["classes"])) | {"images": len(results)}
+        return mean_ap(results, classes=len(self.dataset_meta["classes"])) | {"samples_scored": len(results)}
 
 
 def array(tensor: Any) -> np.ndarray:

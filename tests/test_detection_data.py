@@ -1,0 +1,118 @@
+"""VOC is read strictly, with difficult objects as truths in training and ignored in evaluation."""
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from toy_voc import CLASSES, write_voc, xml
+
+from detection.config import check_data, load
+from detection.data import VOC, read_annotation
+
+HARD = (("cat", 0, (11, 11, 60, 50)), ("bird", 1, (1, 1, 96, 64)))
+
+
+def read(root, test_mode=False, **options):
+    init_default_scope("mmdet")
+    return VOC(
+        data_root=str(root),
+        ann_file="VOCdevkit/VOC2007/ImageSets/Main/trainval.txt",
+        data_prefix=dict(sub_data_root="VOCdevkit/VOC2007"),
+        metainfo=dict(classes=CLASSES),
+        pipeline=[
+            dict(type="LoadImageFromFile"),
+            dict(type="LoadAnnotations", with_bbox=True),
+            dict(type="PackDetInputs"),
+        ],
+        test_mode=test_mode,
+        **options,
+    )
+
+
+def spoil(root, folder, name, content):
+    (root / "VOCdevkit/VOC2007" / folder / name).write_bytes(content)
+
+
+def test_difficult_objects_are_truths_in_training(tmp_path):
+    truth = read(write_voc(tmp_path, HARD))[0]["data_samples"]
+    assert truth.gt_instances.labels.tolist() == [1, 0] and len(truth.ignored_instances) == 0
+
+
+def test_difficult_objects_are_ignored_in_evaluation(tmp_path):
+    truth = read(write_voc(tmp_path, HARD), test_mode=True)[0]["data_samples"]
+    assert truth.gt_instances.labels.tolist() == [1] and truth.ignored_instances.labels.tolist() == [0]
+
+
+def test_boxes_count_from_zero_and_small_or_fractional_ones_stay(tmp_path):
+    boxes = ((1, 1, 3, 4), (45.7, 2, 60, 64))
+    truth = read(write_voc(tmp_path, [("cat", 0, b) for b in ((1, 1, 3, 4), (46, 2, 60, 64))]))
+    assert truth[0]["data_samples"].gt_instances.bboxes.tensor[0].tolist() == [0, 0, 2, 3]
+    path = tmp_path / "fraction.xml"
+    path.write_text(xml([("cat", 0, b) for b in boxes]))
+    assert read_annotation(path, CLASSES)[2][1]["bbox"] == pytest.approx([44.7, 1, 59, 63])
+
+
+@pytest.mark.parametrize("box", [(0, 1, 9, 9), (1, 1, 97, 9), (1, 1, 9, 65), (9, 1, 9, 9)])
+def test_a_box_outside_its_image_or_empty_names_the_file(tmp_path, box):
+    write_voc(tmp_path)
+    spoil(tmp_path, "Annotations", "trainval_2.xml", xml([("cat", 0, box)]).encode())
+    with pytest.raises(ValueError, match=r"trainval_2\.xml.*leaves its image of 96 x 64"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(xml([("zebra", 0, (1, 1, 9, 9))]), "'zebra' is none of the 2 classes"), ("<annotation>", "no element|unclosed")],
+)
+def test_a_label_that_is_no_class_or_a_cut_xml_names_the_file(tmp_path, content, message):
+    write_voc(tmp_path)
+    spoil(tmp_path, "Annotations", "trainval_1.xml", content.encode())
+    with pytest.raises(ValueError, match=rf"trainval_1\.xml.*({message})"):
+        read(tmp_path)
+
+
+def test_a_missing_xml_is_named(tmp_path):
+    write_voc(tmp_path)
+    (tmp_path / "VOCdevkit/VOC2007/Annotations/trainval_3.xml").unlink()
+    with pytest.raises(ValueError, match=r"trainval_3\.xml: no such file"):
+        read(tmp_path)
+
+
+def test_a_truncated_jpeg_is_named_and_left_out_only_if_asked(tmp_path):
+    write_voc(tmp_path)
+    jpeg = tmp_path / "VOCdevkit/VOC2007/JPEGImages/trainval_0.jpg"
+    jpeg.write_bytes(jpeg.read_bytes()[:-300])
+    with pytest.raises(ValueError, match=r"trainval_0\.jpg is missing or truncated"):
+        read(tmp_path)
+    assert len(read(tmp_path, skip_broken=True)) == 3
+
+
+def test_bytes_after_the_end_of_a_jpeg_do_no_harm(tmp_path):
+    write_voc(tmp_path)
+    jpeg = tmp_path / "VOCdevkit/VOC2007/JPEGImages/trainval_0.jpg"
+    jpeg.write_bytes(jpeg.read_bytes() + b"camera notes")
+    assert len(read(tmp_path)) == 4
+
+
+def test_missing_or_empty_data_is_one_line_with_folder_and_layout(tmp_path):
+    cfg: Config = load(None, data_root=tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"trainval\.txt is missing or empty; expected .*JPEGImages") as error:
+        check_data(cfg)
+    assert "\n" not in str(error.value) and str(tmp_path) in str(error.value)
+    check_data(load(None, data_root=write_voc(tmp_path)))
+    for image in (tmp_path / "VOCdevkit/VOC2012/JPEGImages").iterdir():
+        image.unlink()
+    with pytest.raises(FileNotFoundError, match="VOC2012/JPEGImages is missing or empty"):
+        check_data(cfg)
+
+
+def test_images_are_read_as_uint8_bgr_and_resized_to_short_600_long_1000(tmp_path):
+    cfg = load(None, data_root=write_voc(tmp_path))
+    dataset = cfg.val_dataloader.dataset
+    init_default_scope("mmdet")
+    dataset.pop("type")
+    dataset.metainfo = dict(classes=CLASSES)
+    item = VOC(**dataset)[0]
+    assert item["inputs"].shape == (3, 600, 900) and item["inputs"].dtype == torch.uint8
+    # truths stay on the original's pixels, where the detections are scored
+    assert item["data_samples"].gt_instances.bboxes.tensor[0].tolist() == [10, 10, 59, 49]
