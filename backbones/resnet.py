@@ -38,10 +38,8 @@ def shortcut(inp: int, out: int, stride: int, pool: bool) -> nn.Module:
     if stride == 1 and inp == out:
         return nn.Identity()
     if pool:  # a strided 1x1 drops 3 of 4 inputs; averaging keeps them
-        # AvgPool2d(1) keeps the parameters' names the same where dilation replaced the stride.
-        return nn.Sequential(
-            nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False), conv_bn(inp, out, 1, relu=False)
-        )
+        average = nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
+        return nn.Sequential(average, conv_bn(inp, out, 1, relu=False))  # the same names where dilation ate the stride
     return conv_bn(inp, out, 1, stride, relu=False)
 
 

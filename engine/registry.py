@@ -3,6 +3,7 @@
 from mmengine.registry import DATA_SAMPLERS as ROOT_SAMPLERS
 from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmengine.registry import HOOKS as ROOT_HOOKS
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as ROOT_CONSTRUCTORS
 from mmengine.registry import OPTIM_WRAPPERS as ROOT_OPTIM_WRAPPERS
 from mmengine.registry import Registry
 
@@ -12,3 +13,6 @@ HOOKS = Registry(
 DATA_SAMPLERS = Registry("data sampler", parent=ROOT_SAMPLERS, scope="engine", locations=["engine.seeding"])
 DATASETS = Registry("dataset", parent=ROOT_DATASETS, scope="engine", locations=["engine.seeding"])
 OPTIM_WRAPPERS = Registry("optim_wrapper", parent=ROOT_OPTIM_WRAPPERS, scope="engine", locations=["engine.precision"])
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    "optimizer wrapper constructor", parent=ROOT_CONSTRUCTORS, scope="engine", locations=["engine.optimiser"]
+)

@@ -31,7 +31,7 @@ def seed_all(*position: int) -> None:
 class DrawSampler(DefaultSampler):
     """mmengine's shuffling sampler, but it yields (index, draw): the draw counts on over epochs and ranks."""
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:  
+    def __iter__(self) -> Iterator[tuple[int, int]]:
         first = self.epoch * self.total_size + self.rank
         return ((index, first + i * self.world_size) for i, index in enumerate(super().__iter__()))
 

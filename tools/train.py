@@ -59,6 +59,8 @@ def complete(run: Run, cfg: Config, batch: Batch) -> Config:
     else:
         cfg.train_dataloader.batch_size = batch.per_device
         cfg.optim_wrapper.accumulative_counts = batch.accumulation
+    cfg.optim_wrapper.constructor = "engine.MergedGroups"
+    cfg.optim_wrapper.optimizer.fused = True  # an update in one sweep; for what that saves see engine/optimiser.py
     cfg.train_dataloader.dataset.seed = run.seed
     cfg.work_dir = str(run.folder)
     cfg.randomness = dict(seed=run.seed)

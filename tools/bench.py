@@ -1,0 +1,188 @@
+#!/usr/bin/env python
+"""Speed and memory against what people use otherwise, as ratios within one run; absolute figures are this machine's.
+
+tools/bench.py input     our input pipeline against torchvision's, on one core
+tools/bench.py step      a training step of ResNet-50-D against a plain timm loop, and what two tricks add to it
+tools/bench.py memory    the peak memory of both
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
+
+import cv2
+import numpy as np
+import skimage.data
+import timm
+import torch
+from mmengine.logging import MMLogger
+from mmengine.optim import build_optim_wrapper
+from PIL import Image
+from torch.nn import functional as F
+from torchvision import transforms
+
+import classification.config
+from classification.augment import PixelScaler
+from classification.classifier import ImageClassifier
+from classification.data import ImageFolder
+from engine.precision import low_precision
+
+JPEG_SHAPE = (375, 500)  # ImageNet's most common size
+MEAN, STD = (123.68, 116.779, 103.939), (58.393, 57.12, 57.375)
+
+
+def rounds(candidates: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median seconds of each, run in turn so that a drifting machine favours none."""
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for i in range(repeats + 1):
+        for name, run in candidates.items():
+            begun = time.perf_counter()
+            run()
+            if i:  # the first is a warm-up
+                seconds[name].append(time.perf_counter() - begun)
+    return {name: statistics.median(each) for name, each in seconds.items()}
+
+
+def photos(folder: Path, count: int) -> None:
+    """JPEGs of 500x375 cut from scikit-image's photographs."""
+    source = [skimage.data.astronaut(), skimage.data.coffee(), skimage.data.chelsea(), skimage.data.rocket()]
+    random = np.random.default_rng(0)
+    (folder / "train" / "photo").mkdir(parents=True)
+    for i in range(count):
+        image = source[i % len(source)]
+        side = random.uniform(0.6, 1.0)
+        h, w = int(image.shape[0] * side), int(image.shape[1] * side)
+        y, x = random.integers(image.shape[0] - h + 1), random.integers(image.shape[1] - w + 1)
+        cut = cv2.resize(image[y : y + h, x : x + w, ::-1], JPEG_SHAPE[::-1])
+        cv2.imwrite(str(folder / "train" / "photo" / f"{i:04d}.jpg"), cut, [cv2.IMWRITE_JPEG_QUALITY, 90])
+
+
+def bench_input(px: int, repeats: int, count: int = 128) -> None:
+    """Full training augmentation, decode to normalised tensor, on one core."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as name:
+        photos(Path(name), count)
+        options = classification.config.load("resnet50_baseline").train_dataloader.dataset.dataset.to_dict()
+        options.pop("type")
+        options["crop"]["size_px"] = px
+        ours = ImageFolder(root=name, num_classes=1, **options)
+        scaler = PixelScaler(MEAN, STD, 0.1)
+        reference = transforms.Compose([
+            transforms.RandomResizedCrop(px),
+            transforms.RandomHorizontalFlip(),
+            transforms.ColorJitter(0.4, 0.4, 0.4),
+            transforms.ToTensor(),
+            transforms.Normalize(np.array(MEAN) / 255, np.array(STD) / 255),
+        ])  # fmt: skip
+
+        def run_ours() -> torch.Tensor:
+            chunks = [
+                torch.from_numpy(np.stack([ours[j]["inputs"] for j in range(i, i + 32)])) for i in range(0, count, 32)
+            ]
+            return torch.cat([scaler.normalise(chunk, training=True) for chunk in chunks])
+
+        def run_reference() -> torch.Tensor:
+            return torch.stack([reference(Image.open(path).convert("RGB")) for path in ours.files])
+
+        seconds = rounds({"ours": run_ours, "torchvision": run_reference}, repeats)
+    for name, each in seconds.items():
+        print(f"input, {px} px, one core: {name:12} {count / each:7.0f} images/s")
+    print(f"ours / torchvision: {seconds['torchvision'] / seconds['ours']:.2f} (asked: at least 2)")
+
+
+def our_step(px: int, batch: int, tricks: tuple[str, ...]) -> Callable[[], object]:
+    """One training step of ResNet-50-D through our classifier and optimiser wrapper, from uint8 images."""
+    sets = {f"tricks.{trick}": None for trick in ("label_smoothing", "mixup", "distillation") if trick not in tricks}
+    cfg = classification.config.load("resnet50d_best", sets)
+    cfg.model.pop("type")
+    cfg.model.data_preprocessor.type = "classification.PixelScaler"
+    model = ImageClassifier(**cfg.model).to(memory_format=torch.channels_last).train()
+    MMLogger.get_current_instance().setLevel("ERROR")  # it lists every parameter
+    cfg.optim_wrapper.constructor, cfg.optim_wrapper.optimizer.fused = "engine.MergedGroups", True  # as tools/train.py
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    images = torch.randint(0, 256, (batch, px, px, 3), dtype=torch.uint8)
+    data = {"inputs": images, "labels": torch.randint(0, 1000, (batch,))}
+    return lambda: model.train_step(data, wrapper)
+
+
+def timm_step(px: int, batch: int) -> Callable[[], object]:
+    """The same step as people write it with timm, from normalised float images."""
+    model = timm.create_model("resnet50d", num_classes=1000).to(memory_format=torch.channels_last).train()
+    optimiser = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=1e-4)
+    images = torch.randn(batch, 3, px, px).to(memory_format=torch.channels_last)
+    labels = torch.randint(0, 1000, (batch,))
+
+    def step() -> None:
+        with torch.autocast("cpu", low_precision(), enabled=low_precision() != torch.float32):
+            loss = F.cross_entropy(model(images), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    return step
+
+
+def bench_step(px: int, repeats: int, batch: int) -> None:
+    """Images a second of both loops, and what label smoothing and mixup add."""
+    steps = {
+        "timm": timm_step(px, batch),
+        "ours": our_step(px, batch, ()),
+        "ours + smoothing + mixup": our_step(px, batch, ("label_smoothing", "mixup")),
+    }
+    seconds = rounds(steps, repeats)
+    for name, each in seconds.items():
+        print(f"step, {px} px, batch {batch}, {low_precision()}: {name:26} {batch / each:6.1f} images/s")
+    print(f"ours / timm, time of a step: {seconds['ours'] / seconds['timm']:.3f} (asked: at most 1)")
+    added = seconds["ours + smoothing + mixup"] / seconds["ours"] - 1
+    print(f"smoothing + mixup add {100 * added:.1f} % (asked: at most 2)")
+
+
+def peak_mb(px: int, batch: int, whose: str) -> float:
+    """The peak memory of a process that makes three steps."""
+    words = [sys.executable, __file__, "memory", "--px", str(px), "--batch", str(batch), "--whose", whose]
+    return float(json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout))
+
+
+def bench_memory(px: int, batch: int, whose: str | None) -> None:
+    """Peak memory of a step of each loop, in a process of its own."""
+    if whose:
+        step = timm_step(px, batch) if whose == "timm" else our_step(px, batch, ())
+        for _ in range(3):
+            step()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return
+    peaks = {name: peak_mb(px, batch, name) for name in ("timm", "ours")}
+    for name, peak in peaks.items():
+        print(f"memory, {px} px, batch {batch}: {name:5} {peak:7.0f} MB")
+    print(f"ours / timm: {peaks['ours'] / peaks['timm']:.3f} (asked: at most 1.1)")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("input", "step", "memory"))
+    parser.add_argument("--px", type=int, default=224)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--whose", choices=("ours", "timm"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.what == "input":
+        bench_input(args.px, args.repeats)
+    elif args.what == "step":
+        bench_step(args.px, args.repeats, args.batch)
+    else:
+        bench_memory(args.px, args.batch, args.whose)
+
+
+if __name__ == "__main__":
+    main()
