@@ -50,7 +50,7 @@ def smooth(silhouette: np.ndarray) -> np.ndarray:
 
 
 def pose(silhouette: np.ndarray, size_px: float, rng: np.random.Generator) -> np.ndarray:
-    """(28, 28) bool -> (h, w) uint8 alpha, max(h, w) = about size_px: mirrored, leaned, stretched at random, cropped."""
+    """(28, 28) bool -> (h, w) uint8 alpha, larger side about size_px; mirrored, leaned and stretched at random."""
     large = smooth(silhouette)
     rows, columns = np.flatnonzero(large.max(1) > 127), np.flatnonzero(large.max(0) > 127)
     height, width = np.ptp(rows) + 1.0, np.ptp(columns) + 1.0

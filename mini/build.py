@@ -19,8 +19,9 @@ from rich.progress import Progress
 from .formats import write, write_image_set
 from .splits import SPLITS
 
-VERSION = 1  # raised by every change of the data
+VERSION = 2  # raised by every change of the data
 CONTENT_SHA256 = ""  # of all pictures (before JPEG) and labels, in order
+SAMPLE_SHA256 = ""  # of the first and last scene of each split
 STAMP = "mini.json"
 
 

@@ -51,10 +51,12 @@ def blob(size: int, material: str, ragged: float, pool: str, rng: np.random.Gene
 
 
 def rock(size: int, pool: str, rng: np.random.Generator) -> Cutout:
+    """A rock of stone or sand."""
     return blob(size, str(rng.choice(("plaster", "gravel", "sand"))), 0.5, pool, rng)
 
 
 def bush(size: int, pool: str, rng: np.random.Generator) -> Cutout:
+    """A bush or a tussock."""
     return blob(size, str(rng.choice(("hedge", "grass"))), 1.4, pool, rng)
 
 

@@ -14,7 +14,7 @@ from . import noise
 from .colour import Colour, Ranges, blend
 from .noise import sample
 
-COAT_LINK = 0.6
+COAT_LINK = 0.8
 FIELDS = 4  # of each family on each side
 # Unit intervals that a coat's hue, scale and contrast are drawn from.
 BANDS = {
@@ -24,46 +24,56 @@ BANDS = {
 
 
 def fur(rng: np.random.Generator) -> np.ndarray:
+    """Bear: short strokes."""
     return noise.fractal(rng, 1.0, 4, 0.3)
 
 
 def feather(rng: np.random.Generator) -> np.ndarray:
+    """Bird: rows of scallops."""
     across, down, _ = noise.grid(16, 12, 0.5)
     scallop = np.sqrt((across - 0.5) ** 2 + (down * 0.9) ** 2)
     return np.clip(0.75 * scallop + 0.4 * noise.fractal(rng, 1.6), 0, 1)
 
 
 def tabby(rng: np.random.Generator) -> np.ndarray:
+    """Cat: narrow wavy bands."""
     return 0.75 * noise.waves(14, noise.fractal(rng, 2.2, 2), 4.0) + 0.25 * noise.fractal(rng, 0.8, 6, 0.3)
 
 
 def patches(rng: np.random.Generator) -> np.ndarray:
+    """Cow: large blots."""
     return noise.smoothstep(noise.fractal(rng, 1.9, 2), 0.47, 0.53)
 
 
 def saddle(rng: np.random.Generator) -> np.ndarray:
+    """Dog: soft clouds."""
     return 0.7 * noise.fractal(rng, 2.0, 2) + 0.3 * noise.fractal(rng, 0.8, 6, 0.3)
 
 
 def wrinkles(rng: np.random.Generator) -> np.ndarray:
+    """Elephant: creases."""
     return np.clip(1.0 - 2.0 * np.abs(noise.fractal(rng, 1.3, 6, 2.5) - 0.5), 0, 1)
 
 
 def plates(rng: np.random.Generator) -> np.ndarray:
+    """Giraffe: cells with pale seams."""
     near, far, _ = noise.cells(rng, 90)
     return noise.smoothstep(far - near, 0.08, 0.22)
 
 
 def sheen(rng: np.random.Generator) -> np.ndarray:
+    """Horse: a smooth gloss."""
     return noise.fractal(rng, 2.4, 1, 0.5)
 
 
 def wool(rng: np.random.Generator) -> np.ndarray:
+    """Sheep: curls."""
     near, _, _ = noise.cells(rng, 420)
     return 1.0 - 0.9 * np.clip(near, 0, 1)
 
 
 def stripes(rng: np.random.Generator) -> np.ndarray:
+    """Zebra: wide bands."""
     return noise.smoothstep(noise.waves(9, noise.fractal(rng, 2.6, 1), 3.0), 0.3, 0.7)
 
 

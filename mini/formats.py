@@ -1,6 +1,6 @@
 """Scenes to files: class folders of JPEGs, VOC (JPEG, XML, ImageSets) and ADE20K (JPEG, index PNG; 0 = other).
 
-VOC boxes are 1-based and inclusive, around an animal's visible pixels; `difficult` marks the ones more than 60 % hidden.
+VOC boxes are 1-based and inclusive, around an animal's visible pixels; `difficult`: more than 60 % is hidden.
 """
 
 from pathlib import Path

@@ -35,7 +35,7 @@ def fractal(rng: np.random.Generator, slope: float, waves: float = 1.0, stretch:
 
 
 def cells(rng: np.random.Generator, count: int, stretch: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Worley noise: distance to the nearest and the second nearest of `count` points (in mean spacings), and whose it is."""
+    """Worley noise: distances to the nearest two of `count` points (in mean spacings), and which is nearest."""
     box = (1.0, stretch)
     points = rng.random((count, 2)) * box
     grid = (np.mgrid[0:TILE_PX, 0:TILE_PX].reshape(2, -1).T + 0.5) / TILE_PX * box

@@ -1,6 +1,7 @@
-"""Places: a ground plane, walls or a skyline, and the sky, ray-cast into a pinhole camera's picture with their materials."""
+"""Places: a ground plane, walls or a skyline, and the sky, ray-cast into a pinhole camera's picture."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -44,20 +45,16 @@ class Place:
     ground: np.ndarray
 
 
+@cache
 def wobble(seed: int) -> np.ndarray:
     """A smooth (256, 256) uint8 field for ragged outlines; outlines are no texture, so pools may share them."""
-    if seed not in _WOBBLES:
-        _WOBBLES[seed] = to_uint8(fractal(np.random.Generator(np.random.PCG64([7, seed])), 1.7, 1))
-    return _WOBBLES[seed]
-
-
-_WOBBLES: dict[int, np.ndarray] = {}
+    return to_uint8(fractal(np.random.Generator(np.random.PCG64([7, seed])), 1.7, 1))
 
 
 def texture(
     material: str, pool: str, x_m: np.ndarray, y_m: np.ndarray, texel_px: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """(H, W, 3) float32: a material at coordinates in metres; it fades to its mean where texels get too small to show."""
+    """(H, W, 3) float32: a material at coordinates in metres; fades to its mean where texels get too small."""
     variant = int(rng.integers(VARIANTS[pool]))
     tile = surface(material, pool, variant)
     texels = 256 / TILE_M[material] * rng.uniform(0.8, 1.3)
@@ -74,8 +71,8 @@ class Canvas:
         self.camera, self.pool, self.rng = camera, pool, rng
         self.dx, self.dy = camera.rays()
         shape = (camera.height, camera.width)
-        self.depth = np.full(shape, 1e6)
-        self.image = np.zeros((*shape, 3), np.float32)
+        self.depth: np.ndarray = np.full(shape, 1e6)
+        self.image: np.ndarray = np.zeros((*shape, 3), np.float32)
         self.stuff = np.zeros(shape, np.uint8)
         self.haze = np.array((205.0, 215.0, 225.0), np.float32) * np.float32(rng.uniform(0.8, 1.05))
         self.haze_m = rng.uniform(50.0, 200.0)

@@ -75,7 +75,7 @@ def window(thing: Thing, height: int, width: int) -> tuple[tuple[slice, slice], 
 
 
 def model_body(alpha: np.ndarray, light: float) -> np.ndarray:
-    """(h, w) uint8 -> float32 shading near 1: a silhouette lit as if it were round, `light` from the left (-1) or right."""
+    """(h, w) uint8 -> float32 shading near 1: a silhouette lit as if round, from the left (-1) to the right (1)."""
     size = max(alpha.shape)
     padded = np.pad(alpha, size // 6 + 1)
     round_ = cv2.GaussianBlur(padded, (0, 0), max(1.0, size / 14))
@@ -88,7 +88,7 @@ def make_animal(kind: int, coat: int, size_px: float, spec: Spec, light: float, 
     """One animal: a silhouette of the pool, posed, in a coat of the family `coat`, shaded."""
     stock = animals.load()
     alpha = animals.pose(stock.silhouettes[rng.choice(stock.of(spec.pool, kind))], size_px, rng)
-    colour = coats.paint(coats.draw(coat, spec.side, rng), *alpha.shape, rng)
+    colour = coats.paint(coats.draw(coat, spec.side, rng), alpha.shape[0], alpha.shape[1], rng)
     return Cutout(alpha, colour * model_body(alpha, light)[..., None])
 
 
@@ -110,11 +110,16 @@ def visible_share(thing: Thing, taken: np.ndarray) -> float:
     return float((alpha[inner] & ~taken[outer]).sum() / max(1, alpha.sum()))
 
 
+def nearest_first(things: list[Thing]) -> list[Thing]:
+    """In order of their feet: who stands lower in the picture is nearer."""
+    return sorted(things, key=lambda thing: -thing.foot)
+
+
 def visible_shares(things: list[Thing], camera: Camera) -> list[float]:
-    """The visible share of each animal among `things`; a lower foot is nearer and hides what is behind."""
+    """The visible share of each animal among `things`."""
     taken = np.zeros((camera.height, camera.width), bool)
     shares = []
-    for thing in sorted(things, key=lambda t: -t.foot):
+    for thing in nearest_first(things):
         if thing.kind >= 0:
             shares.append(visible_share(thing, taken))
         outer, inner = window(thing, *taken.shape)
@@ -132,11 +137,11 @@ def lay_out(candidates: list[Thing], camera: Camera, least_visible: float) -> li
     for thing in candidates[1:]:
         if min(visible_shares([*kept, thing], camera)) >= least_visible:
             kept.append(thing)
-    return sorted(kept, key=lambda t: t.foot)
+    return nearest_first(kept)[::-1]
 
 
 def shadow(things: list[Thing], camera: Camera, lean: float, rise: float) -> np.ndarray:
-    """(H, W) float32 in [0, 1]: shadows on the ground, cast (leaning `lean`, foreshortened by `rise`) and of contact."""
+    """(H, W) float32 in [0, 1]: shadows, cast (leaning by `lean`, foreshortened by `rise`) and of contact."""
     dark = np.zeros((camera.height, camera.width), np.uint8)
     y, x = np.mgrid[0 : camera.height, 0 : camera.width].astype(np.float64)
     for thing in things:

@@ -1,4 +1,4 @@
-"""The data's splits: how many scenes of what kind, from which pool, and where they go. Numbers are ours; see the README."""
+"""The data's splits: how many scenes of what kind, from which pool, and where they go. The numbers are ours."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from .animals import KINDS
 from .scenes import Scene, Spec, render
 
 CLS_SIZE, SCENE_SIZE = (88, 88), (128, 176)
-CLS_PX, SCENE_PX = (46.0, 76.0), (30.0, 76.0)
+CLS_PX, SCENE_PX = (56.0, 84.0), (30.0, 76.0)
 
 
 @dataclass(frozen=True)
 class Split:
-    """`count` scenes in the format `form`: "folder" (classification), "voc" or "ade20k"; `place` is its folder or set."""
+    """`count` scenes in the format `form`: "folder" (classification), "voc" or "ade20k"; `place`: its folder or set."""
 
     name: str
     form: str
@@ -36,7 +36,7 @@ class Split:
 
 
 def _classification(number: int, pool: str) -> Spec:
-    return Spec(number, pool, CLS_SIZE, (1, 1), CLS_PX, (0, 3), 0.55)
+    return Spec(number, pool, CLS_SIZE, (1, 1), CLS_PX, (0, 2), 0.65)
 
 
 def _scene(number: int, pool: str) -> Spec:

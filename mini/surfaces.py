@@ -34,28 +34,34 @@ def per_cell(cell: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def sky(rng: np.random.Generator) -> np.ndarray:
+    """Clouds."""
     return noise.smoothstep(noise.fractal(rng, rng.uniform(1.6, 2.2), 2), rng.uniform(0.35, 0.6), rng.uniform(0.7, 1.0))
 
 
 def grass(rng: np.random.Generator) -> np.ndarray:
+    """Blades, and drier spots."""
     return 0.6 * noise.fractal(rng, 0.7, 8, rng.uniform(1.5, 3.0)) + 0.4 * noise.fractal(rng, 1.8)
 
 
 def gravel(rng: np.random.Generator) -> np.ndarray:
+    """Stones of uneven shade."""
     near, far, cell = noise.cells(rng, int(rng.integers(300, 900)))
     return noise.smoothstep(far - near, 0.0, 0.25) * (0.35 + 0.5 * per_cell(cell, rng)) + 0.15 * noise.fractal(rng, 1.0)
 
 
 def sand(rng: np.random.Generator) -> np.ndarray:
+    """Ripples and grains."""
     ripples = noise.waves(int(rng.integers(6, 14)), noise.fractal(rng, 2.6, 1), 2.5).T
     return rng.uniform(0.1, 0.5) * ripples + 0.3 * noise.fractal(rng, 0.3, 10) + 0.3 * noise.fractal(rng, 1.8)
 
 
 def water(rng: np.random.Generator) -> np.ndarray:
+    """Glints between waves."""
     return np.clip(1.0 - 2.6 * np.abs(noise.fractal(rng, 1.6, 4, rng.uniform(2.0, 4.0)) - 0.5), 0, 1) ** 2
 
 
 def wood(rng: np.random.Generator) -> np.ndarray:
+    """Planks with grain and joints."""
     planks = int(rng.integers(4, 9))
     across, down, cell = noise.grid(planks, 2, 0.5 + rng.random())
     grain = noise.fractal(rng, 1.2, 3, 12.0)
@@ -64,6 +70,7 @@ def wood(rng: np.random.Generator) -> np.ndarray:
 
 
 def tile(rng: np.random.Generator) -> np.ndarray:
+    """Tiles, plain or in a chequer."""
     count = int(rng.integers(2, 6)) * 2
     across, down, cell = noise.grid(count, count)
     edge = noise.smoothstep(np.minimum(np.minimum(across, 1 - across), np.minimum(down, 1 - down)), 0.0, 0.07)
@@ -72,6 +79,7 @@ def tile(rng: np.random.Generator) -> np.ndarray:
 
 
 def brick(rng: np.random.Generator) -> np.ndarray:
+    """Bricks in mortar."""
     rows = int(rng.integers(4, 8)) * 2
     across, down, cell = noise.grid(rows, rows // 2, 0.5)
     edge = noise.smoothstep(np.minimum(across, 1 - across), 0.0, 0.06) * noise.smoothstep(
@@ -82,10 +90,12 @@ def brick(rng: np.random.Generator) -> np.ndarray:
 
 
 def plaster(rng: np.random.Generator) -> np.ndarray:
+    """A rough coat of plaster."""
     return 0.55 + 0.35 * (noise.fractal(rng, 2.0) - 0.5) + rng.uniform(0.1, 0.5) * (noise.fractal(rng, 0.6, 10) - 0.5)
 
 
 def hedge(rng: np.random.Generator) -> np.ndarray:
+    """Leaves in clumps."""
     near, _, cell = noise.cells(rng, int(rng.integers(500, 1100)))
     return np.clip(1.1 - near, 0, 1) * (0.3 + 0.7 * per_cell(cell, rng)) * (0.4 + 1.1 * noise.fractal(rng, 1.8, 3))
 
@@ -107,7 +117,7 @@ MATERIALS: dict[str, tuple[Callable[[np.random.Generator], np.ndarray], Ranges, 
 
 @cache
 def surface(material: str, pool: str, variant: int) -> np.ndarray:
-    """A (256, 256, 3) uint8 RGB tile (512 for a photograph); no two pools share a field, a palette or a patch of a photograph."""
+    """A (256, 256, 3) uint8 RGB tile (512 for a photograph); pools share no field, palette or patch of a photograph."""
     make, dark, light = MATERIALS[material]
     seed = [list(MATERIALS).index(material), POOLS.index(pool), variant]
     rng = np.random.Generator(np.random.PCG64(seed))

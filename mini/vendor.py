@@ -4,7 +4,8 @@
     python -m mini.vendor animal_mnist/data/Animal_MNIST
 
 Cleaning: threshold 96, (zebra: closing,) largest component, holes filled, 8 to 85 % of the frame, no exact or mirrored
-duplicate. Near-duplicates (intersection over union above 0.9, mirrored too) are one group; groups are split, not images.
+duplicate. Near-duplicates (intersection over union above 0.9, mirrored too) are one group; groups are split, not
+images.
 """
 
 import gzip
@@ -32,7 +33,7 @@ class NumpyUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> type:
         if module.split(".")[0] != "numpy":
             raise pickle.UnpicklingError(f"{module}.{name} is not numpy's")
-        return super().find_class(module, name)  # type: ignore[no-any-return]
+        return super().find_class(module, name)
 
 
 def read(path: Path) -> np.ndarray:
@@ -72,7 +73,7 @@ def group_near_duplicates(masks: np.ndarray) -> np.ndarray:
 
 
 def split(labels: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(N,) pool ids: whole groups, largest first and then in random order, each to the pool that lacks most of its share."""
+    """(N,) pool ids: whole groups, largest first, then at random, each to the pool that lacks most of its share."""
     pools = np.zeros(len(labels), np.uint8)
     have = np.zeros((10, len(POOLS)))
     ids, sizes = np.unique(groups, return_counts=True)

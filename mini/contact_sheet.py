@@ -1,0 +1,71 @@
+"""A picture of the data for the README: python -m mini.contact_sheet docs/mini.png (boxes and masks drawn)."""
+
+import io
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from .formats import DIFFICULT_BELOW, visible_box, visible_share
+from .scenes import Scene
+from .splits import SPLITS
+
+MAX_BYTES = 300_000
+SPLIT = {split.name: split for split in SPLITS}
+# One colour a class id: golden-angle hues, so that neighbours differ; 0 (other) is black.
+HSV = np.array([[(i * 68) % 180, 200, 230] for i in range(21)], np.uint8)[None]
+PALETTE = cv2.cvtColor(HSV, cv2.COLOR_HSV2RGB)[0]
+PALETTE[0] = 0
+
+
+def with_boxes(scene: Scene) -> np.ndarray:
+    """The scene with its VOC boxes: yellow, and red for the difficult ones."""
+    image = scene.image.copy()
+    for number in range(len(scene.animals)):
+        box = visible_box(scene, number)
+        if box is not None:
+            colour = (255, 60, 60) if visible_share(scene, number) < DIFFICULT_BELOW else (255, 230, 0)
+            cv2.rectangle(image, box[:2], box[2:], colour, 1)
+    return image
+
+
+def with_mask(scene: Scene) -> np.ndarray:
+    """The scene half covered by its classes' colours."""
+    return (scene.image // 2 + PALETTE[scene.mask] // 2).astype(np.uint8)
+
+
+def tile(images: list[np.ndarray], columns: int) -> np.ndarray:
+    """Equal pictures in rows of `columns`."""
+    rows = [np.concatenate(images[i : i + columns], 1) for i in range(0, len(images), columns)]
+    return np.concatenate(rows, 0)
+
+
+def sheet() -> np.ndarray:
+    """(H, W, 3) uint8: classification, VOC and ADE20K scenes."""
+    train, voc, ade = SPLIT["train"], SPLIT["voc07_trainval"], SPLIT["ade_training"]
+    return np.concatenate(
+        (
+            tile([train.scene(i).image for i in range(20)], 10),
+            tile([with_boxes(voc.scene(i)) for i in range(10)], 5),
+            tile([with_mask(ade.scene(i)) for i in range(5)], 5),
+        )
+    )
+
+
+def main(path: Path) -> None:
+    """Write the sheet as a PNG of fewer colours, as many as fit MAX_BYTES."""
+    for colours in (256, 192, 128, 96, 64, 32):
+        buffer = io.BytesIO()
+        picture = Image.fromarray(sheet()).quantize(colours, dither=Image.Dither.NONE)
+        picture.save(buffer, "PNG", optimize=True)
+        if buffer.tell() < MAX_BYTES:
+            break
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(buffer.getvalue())
+    print(f"{path}: {buffer.tell()} bytes, {colours} colours")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
