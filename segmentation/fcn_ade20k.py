@@ -6,7 +6,8 @@ Departures: (1) loss and rate are read plainly. In that code the loss is MXNet's
 ignores the factor it is given, so there the auxiliary head acts with weight 1 and the rate like 0.0025 with decay
 4e-4; which version made Table 9 is unknown. (2) Heads start as in mmseg (Kaiming; N(0, 0.01)), there from
 U(-0.07, 0.07). (3) Scored at one scale; the authors' zoo numbers are multi-scale with flip: `fcn_ade20k_msflip`.
-Batch norm trains over the whole batch: the plain layer in one process, SyncBN (`sync_bn`) in several.
+Batch norm trains over the whole batch of 16: the plain layer in one process, SyncBN (`sync_bn`) in several, which
+torch has on accelerators only. Where a batch is accumulated over steps, it sees one step's images.
 """
 
 default_scope = "mmseg"

@@ -1,8 +1,7 @@
-"""Segmentation: the protocol, the model in its slots, and the data that it reads."""
+"""The segmentation protocols: what is filled in, the model, its loss, rates and views."""
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,65 +10,15 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 from mmseg.models import EncoderDecoder
-from PIL import Image
-from safetensors.torch import save_file
+from toy_ade20k import card_of, make, small
 
-from backbones.base import file_sha256
-from backbones.card import Card
 from backbones.resnet import ResNet
 from segmentation import config
-from segmentation.data import ADE20K, LoadMask, RandomBlur, is_whole
-
-CLASSES = ("cat", "dog", "grass")
-
-
-def card_of(folder: Path, depth: int = 18, tweak: str = "bcd") -> Card:
-    """A card over random weights."""
-    folder.mkdir(parents=True, exist_ok=True)
-    backbone = ResNet(depth, tweak)
-    save_file(backbone.state_dict(), folder / "backbone.safetensors")
-    return Card(
-        name=folder.name, tier="smoke", seed=0, backbone=dict(type="backbones.ResNet", depth=depth, tweak=tweak),
-        channels=list(backbone.channels), strides=list(backbone.strides), mean=[123.68, 116.779, 103.939],
-        std=[58.393, 57.12, 57.375], sha256=file_sha256(folder / "backbone.safetensors"), metrics={}, feature_error=0.0,
-        commit="", versions={}, licences={}, folder=folder,
-    )  # fmt: skip
-
-
-def write_pair(root: Path, split: str, name: str, mask: np.ndarray) -> None:
-    """A JPEG whose colour tells the class, and its mask as a palette PNG, as ADE20K has them."""
-    folders = [root / "ADEChallengeData2016" / kind / split for kind in ("images", "annotations")]
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(folders[0] / f"{name}.jpg"), np.stack([60 * mask, 200 - 50 * mask, mask], axis=2).astype(np.uint8))
-    image = Image.fromarray(mask.astype(np.uint8)).convert("P")
-    image.putdata(mask.ravel().tolist())
-    image.save(folders[1] / f"{name}.png")
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Four training and three validation images of 3 classes and "other"."""
-    rng = np.random.default_rng(0)
-    for split, count in (("training", 4), ("validation", 3)):
-        for i in range(count):
-            coarse = np.resize(rng.permutation(4), (2, 3 + i))
-            write_pair(tmp_path / "ade", split, f"{i:04d}", np.kron(coarse, np.ones((24, 24), np.int64)))
-    return tmp_path / "ade"
-
-
-def small(cfg: Config) -> Config:
-    """The protocol on tiny images."""
-    for dataset in config.datasets(cfg):
-        dataset.metainfo = dict(classes=CLASSES)
-    cfg.model.decode_head.num_classes = len(CLASSES)
-    train = cfg.train_dataloader.dataset.dataset.pipeline
-    train[3].scale, train[4].size, train[5].crop_size = [(1000, 24), (1000, 96)], (48, 48), (48, 48)
-    cfg.val_dataloader.dataset.pipeline[1].scale = (192, 48)
-    for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        loader.num_workers, loader.persistent_workers = 0, False
-    cfg.train_dataloader.batch_size = 2
-    return cfg
+    return make(tmp_path / "ade")
 
 
 def complete(cfg: Config, folder: Path) -> Config:
@@ -81,18 +30,6 @@ def complete(cfg: Config, folder: Path) -> Config:
 def build(cfg: Config) -> torch.nn.Module:
     init_default_scope("mmseg")
     return MODELS.build(cfg.model)
-
-
-def dataset_of(root: Path, split: str = "training", **options: object) -> ADE20K:
-    prefix = {
-        k: f"ADEChallengeData2016/{v}/{split}" for k, v in (("img_path", "images"), ("seg_map_path", "annotations"))
-    }
-    return ADE20K(data_root=str(root), data_prefix=prefix, metainfo=dict(classes=CLASSES), **options)
-
-
-def load_mask(mask: Path, shape: tuple[int, int], num_classes: int = 3) -> np.ndarray:
-    wanted = dict(seg_map_path=str(mask), ori_shape=shape, num_classes=num_classes, seg_fields=[])
-    return LoadMask()(wanted)["gt_seg_map"]
 
 
 def test_two_cards_configs_differ_only_in_the_backbone_slot(tmp_path: Path) -> None:
@@ -198,79 +135,6 @@ def test_several_views_are_averaged_by_probability_so_that_mirrored_images_score
         seen, mirrored = model.inference(images, []), model.inference(images.flip(3), [])
     torch.testing.assert_close(seen.sum(1), torch.ones(1, 48, 64))
     torch.testing.assert_close(seen, mirrored.flip(3), atol=1e-5, rtol=1e-4)
-
-
-def test_raw_zero_is_ignored_and_class_k_becomes_k_minus_1(root: Path) -> None:
-    path = root / "ADEChallengeData2016/annotations/training/0000.png"
-    raw = np.asarray(Image.open(path)).astype(int)
-    assert set(np.unique(raw)) == {0, 1, 2, 3}
-    got = load_mask(path, raw.shape)
-    np.testing.assert_array_equal(got, np.where(raw == 0, 255, raw - 1))
-
-
-def test_training_crops_are_padded_with_ignored_pixels(root: Path, tmp_path: Path) -> None:
-    cfg = small(config.load(card_of(tmp_path), data_root=root))
-    cfg.train_dataloader.dataset.dataset.pipeline[3].scale = [(1000, 24), (1000, 24)]  # smaller than the crop
-    batch = next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0)))
-    for image, sample in zip(batch["inputs"], batch["data_samples"], strict=True):
-        assert (image.shape, sample.gt_sem_seg.shape) == ((3, 48, 48), (48, 48))
-        assert (sample.gt_sem_seg.data[0, 24:] == 255).all() and (sample.gt_sem_seg.data[0, :24] != 255).any()
-
-
-def test_validation_keeps_masks_at_the_images_own_size(root: Path, tmp_path: Path) -> None:
-    cfg = small(config.load(card_of(tmp_path), data_root=root))
-    cfg.val_dataloader.dataset.pipeline[1].scale = (400, 96)
-    batch = next(iter(Runner.build_dataloader(cfg.val_dataloader, seed=0)))
-    assert batch["inputs"][0].shape == (3, 96, 144)
-    assert batch["data_samples"][0].gt_sem_seg.shape == (48, 72)
-
-
-def test_blur_is_opencvs_gaussian_of_at_most_the_sigma(monkeypatch: pytest.MonkeyPatch) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
-    monkeypatch.setattr(np.random, "random", lambda: 0.25)
-    got = RandomBlur(prob=0.5, max_sigma_px=2.0)(dict(img=image))["img"]
-    np.testing.assert_array_equal(got, cv2.GaussianBlur(image, (0, 0), 1.5))
-    assert RandomBlur(prob=0.1, max_sigma_px=2.0)(dict(img=image))["img"] is image
-
-
-def test_a_value_outside_the_classes_is_named_with_its_file(root: Path) -> None:
-    path = root / "ADEChallengeData2016/annotations/training/0001.png"
-    with pytest.raises(ValueError, match=r"0001\.png holds 3; known are 0 to 2"):
-        load_mask(path, np.asarray(Image.open(path)).shape, num_classes=2)
-    wide = np.full((4, 4), 256 + 1, np.uint16)  # a byte would hold it as 1
-    cv2.imwrite(str(path), wide)
-    with pytest.raises(ValueError, match=r"0001\.png holds 257"):
-        load_mask(path, (4, 4))
-
-
-def test_a_mask_of_another_size_than_its_image_is_named(root: Path) -> None:
-    path = root / "ADEChallengeData2016/annotations/training/0001.png"
-    with pytest.raises(ValueError, match=r"0001\.png is 48 x 96, its image 48 x 60"):
-        load_mask(path, (48, 60))
-
-
-def test_a_truncated_jpeg_is_named_and_left_out_only_if_asked(root: Path) -> None:
-    image = root / "ADEChallengeData2016/images/training/0002.jpg"
-    whole = image.read_bytes()
-    image.write_bytes(whole + b"trailing bytes")
-    assert is_whole(image) and len(dataset_of(root)) == 4
-    image.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"0002\.jpg is truncated"):
-        dataset_of(root)
-    assert len(dataset_of(root, skip_broken=True)) == 3
-
-
-def test_check_data_names_a_missing_folder_a_missing_mask_and_classes_that_differ(root: Path, tmp_path: Path) -> None:
-    cfg = small(config.load(None, data_root=root))
-    config.check_data(cfg)
-    with pytest.raises(FileNotFoundError, match=r"elsewhere/ADE.*training; .*\{images,annotations\}"):
-        config.check_data(config.load(None, data_root=tmp_path / "elsewhere"))
-    cfg.model.decode_head.num_classes = 4
-    with pytest.raises(ValueError, match="the data has 3 classes, the model 4"):
-        config.check_data(cfg)
-    (root / "ADEChallengeData2016/annotations/validation/0001.png").unlink()
-    with pytest.raises(FileNotFoundError, match=r"1 of 3 images have no mask; the first is .*validation/0001\.png"):
-        config.check_data(small(config.load(None, data_root=root)))
 
 
 def test_the_runner_trains_and_scores_the_config_as_it_is(root: Path, tmp_path: Path) -> None:

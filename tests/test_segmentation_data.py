@@ -1,0 +1,105 @@
+"""What the segmentation stage reads, and what it refuses."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from PIL import Image
+from toy_ade20k import CLASSES, card_of, make, small
+
+from segmentation import config
+from segmentation.data import ADE20K, LoadMask, RandomBlur, is_whole
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    init_default_scope("mmseg")
+    return make(tmp_path / "ade")
+
+
+def dataset_of(root: Path, split: str = "training", **options: object) -> ADE20K:
+    prefix = {
+        k: f"ADEChallengeData2016/{v}/{split}" for k, v in (("img_path", "images"), ("seg_map_path", "annotations"))
+    }
+    return ADE20K(data_root=str(root), data_prefix=prefix, metainfo=dict(classes=CLASSES), **options)
+
+
+def load_mask(mask: Path, shape: tuple[int, int], num_classes: int = 3) -> np.ndarray:
+    wanted = dict(seg_map_path=str(mask), ori_shape=shape, num_classes=num_classes, seg_fields=[])
+    return LoadMask()(wanted)["gt_seg_map"]
+
+
+def test_raw_zero_is_ignored_and_class_k_becomes_k_minus_1(root: Path) -> None:
+    path = root / "ADEChallengeData2016/annotations/training/0000.png"
+    raw = np.asarray(Image.open(path)).astype(int)
+    assert set(np.unique(raw)) == {0, 1, 2, 3}
+    got = load_mask(path, raw.shape)
+    np.testing.assert_array_equal(got, np.where(raw == 0, 255, raw - 1))
+
+
+def test_training_crops_are_padded_with_ignored_pixels(root: Path, tmp_path: Path) -> None:
+    cfg = small(config.load(card_of(tmp_path), data_root=root))
+    cfg.train_dataloader.dataset.dataset.pipeline[3].scale = [(1000, 24), (1000, 24)]  # smaller than the crop
+    batch = next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0)))
+    for image, sample in zip(batch["inputs"], batch["data_samples"], strict=True):
+        assert (image.shape, sample.gt_sem_seg.shape) == ((3, 48, 48), (48, 48))
+        assert (sample.gt_sem_seg.data[0, 24:] == 255).all() and (sample.gt_sem_seg.data[0, :24] != 255).any()
+
+
+def test_validation_keeps_masks_at_the_images_own_size(root: Path, tmp_path: Path) -> None:
+    cfg = small(config.load(card_of(tmp_path), data_root=root))
+    cfg.val_dataloader.dataset.pipeline[1].scale = (400, 96)
+    batch = next(iter(Runner.build_dataloader(cfg.val_dataloader, seed=0)))
+    assert batch["inputs"][0].shape == (3, 96, 144)
+    assert batch["data_samples"][0].gt_sem_seg.shape == (48, 72)
+
+
+def test_blur_is_opencvs_gaussian_of_at_most_the_sigma(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    monkeypatch.setattr(np.random, "random", lambda: 0.25)
+    got = RandomBlur(prob=0.5, max_sigma_px=2.0)(dict(img=image))["img"]
+    np.testing.assert_array_equal(got, cv2.GaussianBlur(image, (0, 0), 1.5))
+    assert RandomBlur(prob=0.1, max_sigma_px=2.0)(dict(img=image))["img"] is image
+
+
+def test_a_value_outside_the_classes_is_named_with_its_file(root: Path) -> None:
+    path = root / "ADEChallengeData2016/annotations/training/0001.png"
+    with pytest.raises(ValueError, match=r"0001\.png holds 3; known are 0 to 2"):
+        load_mask(path, np.asarray(Image.open(path)).shape, num_classes=2)
+    wide = np.full((4, 4), 256 + 1, np.uint16)  # a byte would hold it as 1
+    cv2.imwrite(str(path), wide)
+    with pytest.raises(ValueError, match=r"0001\.png holds 257"):
+        load_mask(path, (4, 4))
+
+
+def test_a_mask_of_another_size_than_its_image_is_named(root: Path) -> None:
+    path = root / "ADEChallengeData2016/annotations/training/0001.png"
+    with pytest.raises(ValueError, match=r"0001\.png is 48 x 96, its image 48 x 60"):
+        load_mask(path, (48, 60))
+
+
+def test_a_truncated_jpeg_is_named_and_left_out_only_if_asked(root: Path) -> None:
+    image = root / "ADEChallengeData2016/images/training/0002.jpg"
+    whole = image.read_bytes()
+    image.write_bytes(whole + b"trailing bytes")
+    assert is_whole(image) and len(dataset_of(root)) == 4
+    image.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"0002\.jpg is truncated"):
+        dataset_of(root)
+    assert len(dataset_of(root, skip_broken=True)) == 3
+
+
+def test_check_data_names_a_missing_folder_a_missing_mask_and_classes_that_differ(root: Path, tmp_path: Path) -> None:
+    cfg = small(config.load(None, data_root=root))
+    config.check_data(cfg)
+    with pytest.raises(FileNotFoundError, match=r"elsewhere/ADE.*training; .*\{images,annotations\}"):
+        config.check_data(config.load(None, data_root=tmp_path / "elsewhere"))
+    cfg.model.decode_head.num_classes = 4
+    with pytest.raises(ValueError, match="the data has 3 classes, the model 4"):
+        config.check_data(cfg)
+    (root / "ADEChallengeData2016/annotations/validation/0001.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"1 of 3 images have no mask; the first is .*validation/0001\.png"):
+        config.check_data(small(config.load(None, data_root=root)))
