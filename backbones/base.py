@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from hashlib import sha256 as new_sha256
 from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import nn
 
-from engine.checkpoint import load_strictly
+from engine.checkpoint import load_strictly, read_weights
 
 
 def file_sha256(path: str | Path) -> str:
@@ -37,13 +36,13 @@ class Backbone(nn.Module):
     def load(self, weights: str | Path, sha256: str | None = None) -> None:
         """Load `backbone.safetensors` strictly: every tensor of the built stages, no stranger in the file.
 
-        Raises FileNotFoundError, or ValueError that names the keys that do not fit.
+        Raises FileNotFoundError, or ValueError that names the keys that do not fit, or the file that is cut short.
         """
         if not Path(weights).is_file():
             raise FileNotFoundError(f"backbone weights {weights} do not exist; make them with tools/export.py")
         if sha256 is not None and file_sha256(weights) != sha256:
             raise ValueError(f"{weights} is not the file its card describes (sha256 differs); export it again")
-        state = {name: tensor for name, tensor in load_file(weights).items() if self.builds(name)}
+        state = {name: tensor for name, tensor in read_weights(weights).items() if self.builds(name)}
         load_strictly(self, state, weights)
 
     def builds(self, name: str) -> bool:

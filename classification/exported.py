@@ -4,7 +4,6 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from safetensors.torch import load_file
 from torch import nn
 
 from backbones.card import Card, from_timm, read_card, write_card
@@ -58,7 +57,7 @@ def feature_error(trunk: nn.Module, card: Card, px: int = 64) -> float:
 def read_classifier(card_path: str | Path) -> ImageClassifier:
     """An exported classifier, normalised images (N, 3, H, W) -> logits (N, K). Raises as `read_card` does."""
     card = read_card(card_path)
-    head = load_file(card.folder / HEAD)
+    head = read_weights(card.folder / HEAD)
     model = ImageClassifier(backbone=card.slot(), num_classes=len(head["bias"]))
     load_strictly(model.head, head, card.folder / HEAD)
     return model

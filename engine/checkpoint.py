@@ -46,6 +46,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     except Exception as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path} is not a plain, whole checkpoint of weights: {reason}") from error
+    if not isinstance(state, dict):
+        raise ValueError(f"{path} holds a {type(state).__name__}, not a state dict")
     return state.get("state_dict", state.get("model", state))
 
 

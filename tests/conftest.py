@@ -1,0 +1,36 @@
+"""What all tests share: one thread, and a small class-folder data set of real JPEGs."""
+
+import os
+
+# Before torch is imported, here and in the tests' own processes: threads that wait for each other make tiny networks
+# some ten times slower once the cores are busy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+CLASSES = 10
+TRAIN_PER_CLASS, VAL = 2, 11  # an odd number of validation images: two processes cannot share them evenly
+
+
+def cut(photo, number):
+    """A part of a photograph, 96x80 px."""
+    random = np.random.default_rng(number)
+    y, x = random.integers(photo.shape[0] - 240), random.integers(photo.shape[1] - 300)
+    return Image.fromarray(photo[y : y + 240, x : x + 300]).resize((96, 80))
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """root/{train,val}/<class>/*.jpg of 10 classes; 20 images to train on, 11 to score. Not to be changed."""
+    root = tmp_path_factory.mktemp("photos")
+    sources = [skimage.data.astronaut(), skimage.data.coffee(), skimage.data.chelsea(), skimage.data.rocket()]
+    counts = [("train", i % CLASSES) for i in range(CLASSES * TRAIN_PER_CLASS)]
+    counts += [("val", i % CLASSES) for i in range(VAL)]
+    for number, (split, label) in enumerate(counts):
+        folder = root / split / f"class{label}"
+        folder.mkdir(parents=True, exist_ok=True)
+        cut(sources[label % len(sources)], number).save(folder / f"{number:02d}.jpg", quality=90)
+    return root
