@@ -1,0 +1,85 @@
+"""Who stands where, and who hides whom."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .clutter import Cutout
+from .places import Camera
+
+
+@dataclass
+class Thing:
+    """A cut-out in the picture: left and top pixel; kind 0 to 9, or -1 for clutter."""
+
+    cutout: Cutout
+    left: int
+    top: int
+    kind: int = -1
+    coat: int = -1
+    flying: bool = False
+
+    @property
+    def foot(self) -> int:
+        """The row it stands on; a lower row is nearer."""
+        return self.top + self.cutout.alpha.shape[0]
+
+
+def window(thing: Thing, height: int, width: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Where a thing and the picture overlap: (slices of the picture, slices of the thing)."""
+    h, w = thing.cutout.alpha.shape
+    rows = slice(max(0, thing.top), max(0, min(height, thing.top + h)))
+    columns = slice(max(0, thing.left), max(0, min(width, thing.left + w)))
+    inner = (
+        slice(rows.start - thing.top, rows.stop - thing.top),
+        slice(columns.start - thing.left, columns.stop - thing.left),
+    )
+    return (rows, columns), inner
+
+
+def stand(cutout: Cutout, camera: Camera, tall_m: float, rng: np.random.Generator) -> Thing:
+    """Put a cut-out on the ground where its size in the picture says it is, anywhere across."""
+    h, w = cutout.alpha.shape
+    foot = camera.horizon + camera.eye_m / tall_m * max(h, w)
+    foot = min(foot, camera.height + 0.15 * h)
+    centre = rng.uniform(0.05, 0.95) * camera.width
+    if w > 0.5 * camera.width:
+        centre = rng.uniform(0.4, 0.6) * camera.width
+    return Thing(cutout, int(centre - w / 2), int(foot - h))
+
+
+def visible_share(thing: Thing, taken: np.ndarray) -> float:
+    """The share of a thing's pixels that are in the picture and not yet taken by nearer ones."""
+    outer, inner = window(thing, *taken.shape)
+    alpha = thing.cutout.alpha > 127
+    return float((alpha[inner] & ~taken[outer]).sum() / max(1, alpha.sum()))
+
+
+def nearest_first(things: list[Thing]) -> list[Thing]:
+    """In order of their feet: who stands lower in the picture is nearer."""
+    return sorted(things, key=lambda thing: -thing.foot)
+
+
+def visible_shares(things: list[Thing], camera: Camera) -> list[float]:
+    """The visible share of each animal among `things`."""
+    taken = np.zeros((camera.height, camera.width), bool)
+    shares = []
+    for thing in nearest_first(things):
+        if thing.kind >= 0:
+            shares.append(visible_share(thing, taken))
+        outer, inner = window(thing, *taken.shape)
+        taken[outer] |= thing.cutout.alpha[inner] > 127
+    return shares
+
+
+def lay_out(candidates: list[Thing], camera: Camera, least_visible: float) -> list[Thing]:
+    """Leave out what would hide an animal too much; the first animal always stays. Returns far to near."""
+    first = candidates[0]
+    if visible_shares([first], camera)[0] < least_visible:
+        first.left = (camera.width - first.cutout.alpha.shape[1]) // 2
+        first.top = min(first.top, camera.height - int(0.9 * first.cutout.alpha.shape[0]))
+    kept = [first]
+    for thing in candidates[1:]:
+        if min(visible_shares([*kept, thing], camera)) >= least_visible:
+            kept.append(thing)
+    return nearest_first(kept)[::-1]
