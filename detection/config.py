@@ -17,7 +17,7 @@ PROTOCOLS = ("faster_rcnn_voc", "faster_rcnn_fpn_voc")
 LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
 
 
-def load(card: Card | None, protocol: str = "faster_rcnn_voc", data_root: str | Path = "data/voc") -> Config:
+def load(card: Card | None, protocol: str = "faster_rcnn_voc", data_root: str | Path = "data/voc0712") -> Config:
     """The protocol with the card's backbone in its slots; without a card it stays as written.
 
     Raises ValueError for a protocol that does not exist, or a card whose images were normalised in another way.

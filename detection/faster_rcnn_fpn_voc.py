@@ -7,7 +7,7 @@ with the statistics, and batches ignore aspect ratios.
 """
 
 default_scope = "mmdet"
-data_root = "data/voc"  # filled by detection.config.load
+data_root = "data/voc0712"  # filled by detection.config.load
 
 classes = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",

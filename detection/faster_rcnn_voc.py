@@ -8,7 +8,7 @@ The code reports the best epoch on the test set; we score the last one. Epochs, 
 """
 
 default_scope = "mmdet"
-data_root = "data/voc"  # filled by detection.config.load
+data_root = "data/voc0712"  # filled by detection.config.load
 
 classes = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
