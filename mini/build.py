@@ -20,8 +20,9 @@ from .formats import write, write_image_set
 from .splits import SPLITS
 
 VERSION = 2  # raised by every change of the data
-CONTENT_SHA256 = "e1ef4bdd5046ab7707d5c1194352248b28740e2aa4503475e2b5f1ed6d0393a1"  # of all pictures (before JPEG) and labels, in order
-SAMPLE_SHA256 = "925b1ecbe3e10f79d2ae9e5a659ccd435eb6ba64881a319c550b9f132f97bd4c"  # of the first and last scene of each split
+# Of all pictures (before JPEG) and labels in order; of the first and last scene of each split.
+CONTENT_SHA256 = "e1ef4bdd5046ab7707d5c1194352248b28740e2aa4503475e2b5f1ed6d0393a1"
+SAMPLE_SHA256 = "925b1ecbe3e10f79d2ae9e5a659ccd435eb6ba64881a319c550b9f132f97bd4c"
 STAMP = "mini.json"
 
 
