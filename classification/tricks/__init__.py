@@ -41,6 +41,8 @@ def apply(cfg: Config, tricks: dict[str, dict | None]) -> None:
             raise ValueError(f"trick {name!r} does not exist; {nearest(name, list(BAG))}")
         if options is None:
             continue
+        if not isinstance(options, dict):
+            raise ValueError(f"trick {name} takes options by name, or None to leave it out, not {options!r}")
         known = list(signature(BAG[name]).parameters)[1:]
         for option in options:
             if option not in known:
