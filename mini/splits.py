@@ -44,7 +44,7 @@ def _scene(number: int, pool: str) -> Spec:
 
 
 SPLITS = (
-    Split("train", "folder", "imagenet1k/train", 10_000, _classification(0, "pretrain_train")),
+    Split("train", "folder", "imagenet1k/train", 6_000, _classification(0, "pretrain_train")),
     Split("val", "folder", "imagenet1k/val", 1_000, _classification(1, "pretrain_val")),
     Split("swapped", "folder", "imagenet1k/swapped", 540, _classification(2, "pretrain_val")),
     Split("voc07_trainval", "voc", "VOC2007/trainval", 200, _scene(3, "downstream_train")),
