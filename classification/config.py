@@ -1,6 +1,7 @@
 """From a recipe's name to a complete Config: baseline, the recipe's differences, the tricks, then the run's facts."""
 
 import inspect
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +79,18 @@ def check_backbone(backbone: ConfigDict) -> None:
 
 def check_data(cfg: Config) -> None:
     """Refuse, before anything is trained, data that is missing or not what the recipe counts on."""
+    classes = {}
     for split, expected in (("train", cfg.data.num_train), ("val", cfg.data.num_val)):
-        classes, files, _ = list_images(cfg.data.root, split)
-        found = f"{cfg.data.root}/{split} holds {len(files)} images in {len(classes)} classes"
-        if (len(files), len(classes)) != (expected, cfg.model.num_classes):
+        classes[split], files, _ = list_images(cfg.data.root, split)
+        found = f"{cfg.data.root}/{split} holds {len(files)} images in {len(classes[split])} classes"
+        if (len(files), len(classes[split])) != (expected, cfg.model.num_classes):
             raise ValueError(
                 f"{found}, {cfg.data.name} has {expected} in {cfg.model.num_classes}; complete it, or use "
-                f"--set data.num_{split}={len(files)} model.num_classes={len(classes)}"
+                f"--set data.num_{split}={len(files)} model.num_classes={len(classes[split])}"
             )
+    strange = sorted(set(classes["train"]) ^ set(classes["val"]))
+    if strange:
+        raise ValueError(f"{cfg.data.root}/train and val are of different classes, see {', '.join(strange[:4])}")
 
 
 def finish(cfg: Config, batch: Batch) -> Config:
@@ -95,7 +100,10 @@ def finish(cfg: Config, batch: Batch) -> Config:
         loader.update(root=data.root, num_classes=cfg.model.num_classes)
     cfg.train_dataloader.batch_size = batch.per_device
     cfg.optim_wrapper.accumulative_counts = batch.accumulation
-    full = data.num_train // (batch.per_device * batch.devices)
+    share = ceil(data.num_train / batch.devices)  # the sampler rounds up, the loader drops what is left of a batch
+    full = share // batch.per_device
+    if not full:
+        raise ValueError(f"{data.num_train} training images do not fill one step of {batch}")
     iterations = cfg.train_dataloader.get("num_batch_per_epoch", full)
     cfg.param_scheduler = schedulers(iterations, epochs, **cfg.pop("schedule"))
     cfg.train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=1)

@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import DefaultSampler
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS
 from torch import nn
+from torch.utils.data import DataLoader
 
 import classification
 from classification.classifier import ImageClassifier
-from classification.config import load, names
+from classification.config import finish, load, names
 from classification.tricks import BAG, apply
 from classification.tricks.schedule import schedulers
+from engine.batch import solve
 
 FOLDER = Path(classification.__file__).parent
 OPTIONS = {name: {} for name in BAG} | {"distillation": dict(teacher="resnet152d_mixup")}
@@ -98,6 +101,22 @@ def test_steps_are_at_absolute_epochs_with_the_warm_up_counted(warmup_epochs):
     expected = [0.4 * 0.1 ** ((batch // 4 >= 30) + (batch // 4 >= 60) + (batch // 4 >= 90)) for batch in range(480)]
     m = 4 * warmup_epochs
     assert found == pytest.approx([(i + 1) * 0.4 / m for i in range(m)] + expected[m:], rel=1e-6)
+
+
+@pytest.mark.parametrize(("images", "devices", "batch"), [(1281167, 8, 1024), (15, 2, 8), (20, 2, 4), (9, 1, 4)])
+def test_the_schedule_is_as_long_as_the_training(monkeypatch, images, devices, batch):
+    """Each process's loader, of mmengine's sampler, has as many steps as the schedule counts."""
+    monkeypatch.setattr("mmengine.dataset.sampler.get_dist_info", lambda: (0, devices))
+    sampler = DefaultSampler(range(images), seed=0)
+    steps = len(DataLoader(range(images), batch // devices, sampler=sampler, drop_last=True))
+    cfg = load("resnet50d_cosine", {"data.num_train": images})
+    cosine = finish(cfg, solve(batch, devices)).param_scheduler[-1]
+    assert cosine["end"] == 120 * steps
+
+
+def test_too_few_images_for_one_step_are_refused():
+    with pytest.raises(ValueError, match="20 training images do not fill one step of global batch 256"):
+        finish(load("resnet50_baseline", {"data.num_train": 20}), solve(256))
 
 
 def small(cfg):
