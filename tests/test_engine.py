@@ -1,0 +1,186 @@
+"""What all stages' runs share: draws that depend on nothing but the position, the batch, and optimisers."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.optim import OptimWrapper, build_optim_wrapper
+from torch import nn
+from torch.utils.data import DataLoader
+
+from engine import precision
+from engine.batch import solve
+from engine.precision import LowPrecisionOptimWrapper, low_precision
+from engine.progress import ProgressLine
+from engine.seeding import DrawSampler, SeedEachStep, Seeded
+
+CROP = dict(type="random", size_px=16, area=(0.08, 1.0), aspect=(3 / 4, 4 / 3))
+
+
+@pytest.fixture
+def seeded(photos):
+    """The training data with its augmentation, by seed."""
+    jitter = dict(form="hsv", low=0.6, high=1.4)
+    source = dict(
+        type="classification.ImageFolder", root=str(photos), split="train", num_classes=10, crop=CROP, flip=0.5,
+        jitter=jitter,
+    )  # fmt: skip
+    return lambda seed=0: Seeded(source, seed)
+
+
+def epoch(dataset, number, workers=0):
+    """All images of an epoch, in order."""
+    sampler = DrawSampler(dataset, shuffle=True, seed=0)
+    sampler.set_epoch(number)
+    return torch.cat([batch["inputs"] for batch in DataLoader(dataset, 4, sampler=sampler, num_workers=workers)])
+
+
+def test_samples_do_not_depend_on_the_workers_or_on_what_was_drawn_before(seeded):
+    data = seeded()
+    alone = epoch(data, 2)  # as after a resume
+    epoch(data, 0)
+    np.random.random(5)
+    assert torch.equal(epoch(data, 2, workers=2), alone)
+
+
+def test_samples_differ_between_epochs_and_seeds(seeded):
+    draws = [seeded()[0, draw]["inputs"] for draw in (0, 20)] + [seeded(1)[0, 0]["inputs"]]
+    assert not any(np.array_equal(draws[i], draws[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+    assert np.array_equal(draws[0], seeded()[0, 0]["inputs"])
+    assert not torch.equal(epoch(seeded(), 0), epoch(seeded(), 1))
+
+
+def test_processes_together_draw_what_one_draws(monkeypatch):
+    def keys(rank, world):
+        monkeypatch.setattr("mmengine.dataset.sampler.get_dist_info", lambda: (rank, world))
+        sampler = DrawSampler(range(20), shuffle=True, seed=0)
+        sampler.set_epoch(3)
+        return list(sampler)
+
+    alone = keys(0, 1)
+    assert sorted(alone) == sorted(keys(0, 2) + keys(1, 2))
+    assert sorted(index for index, _ in alone) == list(range(20))
+    assert [draw for _, draw in alone] == list(range(60, 80))  # three epochs of 20 lie before
+
+
+def test_a_steps_randomness_depends_on_its_number_only():
+    def drawn(step, seed=0):
+        SeedEachStep().before_train_iter(SimpleNamespace(seed=seed, iter=step), 0)
+        return np.random.random(), torch.rand(1).item()
+
+    first = drawn(7)
+    assert drawn(8) != first != drawn(7, seed=1)
+    assert drawn(7) == first
+
+
+@pytest.mark.parametrize(("total", "devices", "accumulation", "per_device"), [(256, 8, 1, 32), (1024, 8, 4, 32)])
+def test_the_global_batch_is_spread_over_devices_and_accumulated_steps(total, devices, accumulation, per_device):
+    batch = solve(total, devices, accumulation)
+    assert batch.per_device == per_device
+    assert str(batch) == f"global batch {total} = {per_device} a device x {devices} x {accumulation} accumulated"
+
+
+@pytest.mark.parametrize(("devices", "accumulation"), [(3, 1), (1, 5), (512, 1)])
+def test_a_batch_that_does_not_divide_is_refused(devices, accumulation):
+    with pytest.raises(ValueError, match=r"256 does not divide over .*choose --gpus and --accumulate"):
+        solve(256, devices, accumulation)
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 4))
+
+
+def trained(model, wrapper, steps=6, device="cpu"):
+    """The losses of some steps on one batch."""
+    generator = torch.Generator().manual_seed(1)
+    images, labels = torch.randn(16, 3, 8, 8, generator=generator).to(device), torch.arange(16, device=device) % 4
+    losses = []
+    wrapper.initialize_count_status(model, 0, steps)
+    for _ in range(steps):
+        with wrapper.optim_context(model):
+            logits = model(images)
+        loss = nn.functional.cross_entropy(logits.float(), labels)
+        wrapper.update_params(loss)
+        losses.append(loss.item())
+    return losses, logits.dtype
+
+
+def wrapped(kind, model, **options):
+    return kind(optimizer=torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True), **options)
+
+
+def test_in_fp32_the_wrapper_is_mmengines_own(monkeypatch):
+    monkeypatch.setattr(precision, "low_precision", lambda: torch.float32)
+    nets = [network(), network()]
+    options = dict(clip_grad=dict(max_norm=0.5), accumulative_counts=2)
+    for net, kind in zip(nets, (LowPrecisionOptimWrapper, OptimWrapper), strict=True):
+        trained(net, wrapped(kind, net, **options))
+    assert all(torch.equal(a, b) for a, b in zip(nets[0].parameters(), nets[1].parameters(), strict=True))
+
+
+@pytest.mark.skipif(low_precision() != torch.bfloat16, reason="bf16 does not pay on this processor")
+def test_bf16_trains_on_the_cpu_and_keeps_fp32_weights():
+    low, full = network(), network()
+    found, dtype = trained(low, wrapped(LowPrecisionOptimWrapper, low, clip_grad=dict(max_norm=5.0)), steps=20)
+    expected, _ = trained(full, wrapped(OptimWrapper, full, clip_grad=dict(max_norm=5.0)), steps=20)
+    assert dtype == torch.bfloat16 and all(p.dtype == torch.float32 for p in low.parameters())
+    assert found == pytest.approx(expected, abs=0.05) and found[-1] < 0.2 * found[0]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_fp16_trains_on_cuda_with_loss_scaling_that_survives_a_restart():
+    net = network().cuda()
+    wrapper = wrapped(LowPrecisionOptimWrapper, net, clip_grad=dict(max_norm=5.0))
+    losses, dtype = trained(net, wrapper, steps=20, device="cuda")
+    assert dtype == torch.float16 and losses[-1] < 0.2 * losses[0]
+    before, scale = [p.clone() for p in net.parameters()], wrapper.scaler.get_scale()
+    wrapper.update_params(net(torch.full((2, 3, 8, 8), torch.inf, device="cuda")).sum())
+    assert all(torch.equal(p, q) for p, q in zip(net.parameters(), before, strict=True))  # an overflow is no step
+    assert wrapper.scaler.get_scale() == scale / 2
+    again = wrapped(LowPrecisionOptimWrapper, net)
+    again.load_state_dict(wrapper.state_dict())
+    assert again.scaler.get_scale() == wrapper.scaler.get_scale()
+
+
+def test_the_wrappers_state_comes_back():
+    net = network()
+    wrapper = wrapped(LowPrecisionOptimWrapper, net)
+    trained(net, wrapper, steps=2)
+    again = wrapped(LowPrecisionOptimWrapper, net)
+    again.load_state_dict(wrapper.state_dict())
+    momenta = [[s["momentum_buffer"] for s in w.optimizer.state.values()] for w in (wrapper, again)]
+    assert all(torch.equal(a, b) for a, b in zip(*momenta, strict=True))
+
+
+@pytest.mark.parametrize(
+    "paramwise",
+    [dict(bias_decay_mult=0.0, norm_decay_mult=0.0), dict(custom_keys={"4": dict(lr_mult=10)}), None],
+)
+def test_merged_groups_treat_each_parameter_as_mmengines_single_ones_do(paramwise):
+    nets, settings = (network(), network()), []
+    optimiser = dict(type="SGD", lr=0.1, momentum=0.9, weight_decay=1e-4)
+    for net, kind in zip(nets, ("DefaultOptimWrapperConstructor", "engine.MergedGroups"), strict=True):
+        cfg = dict(type="OptimWrapper", optimizer=optimiser, paramwise_cfg=paramwise, constructor=kind)
+        wrapper = build_optim_wrapper(net, cfg)
+        trained(net, wrapper)
+        of = {id(p): (g["lr"], g["weight_decay"]) for g in wrapper.optimizer.param_groups for p in g["params"]}
+        settings.append([of[id(p)] for p in net.parameters()])
+    assert settings[0] == settings[1]
+    assert len(wrapper.optimizer.param_groups) == len(set(settings[0]))
+    for a, b in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_log_gets_a_line_with_step_rate_loss_and_time_left(capsys):
+    line = ProgressLine("toy seed 0 classification")
+    runner = SimpleNamespace(train_dataloader=SimpleNamespace(batch_size=4), max_iters=10, iter=0)
+    line.before_train(runner)
+    for runner.iter in range(10):
+        line.after_train_iter(runner, 0, outputs={"loss": torch.tensor(1.5)} if runner.iter != 9 else {})
+    line.after_train(runner)
+    (text,) = capsys.readouterr().err.splitlines()
+    assert text.startswith("toy seed 0 classification train  step 10/10 ")
+    assert "images/s" in text and text.endswith("0 s left")

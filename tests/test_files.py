@@ -1,0 +1,136 @@
+"""Files that matter: whole or not at all when written, plain weights or refused when read."""
+
+import errno
+import os
+import pickle
+import resource
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.runner import save_checkpoint
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from engine.checkpoint import LATEST, WholeCheckpoint, load_strictly, read_weights
+from engine.files import write_tensors, write_whole
+
+
+@pytest.fixture
+def small_disk():
+    """The kernel refuses the 10,001st byte of a file, much as a full disk does."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+
+    def fail(part: Path):
+        part.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"file\.txt could not be written, what stood there is kept: No space left"):
+        write_whole(path, fail)
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path):
+    def interrupt(part: Path):
+        part.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "file.txt", interrupt)
+    assert not os.listdir(tmp_path)
+
+
+def test_tensors_of_any_memory_format_are_written_as_they_count(tmp_path):
+    tensor = torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    write_tensors(tmp_path / "new" / "state.safetensors", {"x": tensor, "y": tensor[:, 1]})
+    found = load_file(tmp_path / "new" / "state.safetensors")
+    assert torch.equal(found["x"], tensor) and torch.equal(found["y"], tensor[:, 1])
+
+
+def test_a_full_disk_under_weights_leaves_the_old_ones(tmp_path, small_disk):
+    write_tensors(tmp_path / "state.safetensors", {"x": torch.ones(5)})
+    with pytest.raises(OSError, match=r"state\.safetensors could not be written"):
+        write_tensors(tmp_path / "state.safetensors", {"x": torch.zeros(5000)})
+    assert load_file(tmp_path / "state.safetensors")["x"].sum() == 5
+
+
+def runner_of(folder, model):
+    """As much of a Runner as the hook asks for; the file is mmengine's."""
+
+    def save(out, name):
+        save_checkpoint(dict(state_dict=model.state_dict()), os.path.join(out, name))
+
+    return SimpleNamespace(work_dir=str(folder), save_checkpoint=save)
+
+
+def test_a_checkpoint_replaces_the_last_one_or_leaves_it(tmp_path, request):
+    WholeCheckpoint().after_train_epoch(runner_of(tmp_path, nn.Linear(2, 2)))
+    before = (tmp_path / LATEST).read_bytes()
+    request.getfixturevalue("small_disk")
+    with pytest.raises(OSError, match=r"latest\.pth could not be written, what stood there is kept"):
+        WholeCheckpoint().after_train_epoch(runner_of(tmp_path, nn.Linear(200, 200)))
+    assert (tmp_path / LATEST).read_bytes() == before
+    small = nn.Linear(3, 3)
+    WholeCheckpoint().after_train_epoch(runner_of(tmp_path, small))
+    assert torch.equal(read_weights(tmp_path / LATEST)["weight"], small.weight)
+    assert os.listdir(tmp_path) == [LATEST]
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": s}, lambda s: {"model": s, "epoch": 3}])
+def test_weights_are_read_from_where_people_keep_them(tmp_path, wrap):
+    state = nn.Linear(2, 3).state_dict()
+    torch.save(wrap(state), tmp_path / "weights.pth")
+    assert all(torch.equal(tensor, state[name]) for name, tensor in read_weights(tmp_path / "weights.pth").items())
+
+
+class Malicious:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda data, path: path.write_bytes(pickle.dumps(data, 2))])
+def test_a_checkpoint_that_holds_code_is_refused_and_not_run(tmp_path, save):
+    save({"state_dict": Malicious(str(tmp_path / "pwned"))}, tmp_path / "evil.pth")
+    with pytest.raises(ValueError, match=r"evil\.pth is not a plain, whole checkpoint of weights") as caught:
+        read_weights(tmp_path / "evil.pth")
+    assert "\n" not in str(caught.value) and not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
+def test_a_truncated_checkpoint_is_named(tmp_path, name):
+    path, state = tmp_path / name, nn.Linear(50, 50).state_dict()
+    save_file(state, path) if path.suffix == ".safetensors" else torch.save(state, path)
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(ValueError, match=f"{name} is not a plain, whole checkpoint"):
+        read_weights(path)
+
+
+def test_a_file_that_is_no_state_dict_is_refused(tmp_path):
+    torch.save(torch.zeros(3), tmp_path / "tensor.pth")
+    with pytest.raises(ValueError, match=r"tensor\.pth holds a Tensor, not a state dict"):
+        read_weights(tmp_path / "tensor.pth")
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"checkpoint .*gone\.pth does not exist"):
+        read_weights(tmp_path / "gone.pth")
+
+
+def test_misfits_are_named_four_at_most():
+    wide = nn.Sequential(*(nn.Linear(2, 2) for _ in range(4)))
+    with pytest.raises(ValueError, match=r"^a\.pth does not fit Linear in 0\.bias, .* and 6 more$"):
+        load_strictly(nn.Linear(2, 2), wide.state_dict(), "a.pth")
+    with pytest.raises(ValueError, match=r"^a\.pth does not fit Linear in weight$"):
+        load_strictly(nn.Linear(2, 2), {"weight": torch.zeros(2, 3), "bias": torch.zeros(2)}, "a.pth")
