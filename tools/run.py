@@ -124,10 +124,10 @@ class Run:
 
     def check_data(self) -> None:
         """Make the embedded data, or refuse what is missing or incomplete. Raises FileNotFoundError, ValueError."""
+        cfg = self.classification() if self.stage == "classification" else self.downstream(None)
         if self.tier != "paper" and self.data_root is None:
             mini.make(MINI)
-        package = importlib.import_module(f"{self.stage}.config")
-        package.check_data(self.classification() if self.stage == "classification" else self.downstream(None))
+        importlib.import_module(f"{self.stage}.config").check_data(cfg)
 
     def protocol_hash(self) -> str:
         """Twelve hex digits; runs with different ones never share a table. No backbone, no recipe is in it."""

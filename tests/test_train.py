@@ -1,0 +1,135 @@
+"""tools/train.py as people run it: killed and run again, in two processes, and with what does not exist."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TRAIN = str(ROOT / "tools" / "train.py")
+STEPS_PER_EPOCH, EPOCHS = 3, 3
+RUN = ["classification", "resnet50d_mixup", "--tier", "smoke"]
+SET = ["--set", f"max_epochs={EPOCHS}", "model.backbone.depth=18", "data.num_train=20", "data.num_val=11"]
+# Runs a tool, and sends itself a signal before a certain step.
+INTERRUPTED = """
+import os, runpy, sys
+sys.path.insert(0, {root!r})
+from engine.seeding import SeedEachStep
+before = SeedEachStep.before_train_iter
+
+def interrupt(self, runner, *words, **options):
+    if runner.iter == {step}:
+        os.kill(os.getpid(), {signal})
+    before(self, runner, *words, **options)
+
+SeedEachStep.before_train_iter = interrupt
+runpy.run_path({tool!r}, run_name="__main__")
+"""
+
+
+def run(folder, photos, *words, starter=(TRAIN,)):
+    """A finished process, in a folder of its own so that nothing lands in the repository's results."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, *starter, *words, "--data-root", str(photos)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+
+
+def train(folder, photos, **options):
+    return run(folder, photos, *RUN, *SET, f"train_dataloader.num_batch_per_epoch={STEPS_PER_EPOCH}", **options)
+
+
+def only(folder, name):
+    (found,) = (path for path in (folder / "work").rglob(name) if "results" not in path.parts)
+    return found
+
+
+@pytest.fixture(scope="module")
+def model(photos, tmp_path_factory):
+    """The weights of a run that was never killed."""
+    folder = tmp_path_factory.mktemp("whole")
+    process = train(folder, photos)
+    assert process.returncode == 0, process.stderr
+    return only(folder, "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_stopped_at_any_step_goes_on_with_the_same_command_and_ends_with_the_same_weights(
+    photos, tmp_path, model, number
+):
+    step = random.randrange(STEPS_PER_EPOCH * EPOCHS)
+    code = INTERRUPTED.format(root=str(ROOT), step=step, signal=int(number), tool=TRAIN)
+    stopped = train(tmp_path, photos, starter=("-c", code))
+    if number == signal.SIGINT:
+        assert stopped.returncode == 130
+        assert stopped.stderr.splitlines()[-1] == "stopped; the same command goes on from here"
+        assert "Traceback" not in stopped.stderr
+    else:
+        assert stopped.returncode == -signal.SIGKILL
+    assert not list(tmp_path.rglob("metrics.json"))
+    again = train(tmp_path, photos)
+    assert again.returncode == 0, again.stderr
+    scalars = max(tmp_path.rglob("scalars.json")).read_text().splitlines()
+    assert json.loads(scalars[0])["epoch"] == step // STEPS_PER_EPOCH + 1  # epochs that were whole are not done again
+    assert only(tmp_path, "model.safetensors").read_bytes() == model, f"stopped before step {step}"
+    assert not list(tmp_path.rglob("latest.pth")) and not list(tmp_path.rglob("*.part"))
+
+
+def test_two_processes_score_each_image_once_and_as_one_process_does(photos, tmp_path):
+    sets = [*SET, "val_dataloader.num_batch_per_epoch=None"]  # all 11 images
+    starter = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", TRAIN)
+    process = run(tmp_path, photos, *RUN, *sets, starter=starter)
+    assert process.returncode == 0, process.stderr
+    result = json.loads(only(tmp_path, "metrics.json").read_text())
+    assert (result["samples_scored"], result["devices"], result["global_batch"]) == (11, 2, 4)
+    again = run(tmp_path, photos, *RUN, *sets, starter=(str(ROOT / "tools" / "test.py"),))
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout) == result["metrics"] | {"samples_scored": 11}
+
+
+@pytest.fixture
+def tool(monkeypatch, tmp_path, capsys):
+    """tools/train.py within this process, in an empty folder: its exit code and its lines on stderr."""
+    monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])  # a tool sets the first entry
+    monkeypatch.chdir(tmp_path)
+    from tools import command, train
+
+    def start(*words):
+        monkeypatch.setattr(sys, "argv", [TRAIN, *words])
+        return command.tool(train.main), capsys.readouterr().err.splitlines()
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["resnet50d_bset"], "recipe 'resnet50d_bset' does not exist; did you mean 'resnet50d_best'?"),
+        (["resnet50d_smooth", "--set", "max_epoch=3"], "'max_epoch' does not exist; did you mean 'max_epochs'?"),
+        (["resnet50d_smooth", "--set", "tricks.mixpu.alpha=3"], "'mixpu' does not exist; did you mean 'mixup'?"),
+        (["resnet50d_smooth", "--set", "model.backbone.dept=18"], "did you mean 'depth'?"),
+        (["resnet50d_smooth", "--set", "max_epochs"], "--set takes key=value, not 'max_epochs'"),
+        (["resnet50d_smooth", "--tier", "paper"], "image folder data/imagenet1k/train does not exist; expected"),
+        (["resnet50d_smooth", "--data-root", "gone"], "image folder gone/train does not exist; expected"),
+    ],
+)
+def test_what_does_not_exist_is_refused_in_one_line_before_anything_is_written(tool, tmp_path, words, message):
+    code, lines = tool("classification", *words)
+    assert code == 2 and len(lines) == 1
+    assert lines[0].startswith("error: ") and message in lines[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_data_of_another_size_is_refused_before_anything_is_written(tool, tmp_path, photos):
+    code, lines = tool("classification", "resnet50d_smooth", "--data-root", str(photos))
+    assert code == 2 and "holds 20 images in 10 classes" in lines[0] and "--set data.num_train=20" in lines[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_batch_that_does_not_divide_is_refused_before_anything_is_written(tool, tmp_path, photos):
+    code, lines = tool(*RUN, *SET, "--accumulate", "3", "--data-root", str(photos))
+    assert code == 2 and len(lines) == 1 and "4 does not divide over 1 devices x 3 accumulated" in lines[0]
+    assert not list(tmp_path.iterdir())
