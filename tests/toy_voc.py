@@ -63,9 +63,8 @@ def shrink(cfg):
     cfg.model.train_cfg.rpn_proposal.max_per_img = 32
     cfg.model.test_cfg.rpn.max_per_img = 8
     cfg.model.rpn_head.feat_channels = 32
-    if "detection.RoundedAnchors" in cfg.model.rpn_head.anchor_generator.type:
+    if cfg.model.rpn_head.anchor_generator.type == "detection.RoundedAnchors":
         cfg.model.rpn_head.anchor_generator.scales = [1, 2]
-        cfg.model.rpn_head.feat_channels = 32
     return cfg
 
 
