@@ -25,7 +25,8 @@ class WholeCheckpoint(Hook):
     priority = "VERY_LOW"
 
     def after_train_epoch(self, runner: Any) -> None:
-        if is_main_process():
+        # where accumulated gradients still wait for their step, no file could hold them
+        if is_main_process() and runner.optim_wrapper.should_update():
             write_whole(
                 Path(runner.work_dir) / LATEST, lambda part: runner.save_checkpoint(str(part.parent), part.name)
             )

@@ -63,13 +63,14 @@ def test_a_full_disk_under_weights_leaves_the_old_ones(tmp_path, small_disk):
     assert load_file(tmp_path / "state.safetensors")["x"].sum() == 5
 
 
-def runner_of(folder, model):
+def runner_of(folder, model, whole_step=True):
     """As much of a Runner as the hook asks for; the file is mmengine's."""
 
     def save(out, name):
         save_checkpoint(dict(state_dict=model.state_dict()), os.path.join(out, name))
 
-    return SimpleNamespace(work_dir=str(folder), save_checkpoint=save)
+    wrapper = SimpleNamespace(should_update=lambda: whole_step)
+    return SimpleNamespace(work_dir=str(folder), save_checkpoint=save, optim_wrapper=wrapper)
 
 
 def test_a_checkpoint_replaces_the_last_one_or_leaves_it(tmp_path, request):
@@ -83,6 +84,11 @@ def test_a_checkpoint_replaces_the_last_one_or_leaves_it(tmp_path, request):
     WholeCheckpoint().after_train_epoch(runner_of(tmp_path, small))
     assert torch.equal(read_weights(tmp_path / LATEST)["weight"], small.weight)
     assert os.listdir(tmp_path) == [LATEST]
+
+
+def test_no_checkpoint_is_written_while_accumulated_gradients_wait(tmp_path):
+    WholeCheckpoint().after_train_epoch(runner_of(tmp_path, nn.Linear(2, 2), whole_step=False))
+    assert not os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": s}, lambda s: {"model": s, "epoch": 3}])
