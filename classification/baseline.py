@@ -47,6 +47,7 @@ train_dataloader = dict(
             crop=dict(type="random", size_px=224, area=(0.08, 1.0), aspect=(3 / 4, 4 / 3)),
             flip=0.5,
             jitter=dict(form="hsv", low=0.6, high=1.4),
+            skip_broken=False,  # a file that cannot be decoded ends the run; True names it and goes on
         ),
     ),
     sampler=dict(type="engine.DrawSampler", shuffle=True),
@@ -61,6 +62,7 @@ val_dataloader = dict(
         crop=dict(
             type="center", size_px=224, shorter_px=256
         ),  # "shorter edge to 256 ... crop out the 224-by-224 region"
+        skip_broken=False,
     ),
     sampler=dict(type="DefaultSampler", shuffle=False),
     batch_size=256,

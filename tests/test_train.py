@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -133,3 +134,17 @@ def test_a_batch_that_does_not_divide_is_refused_before_anything_is_written(tool
     code, lines = tool(*RUN, *SET, "--accumulate", "3", "--data-root", str(photos))
     assert code == 2 and len(lines) == 1 and "4 does not divide over 1 devices x 3 accumulated" in lines[0]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_truncated_jpeg_ends_the_run_with_its_name_and_is_skipped_and_counted_if_asked(tool, tmp_path, photos):
+    root = shutil.copytree(photos, tmp_path / "photos")
+    path = min((root / "val" / "class0").iterdir())
+    path.write_bytes(path.read_bytes()[:-200])
+    sets = [*SET, "max_epochs=0", "val_dataloader.num_batch_per_epoch=None"]
+    code, lines = tool(*RUN, *sets, "val_dataloader.num_workers=1", "--data-root", str(root))
+    assert code == 2 and lines[-1].startswith(f"error: {path} is a truncated JPEG; mend it, or set skip_broken=True")
+    assert not list(tmp_path.rglob("metrics.json"))
+    with pytest.warns(UserWarning, match=f"skipped: {path}"):
+        code, _ = tool(*RUN, *sets, "val_dataloader.dataset.skip_broken=True", "--data-root", str(root))
+    (result,) = tmp_path.glob("work/smoke/*/seed0/classification/metrics.json")
+    assert code == 0 and json.loads(result.read_text())["samples_scored"] == 10
