@@ -49,7 +49,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         raise ValueError(f"{path} is not a plain, whole checkpoint of weights: {reason}") from error
     if not isinstance(state, dict):
         raise ValueError(f"{path} holds a {type(state).__name__}, not a state dict")
-    return state.get("state_dict", state.get("model", state))
+    return state["state_dict"] if "state_dict" in state else state.get("model", state)
 
 
 def load_strictly(module: nn.Module, state: dict[str, Tensor], source: str | Path) -> None:
