@@ -17,6 +17,7 @@ from engine.files import write_tensors, write_whole
 from engine.receipt import commit, versions
 
 from .base import Backbone, file_sha256
+from .registry import MODELS
 
 WEIGHTS = "backbone.safetensors"
 
@@ -45,6 +46,13 @@ class Card:
     def weights(self) -> Path:
         return self.folder / WEIGHTS
 
+    def check_normalisation(self, preprocessor: dict) -> None:
+        """Raise ValueError unless a task feeds images as the backbone was trained, to within one grey level."""
+        for key in ("mean", "std"):
+            if any(abs(a - b) > 1 for a, b in zip(getattr(self, key), preprocessor[key], strict=True)):
+                own, fed = getattr(self, key), preprocessor[key]
+                raise ValueError(f"card {self.name} was trained with {key} {own}, the protocol feeds {fed}")
+
     def slot(self, **options: object) -> dict:
         """The backbone's config for another task: architecture, weights and their hash, and that task's options."""
         return dict(self.backbone) | {"weights": str(self.weights), "sha256": self.sha256} | options
@@ -66,11 +74,10 @@ def read_card(path: str | Path) -> Card:
     return Card(**data, folder=path.parent)
 
 
-def write_card(
-    folder: Path, backbone: Backbone, config: dict, metrics: dict[str, float], feature_error: float, **about: object
-) -> Card:
+def write_card(folder: Path, backbone: Backbone, config: dict, metrics: dict[str, float], **about: object) -> Card:
     """Write both files, the card last; `about` is name, tier, seed, mean, std and licences."""
     write_tensors(folder / WEIGHTS, backbone.state_dict())
+    exported = MODELS.build(config | {"weights": str(folder / WEIGHTS)})
     code, dirty = commit()
     card = Card(
         backbone=config,
@@ -78,7 +85,7 @@ def write_card(
         strides=list(backbone.strides),
         sha256=file_sha256(folder / WEIGHTS),
         metrics=metrics,
-        feature_error=feature_error,
+        feature_error=feature_error(backbone, exported),
         commit=code + ("+dirty" if dirty else ""),
         versions=versions(),
         folder=folder,
@@ -87,6 +94,15 @@ def write_card(
     data = {key: value for key, value in asdict(card).items() if key != "folder"}
     write_whole(folder / "card.json", lambda part: part.write_text(json.dumps(data, indent=1) + "\n"))
     return card
+
+
+@torch.no_grad()
+def feature_error(one: Backbone, other: Backbone, px: int = 64) -> float:
+    """The greatest difference between two backbones' maps of one fixed random image."""
+    image = torch.randn(1, 3, px, px, generator=torch.Generator().manual_seed(0))
+    # in one memory format: another one rounds otherwise
+    maps = [model.cpu().eval().to(memory_format=torch.channels_last)(image) for model in (one, other)]
+    return max(float((a - b).abs().max()) for a, b in zip(*maps, strict=True))
 
 
 def arrived_percent(card: Card, *modules: nn.Module) -> float:

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
+from engine.images import is_whole
+
 from .augment import CROPS, jitter
 from .registry import DATASETS
 
@@ -39,14 +41,12 @@ def list_images(root: str | Path, split: str) -> tuple[list[str], list[str], np.
 
 def decode(path: str) -> np.ndarray:
     """An RGB image (H, W, 3) in uint8. Raises ValueError that names a file which is truncated or no image."""
-    data = Path(path).read_bytes()
-    # OpenCV fills what a truncated JPEG lacks with grey and says nothing, so look for the end-of-image marker
-    truncated = data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-64:]
-    image = None if truncated or not data else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if path.lower().endswith((".jpg", ".jpeg")) and not is_whole(path):
+        raise ValueError(f"{path} is a truncated JPEG; mend it, or set skip_broken=True")
+    data = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
     if image is None:
-        raise ValueError(
-            f"{path} is {'a truncated JPEG' if truncated else 'no image'}; mend it, or set skip_broken=True"
-        )
+        raise ValueError(f"{path} is no image; mend it, or set skip_broken=True")
     return image
 
 

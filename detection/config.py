@@ -27,20 +27,12 @@ def load(card: Card | None, protocol: str = "faster_rcnn_voc", data_root: str | 
         raise ValueError(f"detection protocol {protocol!r} does not exist; did you mean {' or '.join(near)}?")
     cfg = Config.fromfile(Path(__file__).with_name(f"{protocol}.py"))
     if card:
-        check_normalisation(card, cfg.model.data_preprocessor)
+        card.check_normalisation(cfg.model.data_preprocessor)
         fill(cfg.model, card)
     for part in parts(cfg._cfg_dict):
         if "data_root" in part:
             part.data_root = str(data_root)
     return cfg
-
-
-def check_normalisation(card: Card, preprocessor: dict) -> None:
-    """Raise ValueError unless the card's mean and std are the protocol's, to within one grey level."""
-    for key in ("mean", "std"):
-        own, ours = getattr(card, key), preprocessor[key]
-        if any(abs(a - b) > 1 for a, b in zip(own, ours, strict=True)):
-            raise ValueError(f"card {card.name} was trained with {key} {tuple(own)}, the protocol feeds {tuple(ours)}")
 
 
 def fill(model: Any, card: Card) -> None:

@@ -9,24 +9,10 @@ from pathlib import Path
 
 from mmdet.datasets import XMLDataset
 from mmengine.logging import print_log
-from PIL import Image
+
+from engine.images import is_whole
 
 from .registry import DATASETS
-
-END_OF_IMAGE = b"\xff\xd9"  # a JPEG's last two bytes
-
-
-def is_whole(image: Path) -> bool:
-    """Whether a JPEG is complete; cheap, unless bytes follow the image's end."""
-    with image.open("rb") as file:
-        file.seek(-2, 2)
-        if file.read() == END_OF_IMAGE:
-            return True
-    try:
-        Image.open(image).load()
-    except OSError:
-        return False
-    return True
 
 
 def box_of(found: ET.Element, width: int, height: int) -> list[float]:
@@ -75,7 +61,7 @@ class VOC(XMLDataset):
 
     def is_usable(self, image: Path) -> bool:
         """False for a broken JPEG that may be skipped; raises ValueError for one that may not."""
-        if image.is_file() and image.stat().st_size > 2 and is_whole(image):
+        if is_whole(image):
             return True
         if not self.skip_broken:
             raise ValueError(f"JPEG {image} is missing or truncated; mend it, or set skip_broken=True to leave it out")

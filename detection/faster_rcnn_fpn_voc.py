@@ -113,6 +113,7 @@ train_dataloader = dict(
             datasets=[
                 dict(
                     type="detection.VOC",
+                    skip_broken=False,
                     metainfo=dict(classes=classes),
                     data_root=data_root,
                     ann_file="VOCdevkit/VOC2007/ImageSets/Main/trainval.txt",
@@ -121,6 +122,7 @@ train_dataloader = dict(
                 ),
                 dict(
                     type="detection.VOC",
+                    skip_broken=False,
                     metainfo=dict(classes=classes),
                     data_root=data_root,
                     ann_file="VOCdevkit/VOC2012/ImageSets/Main/trainval.txt",
@@ -138,6 +140,7 @@ val_dataloader = dict(
     sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
         type="detection.VOC",
+        skip_broken=False,
         metainfo=dict(classes=classes),
         data_root=data_root,
         ann_file="VOCdevkit/VOC2007/ImageSets/Main/test.txt",

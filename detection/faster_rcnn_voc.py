@@ -126,6 +126,7 @@ train_dataloader = dict(
             datasets=[
                 dict(
                     type="detection.VOC",
+                    skip_broken=False,
                     metainfo=dict(classes=classes),
                     data_root=data_root,
                     ann_file="VOCdevkit/VOC2007/ImageSets/Main/trainval.txt",
@@ -134,6 +135,7 @@ train_dataloader = dict(
                 ),
                 dict(
                     type="detection.VOC",
+                    skip_broken=False,
                     metainfo=dict(classes=classes),
                     data_root=data_root,
                     ann_file="VOCdevkit/VOC2012/ImageSets/Main/trainval.txt",
@@ -151,6 +153,7 @@ val_dataloader = dict(
     sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
         type="detection.VOC",
+        skip_broken=False,
         metainfo=dict(classes=classes),
         data_root=data_root,
         ann_file="VOCdevkit/VOC2007/ImageSets/Main/test.txt",

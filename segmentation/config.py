@@ -24,8 +24,9 @@ def load(card: Card | None, protocol: str = "fcn_ade20k", data_root: str | Path 
         raise ValueError(f"segmentation protocol {protocol!r} does not exist; did you mean {' or '.join(near)}?")
     cfg = Config.fromfile(Path(__file__).with_name(f"{protocol}.py"))
     if card:
-        cfg.model.backbone = card.slot(**cfg.model.backbone)
-        cfg.model.data_preprocessor.update(mean=list(card.mean), std=list(card.std))
+        card.check_normalisation(cfg.model.data_preprocessor)
+        options = {key: value for key, value in cfg.model.backbone.items() if key != "type"}
+        cfg.model.backbone = card.slot(**options)
     for dataset in datasets(cfg):
         dataset.data_root = str(data_root)
     return cfg

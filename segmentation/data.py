@@ -14,10 +14,11 @@ from mmengine.logging import print_log
 from mmseg.datasets import ADE20KDataset, BaseSegDataset
 from PIL import Image
 
+from engine.images import is_whole
+
 from .registry import DATASETS, TRANSFORMS
 
 IGNORED = 255  # mmseg's `ignore_index`
-END_OF_IMAGE = b"\xff\xd9"  # a JPEG's last two bytes
 LAYOUT = "ADEChallengeData2016/{images,annotations}/{training,validation}/*.{jpg,png}"
 
 
@@ -31,21 +32,6 @@ def pairs(images: Path, masks: Path) -> list[tuple[Path, Path]]:
     if missing:
         raise FileNotFoundError(f"{len(missing)} of {len(found)} images have no mask; the first is {missing[0]}")
     return found
-
-
-def is_whole(image: Path) -> bool:
-    """Whether a JPEG is complete; cheap, unless bytes follow the image's end."""
-    if image.stat().st_size <= len(END_OF_IMAGE):
-        return False
-    with image.open("rb") as file:
-        file.seek(-len(END_OF_IMAGE), 2)
-        if file.read() == END_OF_IMAGE:
-            return True
-    try:
-        Image.open(image).load()
-    except OSError:
-        return False
-    return True
 
 
 @DATASETS.register_module()

@@ -60,6 +60,7 @@ train_dataloader = dict(
         type="engine.Seeded",
         dataset=dict(
             type="segmentation.ADE20K",
+            skip_broken=False,
             data_root="data/ade20k",
             data_prefix=dict(
                 img_path="ADEChallengeData2016/images/training",
@@ -87,6 +88,7 @@ val_dataloader = dict(
     sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
         type="segmentation.ADE20K",
+        skip_broken=False,
         data_root="data/ade20k",
         data_prefix=dict(
             img_path="ADEChallengeData2016/images/validation",

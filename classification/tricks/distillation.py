@@ -39,7 +39,7 @@ class Teacher:
             raise FileNotFoundError(
                 f"the teacher {recipe} is missing; make it with: tools/train.py classification {recipe}"
             )
-        self.model = read_classifier(card).eval().requires_grad_(False)
+        self.model = read_classifier(card).eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.temperature, self.weight = temperature, FORMS[form]
 
     def add(self, hard: Tensor, logits: Tensor, images: Tensor) -> Tensor:
