@@ -15,7 +15,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose lead
 from classification.exported import build, export
 from leaderboard.results import FILE_NAME, read
 from tools.command import add_run_options, run_of, tool
-from tools.train import MODEL
+from tools.run import MODEL
 
 
 def main() -> None:

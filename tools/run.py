@@ -23,6 +23,7 @@ MINI = Path("data/mini")
 DATA = {"classification": "imagenet1k", "detection": "voc0712", "segmentation": "ade20k"}
 # what may differ between two machines without the numbers being another experiment's
 PLACES = ("root", "data_root", "weights", "card", "num_workers", "persistent_workers", "outputs")
+MODEL = "model.safetensors"  # a stage's final weights
 TEACHER_SEED = 0  # one teacher for all seeds of a student, as in the paper
 
 

@@ -15,8 +15,8 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose lead
 from engine.batch import solve
 from engine.checkpoint import load_strictly, read_weights
 from tools.command import add_run_options, run_of, tool
-from tools.run import Run
-from tools.train import MODEL, global_batch, make_runner, unwrapped
+from tools.run import MODEL, Run
+from tools.train import global_batch, make_runner, unwrapped
 
 
 def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, float]:

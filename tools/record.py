@@ -1,0 +1,87 @@
+"""What a trained stage leaves behind: weights, the exported card, and last of all its result with the receipt."""
+
+import sys
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import nn
+
+import mini
+from backbones.base import Backbone
+from backbones.card import arrived_percent, read_card
+from backbones.complexity import gmacs, params_m
+from classification.classifier import ImageClassifier
+from classification.data import ImageFolder
+from classification.exported import export
+from engine.batch import Batch
+from engine.checkpoint import LATEST
+from engine.files import write_tensors
+from engine.precision import low_precision
+from engine.receipt import commit, device, versions
+from leaderboard.results import FILE_NAME, MAIN_PROTOCOLS, Result, fingerprint, write
+from tools.run import MODEL, Run, plain
+
+
+def transfer_facts(run: Run, model: nn.Module) -> dict[str, Any]:
+    """How much of the card stands in the new model, before it is trained; None where nothing is transferred."""
+    if run.stage == "classification":
+        return dict(arrived_percent=None, feature_error=None)
+    card = read_card(run.card)
+    parts = (module for module in model.modules() if isinstance(module, Backbone))
+    return dict(arrived_percent=arrived_percent(card, *parts), feature_error=card.feature_error)
+
+
+def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts: dict) -> Result:
+    """Keep the weights, export a classifier, and write the result last: it exists means the stage is done."""
+    write_tensors(run.folder / MODEL, model.cpu().state_dict())
+    facts |= dict(samples_scored=int(metrics.pop("samples_scored")), params_m=None, gmacs=None)
+    if run.stage == "classification":
+        card = export(model, cfg, run.card.parent, metrics, name=run.name, tier=run.tier, seed=run.seed)
+        px = cfg.val_dataloader.dataset.crop.size_px
+        facts |= dict(params_m=params_m(model), gmacs=gmacs(model, px), feature_error=card.feature_error)
+        if run.tier != "paper":
+            metrics |= swapped_coats(model, cfg)
+    result = Result(metrics=metrics, **facts, **receipt(run, cfg, batch))
+    for folder in (run.folder, run.results_root / result.folder):
+        write(result, folder / FILE_NAME)
+    (run.folder / LATEST).unlink(missing_ok=True)  # half a gigabyte that nothing needs any more
+    return result
+
+
+@torch.inference_mode()
+def swapped_coats(model: ImageClassifier, cfg: Config) -> dict[str, float]:
+    """What the classifier follows where an animal of `mini` wears another kind's coat: shape or coat, in percent."""
+    options = {key: value for key, value in cfg.val_dataloader.dataset.items() if key != "type"}
+    data = ImageFolder(**options | dict(split="swapped", root=cfg.data.root, num_classes=cfg.model.num_classes))
+    images = torch.from_numpy(np.stack([data[i]["inputs"] for i in range(len(data))]))
+    scaled = model.data_preprocessor.normalise(images, training=False)
+    said = torch.cat([model(chunk).argmax(1) for chunk in scaled.split(64)])
+    return mini.follows(data.files, [data.classes[i] for i in said])
+
+
+def receipt(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
+    """What a result was made from and with."""
+    code, dirty = commit()
+    config = plain(cfg)
+    low = "LowPrecision" in cfg.optim_wrapper.type
+    return dict(
+        tier=run.tier,
+        recipe=run.name,
+        stage=run.stage,
+        protocol=run.protocol or MAIN_PROTOCOLS.get(run.stage) or cfg.data.name,
+        protocol_hash=run.protocol_hash(),
+        seed=run.seed,
+        global_batch=batch.total,
+        lr=cfg.optim_wrapper.optimizer.lr,
+        precision=str(low_precision() if low else torch.float32).removeprefix("torch."),
+        device=device(),
+        devices=batch.devices,
+        commit=code,
+        dirty=dirty,
+        versions=versions(),
+        command=f"tools/train.py {' '.join(sys.argv[1:])}",
+        config=config,
+        config_hash=fingerprint(config),
+    )
