@@ -1,0 +1,84 @@
+"""The main job end to end on the smoke tier, in processes of its own, as a user runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from leaderboard.results import read_all
+
+ROOT = Path(__file__).parents[1]
+STAGES = ("classification", "detection", "segmentation")
+
+
+def pipeline(*words):
+    """tools/pipeline.py in a process of its own."""
+    command = [sys.executable, "tools/pipeline.py", *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """The work folder and output of a whole run of the best recipe, teacher included."""
+    work = tmp_path_factory.mktemp("work")
+    run = pipeline("resnet50d_best", "--tier", "smoke", "--work-dir", work)
+    assert run.returncode == 0, run.stderr[-2000:]
+    return work, run
+
+
+def test_one_command_trains_the_teacher_then_all_stages_and_prints_the_row(done):
+    work, run = done
+    results, problems = read_all(work / "results")
+    assert not problems
+    assert {(r.recipe, r.stage) for r in results} == {
+        ("resnet152d_mixup", "classification"),
+        *(("resnet50d_best", stage) for stage in STAGES),
+    }
+    assert "1 of 2" in run.stdout or "2 of 2" in run.stdout
+    for stage in STAGES:
+        assert f"resnet50d_best seed 0 {stage} train  step 2/2" in run.stderr
+
+
+def test_every_exported_tensor_arrives_bit_for_bit_and_the_features_are_the_classifiers(done):
+    results, _ = read_all(done[0] / "results")
+    downstream = [result for result in results if result.stage != "classification"]
+    assert [result.arrived_percent for result in downstream] == [100.0, 100.0]
+    assert all(result.feature_error == 0 for result in results)
+
+
+def test_a_second_run_says_that_all_is_done_and_does_nothing(done):
+    work, _ = done
+    before = {path: path.stat().st_mtime_ns for path in work.rglob("*.*")}
+    again = pipeline("resnet50d_best", "--tier", "smoke", "--work-dir", work)
+    assert again.returncode == 0 and "all is done already" in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in work.rglob("*.*")} == before
+
+
+def test_a_plan_names_what_is_done_what_changed_and_what_is_missing_and_trains_nothing(done):
+    work, _ = done
+    words = ("resnet50d_best", "--tier", "smoke", "--work-dir", work, "--plan")
+    assert pipeline(*words).stdout.count("done") == 4
+    config = work / "smoke/resnet50d_best/seed0/detection/config.json"
+    text = config.read_text()
+    data = json.loads(text)
+    data["optim_wrapper"]["optimizer"]["lr"] *= 2
+    config.write_text(json.dumps(data))
+    assert "optim_wrapper.optimizer.lr" in pipeline(*words).stdout.replace("\n", "")
+    config.write_text(text)
+    other = pipeline(*words, "--seed", 1)
+    assert other.stdout.count("missing") == 3 and not (work / "smoke/resnet50d_best/seed1").exists()
+
+
+def test_missing_data_is_named_with_its_layout_before_anything_is_trained(tmp_path):
+    run = pipeline("resnet50d_best", "--tier", "paper", "--work-dir", tmp_path, "--imagenet-root", tmp_path / "none")
+    assert run.returncode == 2
+    assert run.stderr.startswith("error: ") and run.stderr.count("\n") == 1
+    assert str(tmp_path / "none") in run.stderr and "train/<class>/*.jpg" in run.stderr
+    assert not (tmp_path / "paper").exists()
+
+
+def test_an_unknown_recipe_gets_the_nearest_name():
+    run = pipeline("resnet50d_bets", "--plan")
+    assert run.returncode == 2 and "did you mean 'resnet50d_best'?" in run.stderr

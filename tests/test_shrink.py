@@ -1,0 +1,42 @@
+"""A tier changes data, sizes and schedule lengths, never the method."""
+
+import re
+
+import pytest
+
+import mini
+from leaderboard.results import changed_keys
+from tools.run import Run, plain
+
+# what the embedded benchmark may change, by the last words of a key
+SIZES = (
+    "data.name", "num_train", "num_val", "num_classes", "size_px", "shorter_px", "global_batch", "max_epochs",
+    "warmup_epochs", "milestones", "lr", "classes", "metainfo", "scale", "scales", "output_size", "roi_feat_size",
+    "num", "nms_pre", "max_per_img", "min_bbox_size", "batch_size", "end", "val_begin", "size", "crop_size",
+    "optim_wrapper.type",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("stage", ["classification", "detection", "segmentation"])
+def test_mini_changes_sizes_and_lengths_only(stage):
+    paper, small = (Run(stage, "resnet50d_best", tier) for tier in ("paper", "mini"))
+    load = (lambda run: run.classification()) if stage == "classification" else (lambda run: run.downstream(None))
+    changed = changed_keys(plain(load(paper)), plain(load(small)))
+    assert changed
+    assert [key for key in changed if not re.sub(r"(\.\d+)+$", "", key).endswith(SIZES)] == []
+
+
+def test_mini_keeps_the_recipes_apart_as_the_paper_does():
+    best, baseline = (Run("classification", name).classification() for name in ("resnet50d_best", "resnet50_baseline"))
+    assert best.max_epochs > baseline.max_epochs
+    assert best.global_batch == 4 * baseline.global_batch  # 1024 and 256
+    assert best.optim_wrapper.optimizer.lr == 4 * baseline.optim_wrapper.optimizer.lr
+    # warm-up and steps at the same share of the schedule: 5 of 200, 30 of 120 epochs
+    assert best.schedule.warmup_epochs / best.max_epochs == pytest.approx(5 / 200)
+    assert baseline.schedule.milestones[0] / baseline.max_epochs == pytest.approx(30 / 120)
+
+
+def test_what_a_network_follows_is_counted_from_the_swapped_files():
+    files = ["swapped/bear/cow_1.jpg", "swapped/bear/dog_2.jpg", "swapped/cat/cow_3.jpg", "swapped/cat/dog_4.jpg"]
+    said = ["cow", "bear", "cow", "zebra"]
+    assert mini.follows(files, said) == {"follows_shape": 25.0, "follows_coat": 50.0}
