@@ -22,6 +22,7 @@ METRICS = {  # percent; a stage may add others, these it must have
     "detection": ("map_voc07", "map_area"),
     "segmentation": ("pix_acc", "miou"),
 }
+DIAGNOSTICS = ("follows_shape", "follows_coat")  # of `mini`: what is said of an animal in another kind's coat
 MAIN_PROTOCOLS = {"detection": "faster_rcnn_voc", "segmentation": "fcn_ade20k"}  # classification has but one
 NEIGHBOURS = ("card.json",)  # what may lie beside the results
 ABSENT = object()

@@ -13,10 +13,10 @@ from statistics import mean, stdev
 from typing import NamedTuple
 
 from .paper import Value, values_of
-from .results import METRICS, Result, changed_keys
+from .results import DIAGNOSTICS, METRICS, Result, changed_keys
 
 TIERS = ("paper", "mini", "smoke")  # the order of the tables
-COLUMNS = tuple(name for names in METRICS.values() for name in names)
+COLUMNS = (*(name for names in METRICS.values() for name in names), *DIAGNOSTICS)
 RANKED_BY = "top1"
 PER_SEED = ("seed", "sha256")  # what seeds of one recipe may differ in: the sha256 is that of a card or a teacher
 
@@ -119,8 +119,9 @@ def row(recipe: str, results: list[Result]) -> Row:
     """A recipe's row from its results, which have to be of one tier and one set of protocols."""
     values = defaultdict(list)
     for result in results:
-        for metric in METRICS[result.stage]:
-            values[metric].append(result.metrics[metric])
+        for metric in (*METRICS[result.stage], *DIAGNOSTICS):
+            if metric in result.metrics:
+                values[metric].append(result.metrics[metric])
     sized = [result for result in results if result.params_m is not None]
     return Row(
         recipe,

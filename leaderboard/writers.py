@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from rich.table import Table as Screen
 
+from .results import DIAGNOSTICS
 from .tables import COLUMNS, Cell, Row, Table
 
 COMMAND = "tools/leaderboard.py"
@@ -22,6 +23,8 @@ HEADERS = {
     "miou": "mIoU",
     "params_m": "params (M)",
     "gmacs": "GMACs",
+    "follows_shape": "swapped coat: says shape",
+    "follows_coat": "swapped coat: says coat",
 }
 SYNTHETIC = "The `mini` data are synthetic scenes: these numbers say nothing about ImageNet, VOC or ADE20K."
 NOTES = {"mini": SYNTHETIC, "smoke": f"{SYNTHETIC} `smoke` trains for two steps: it shows that the code runs."}
@@ -45,7 +48,10 @@ def percent(cell: Cell | None) -> str:
 def columns(table: Table) -> list[tuple[str, bool]]:
     """(name, whether it is the paper's) for each column: the paper's stands right of ours, where there is one."""
     papers = {metric for row in table.rows for metric in row.paper}
-    return [(name, side) for name in HEADERS for side in (False, True) if not side or name in papers]
+    idle = {name for name in DIAGNOSTICS if all(name not in row.cells for row in table.rows)}
+    return [
+        (name, side) for name in HEADERS if name not in idle for side in (False, True) if not side or name in papers
+    ]
 
 
 def header(name: str, of_paper: bool) -> str:

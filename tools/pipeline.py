@@ -23,7 +23,7 @@ from leaderboard import results, tables, writers
 from tools.command import tool
 from tools.run import STAGES, TIERS, Run, parse_sets
 
-console = Console()
+console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)  # a log has no width of its own
 
 
 def options() -> argparse.Namespace:
