@@ -55,9 +55,11 @@ def detection(cfg: Config) -> None:
             if step.type == "Resize":
                 step.scale = (10_000, SHORT_PX)
     head, train, test = cfg.model.roi_head, cfg.model.train_cfg, cfg.model.test_cfg
-    head.bbox_head.update(num_classes=len(CLASSES), roi_feat_size=ROI_PX // 2)
-    head.bbox_roi_extractor.roi_layer.output_size = ROI_PX
-    cfg.model.rpn_head.anchor_generator.scales = list(ANCHOR_SCALES)
+    head.bbox_head.num_classes = len(CLASSES)
+    if "shared_head" in head:  # C4; the FPN's levels and its two-layer head are small enough as they are
+        head.bbox_head.roi_feat_size = ROI_PX // 2
+        head.bbox_roi_extractor.roi_layer.output_size = ROI_PX
+        cfg.model.rpn_head.anchor_generator.scales = list(ANCHOR_SCALES)
     train.rpn.sampler.num, train.rcnn.sampler.num = RPN_SAMPLES, ROIS
     train.rpn_proposal.update(PROPOSALS, max_per_img=200)
     test.rpn.update(PROPOSALS, max_per_img=50)

@@ -72,16 +72,8 @@ class Run:
 
     def words(self) -> list[str]:
         """This run as words for the command line of tools/train.py."""
-        words = [
-            self.stage,
-            self.recipe,
-            "--tier",
-            self.tier,
-            "--seed",
-            str(self.seed),
-            "--work-dir",
-            str(self.work_dir),
-        ]
+        words = [self.stage, self.recipe, "--tier", self.tier, "--seed", str(self.seed)]
+        words += ["--work-dir", str(self.work_dir)]
         words += ["--protocol", self.protocol] if self.protocol else []
         words += ["--data-root", str(self.data_root)] if self.data_root else []
         return words + (["--set", *(f"{key}={value!r}" for key, value in self.sets.items())] if self.sets else [])
