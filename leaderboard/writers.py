@@ -154,14 +154,14 @@ def as_json(tables: list[Table]) -> str:
 
 
 def screens(tables: list[Table], recipe: str, tier: str) -> list[Screen]:
-    """One recipe's row from each of a tier's tables that has it, for the terminal."""
+    """One recipe's row from each of a tier's tables that has it, for the terminal: from top to bottom, to fit any."""
     made = []
     for table in tables:
         for place, row in enumerate(table.rows, 1):
             if (table.tier, row.recipe) == (tier, recipe):
-                screen = Screen("rank", "recipe", title=title(table), title_justify="left")
+                screen = Screen("rank", f"{place} of {len(table.rows)}", title=title(table), title_justify="left")
+                screen.add_row("recipe", recipe)
                 for each in columns(table):
-                    screen.add_column(header(*each), justify="right")
-                screen.add_row(f"{place} of {len(table.rows)}", recipe, *(entry(row, *each) for each in columns(table)))
+                    screen.add_row(header(*each), entry(row, *each))
                 made.append(screen)
     return made
