@@ -62,7 +62,9 @@ def read_card(path: str | Path) -> Card:
     """Read card.json. Raises FileNotFoundError, or ValueError that names what is wrong with it."""
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"card {path} does not exist; make it with tools/export.py")
+        raise FileNotFoundError(
+            f"card {path} does not exist; make it with tools/train.py classification, or tools/export.py"
+        )
     try:
         data = json.loads(path.read_text())
     except ValueError as error:
@@ -152,6 +154,8 @@ def from_timm(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Te
     """timm's state dict under our `names`. Raises ValueError that names what is missing or left over."""
     names = list(names)
     theirs = {timm_name(name, has_deep_stem(names)): name for name in names}
+    # older weights, such as torchvision's first ones, lack the counters that nothing here reads
+    state = {name: torch.tensor(0) for name in theirs if name.endswith("num_batches_tracked")} | dict(state)
     misfits = sorted(theirs.keys() ^ state.keys())
     if misfits:
         raise ValueError(f"these weights are of another architecture, see {', '.join(misfits[:4])}")

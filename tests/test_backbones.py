@@ -103,6 +103,13 @@ def test_the_original_strides_in_its_first_1x1():
     assert_same(ours, theirs)
 
 
+def test_weights_older_than_the_counters_of_batch_norm_are_read():
+    ours = classifier(18, "b")
+    state = torchvision.models.resnet18(num_classes=10).state_dict()
+    old = {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+    ours.load_state_dict(from_timm(old, ours.state_dict()))  # strict
+
+
 def test_timms_weights_of_another_architecture_are_refused():
     ours = classifier(18, "b")
     with pytest.raises(ValueError, match=r"another architecture, see conv1\.0\.weight"):

@@ -46,7 +46,7 @@ def toy_card(folder, depth=18, tweak="bcd", seed=0, **about):
         norm.running_var.uniform_(0.5, 1.5)
     config = dict(type="backbones.ResNet", depth=depth, tweak=tweak)
     facts = dict(name=f"toy{seed}", tier="smoke", seed=seed, mean=MEAN, std=STD, licences={}) | about
-    return write_card(folder, net, config, metrics={}, feature_error=0.0, **facts)
+    return write_card(folder, net, config, metrics={}, **facts)
 
 
 def shrink(cfg):
