@@ -19,8 +19,10 @@ class Batch(NamedTuple):
 
 def solve(total: int, devices: int = 1, accumulation: int = 1) -> Batch:
     """Spread `total` images; raises ValueError for a batch that does not divide."""
+    if devices < 1 or accumulation < 1:
+        raise ValueError(f"{devices} devices x {accumulation} accumulated steps: both have to be at least 1")
     per_device, rest = divmod(total, devices * accumulation)
-    if rest or per_device == 0:
+    if rest or per_device < 1:
         raise ValueError(
             f"a global batch of {total} does not divide over {devices} devices x {accumulation} accumulated steps; "
             f"choose --gpus and --accumulate so that their product divides {total}"

@@ -1,7 +1,9 @@
-"""Files that matter are written whole or not at all."""
+"""Files that matter are written whole or not at all, and a folder of them by one process at a time."""
 
+import fcntl
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +36,18 @@ def write_tensors(path: str | Path, state: Mapping[str, Tensor]) -> None:
     """A state dict as .safetensors, from any device and memory format."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     write_whole(path, lambda part: part.write_bytes(save(plain)))
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, a file beside it; the kernel drops it with the process, however that ends.
+
+    Raises ValueError if another process holds it.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another process writes {folder}; wait for it, or give another --work-dir") from None
+        yield

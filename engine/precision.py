@@ -20,7 +20,8 @@ def low_precision() -> torch.dtype:
     """The lowest precision that pays on this machine."""
     if torch.cuda.is_available():
         return torch.float16
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+    onednn = torch.backends.mkldnn.is_available()  # not on every platform
+    return torch.bfloat16 if onednn and torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
 
 
 @OPTIM_WRAPPERS.register_module()

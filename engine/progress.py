@@ -1,5 +1,6 @@
 """A progress line for every stage: step, rate, time left. It moves on a terminal; a log gets one now and then."""
 
+import atexit
 import sys
 import time
 from typing import Any
@@ -24,10 +25,13 @@ class ProgressLine(Hook):
         self.title = title
         self.console = Console(file=sys.stderr)
         self.bar: Progress | None = None
+        self.loss: float | None = None
+        atexit.register(self.stop)  # after Ctrl-C too: a bar that is not stopped keeps the terminal's cursor
 
     def start(self, phase: str, steps: int, done: int, images_per_step: int) -> None:
         self.phase, self.steps, self.first, self.images_per_step = phase, steps, done, images_per_step
         self.begun = self.said = time.monotonic()
+        self.loss = None
         if is_main_process() and self.console.is_terminal:
             columns = (
                 TextColumn("{task.description}"),
@@ -39,10 +43,10 @@ class ProgressLine(Hook):
             self.task = self.bar.add_task(f"{self.title} {phase}", total=steps, completed=done, rate="")
             self.bar.start()
 
-    def step(self, done: int, loss: float | None = None) -> None:
+    def step(self, done: int) -> None:
         now = time.monotonic()
         rate = (done - self.first) * self.images_per_step / max(now - self.begun, 1e-9)
-        text = f"{rate:6.1f} images/s" + ("" if loss is None else f"  loss {loss:.3f}")
+        text = f"{rate:6.1f} images/s" + ("" if self.loss is None else f"  loss {self.loss:.3f}")
         if self.bar:
             self.bar.update(self.task, completed=done, rate=text)
         elif is_main_process() and (now - self.said > LOG_EVERY_SECONDS or done == self.steps):
@@ -61,9 +65,9 @@ class ProgressLine(Hook):
         self.start("train", runner.max_iters, runner.iter, images)
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        # `.item()` waits for the device, so ask for the loss rarely
-        loss = outputs["loss"].item() if runner.iter % 10 == 0 and "loss" in outputs else None
-        self.step(runner.iter + 1, loss)
+        if runner.iter % 10 == 0 and "loss" in outputs:  # rarely: `.item()` waits for the device
+            self.loss = outputs["loss"].item()
+        self.step(runner.iter + 1)
 
     def after_train(self, runner: Any) -> None:
         self.stop()

@@ -3,6 +3,7 @@
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,11 +15,15 @@ DOWNSTREAM = ("onedl-mmdetection", "onedl-mmsegmentation")
 
 
 def git(*words: str) -> str:
-    """A git command's output in our own checkout, "" where there is none."""
-    run = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
+    """A git command's output in our own checkout, "" where there is no checkout or no git."""
+    try:
+        run = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
     return run.stdout.strip()
 
 
+@cache  # asked for at a run's start: what is committed during days of training is not what runs
 def commit() -> tuple[str, bool]:
     """The commit that runs, and whether tracked files differ from it."""
     return git("rev-parse", "HEAD") or "unknown", bool(git("status", "--porcelain", "--untracked-files=no"))
@@ -39,9 +44,8 @@ def device() -> str:
     """The device's own name."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    model = (
-        [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-        if (Path("/proc/cpuinfo").exists())
-        else []
-    )
-    return model[0].split(":")[1].strip() if model else platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else []:
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.processor() or platform.machine()

@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import nn
 from torch.utils.data import DataLoader
 
-from engine import precision
+from engine import precision, receipt
 from engine.batch import solve
 from engine.precision import LowPrecisionOptimWrapper, low_precision
 from engine.progress import ProgressLine
@@ -85,6 +85,17 @@ def test_the_global_batch_is_spread_over_devices_and_accumulated_steps(total, de
 def test_a_batch_that_does_not_divide_is_refused(devices, accumulation):
     with pytest.raises(ValueError, match=r"256 does not divide over .*choose --gpus and --accumulate"):
         solve(256, devices, accumulation)
+
+
+@pytest.mark.parametrize(("devices", "accumulation"), [(0, 1), (1, 0), (-2, 1)])
+def test_no_devices_or_no_steps_are_refused(devices, accumulation):
+    with pytest.raises(ValueError, match="at least 1"):
+        solve(256, devices, accumulation)
+
+
+def test_a_checkout_without_git_still_gets_its_receipt(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert receipt.commit.__wrapped__() == ("unknown", False)
 
 
 def network(seed=0):
@@ -183,4 +194,4 @@ def test_a_log_gets_a_line_with_step_rate_loss_and_time_left(capsys):
     line.after_train(runner)
     (text,) = capsys.readouterr().err.splitlines()
     assert text.startswith("toy seed 0 classification train  step 10/10 ")
-    assert "images/s" in text and text.endswith("0 s left")
+    assert "images/s" in text and "  loss 1.500  " in text and text.endswith("0 s left")

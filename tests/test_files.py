@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from engine.checkpoint import LATEST, WholeCheckpoint, load_strictly, read_weights
-from engine.files import write_tensors, write_whole
+from engine.files import alone, write_tensors, write_whole
 
 
 @pytest.fixture
@@ -140,3 +140,13 @@ def test_misfits_are_named_four_at_most():
         load_strictly(nn.Linear(2, 2), wide.state_dict(), "a.pth")
     with pytest.raises(ValueError, match=r"^a\.pth does not fit Linear in weight$"):
         load_strictly(nn.Linear(2, 2), {"weight": torch.zeros(2, 3), "bias": torch.zeros(2)}, "a.pth")
+
+
+def test_a_folder_is_held_by_one_at_a_time(tmp_path):
+    with alone(tmp_path / "run"):
+        with pytest.raises(ValueError, match="another process writes .*run"), alone(tmp_path / "run"):
+            pass
+        with alone(tmp_path / "other"):
+            pass
+    with alone(tmp_path / "run"):
+        pass
