@@ -53,7 +53,7 @@ class Residual(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.relu(self.path(x) + self.shortcut(x))
+        return self.relu(self.path(x).add_(self.shortcut(x)))  # in place: nothing needs the path's own output again
 
 
 def bottleneck(inp: int, width: int, stride: int, dilation: int, tweak: str) -> Residual:

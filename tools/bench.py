@@ -1,5 +1,6 @@
 #!/usr/bin/env python
-"""Speed and memory against what people use otherwise, as ratios within one run; absolute figures are this machine's.
+"""Speed and memory on the CPU against what people use otherwise, as ratios within one run; absolute figures are this
+machine's.
 
 tools/bench.py input     our input pipeline against torchvision's, on one core
 tools/bench.py step      a training step of ResNet-50-D against a plain timm loop, and what two tricks add to it
@@ -8,6 +9,7 @@ tools/bench.py memory    the peak memory of both
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -18,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # both sides run on the CPU
 
 import cv2
 import numpy as np
@@ -85,14 +88,16 @@ def bench_input(px: int, repeats: int, count: int = 128) -> None:
             transforms.Normalize(np.array(MEAN) / 255, np.array(STD) / 255),
         ])  # fmt: skip
 
-        def run_ours() -> torch.Tensor:
-            chunks = [
-                torch.from_numpy(np.stack([ours[j]["inputs"] for j in range(i, i + 32)])) for i in range(0, count, 32)
-            ]
-            return torch.cat([scaler.normalise(chunk, training=True) for chunk in chunks])
+        batches = [range(start, start + 32) for start in range(0, count, 32)]
 
-        def run_reference() -> torch.Tensor:
-            return torch.stack([reference(Image.open(path).convert("RGB")) for path in ours.files])
+        def run_ours() -> None:
+            for batch in batches:
+                images = np.stack([ours[i]["inputs"] for i in batch])
+                scaler.normalise(torch.from_numpy(images), training=True)
+
+        def run_reference() -> None:
+            for batch in batches:
+                torch.stack([reference(Image.open(ours.files[i]).convert("RGB")) for i in batch])
 
         seconds = rounds({"ours": run_ours, "torchvision": run_reference}, repeats)
     for name, each in seconds.items():
@@ -105,7 +110,6 @@ def our_step(px: int, batch: int, tricks: tuple[str, ...]) -> Callable[[], objec
     sets = {f"tricks.{trick}": None for trick in ("label_smoothing", "mixup", "distillation") if trick not in tricks}
     cfg = classification.config.load("resnet50d_best", sets)
     cfg.model.pop("type")
-    cfg.model.data_preprocessor.type = "classification.PixelScaler"
     model = ImageClassifier(**cfg.model).to(memory_format=torch.channels_last).train()
     MMLogger.get_current_instance().setLevel("ERROR")  # it lists every parameter
     cfg.optim_wrapper.constructor, cfg.optim_wrapper.optimizer.fused = "engine.MergedGroups", True  # as tools/train.py
