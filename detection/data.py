@@ -1,16 +1,16 @@
 """Pascal VOC, read strictly: difficult objects are training truths, and ignored in evaluation (GluonCV, VOC devkit).
 
 mmdet's reader ignores difficult objects in training too, skips labels it does not know, and cuts coordinates to
-integers; a truncated JPEG becomes a half grey image. Here each of these is kept, or an error that names the file.
+integers; a truncated JPEG becomes a half grey image, and a size that is not the image's goes unnoticed. Here each of
+these is kept, or an error that names the file.
 """
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from mmdet.datasets import XMLDataset
-from mmengine.logging import print_log
 
-from engine.images import is_whole
+from engine.images import size_px, usable
 
 from .registry import DATASETS
 
@@ -45,7 +45,7 @@ def read_annotation(path: Path, classes: tuple[str, ...]) -> tuple[int, int, lis
 
 @DATASETS.register_module()
 class VOC(XMLDataset):
-    """VOC-format images and boxes; the classes come from `metainfo`. `skip_broken` leaves truncated JPEGs out."""
+    """VOC-format images and boxes; the classes come from `metainfo`. `skip_broken` leaves broken JPEGs out."""
 
     def __init__(self, skip_broken: bool = False, **kwargs: object) -> None:
         self.skip_broken = skip_broken
@@ -54,24 +54,18 @@ class VOC(XMLDataset):
     def load_data_list(self) -> list[dict]:
         """One dict an image of the `ann_file`, in its order."""
         names = Path(self.ann_file).read_text().split()
-        return [self.image(name) for name in names if self.is_usable(self.jpeg(name))]
+        return [self.image(name) for name in names if usable(self.jpeg(name), self.skip_broken)]
 
     def jpeg(self, name: str) -> Path:
         return Path(self.sub_data_root, self.img_subdir, f"{name}.jpg")
 
-    def is_usable(self, image: Path) -> bool:
-        """False for a broken JPEG that may be skipped; raises ValueError for one that may not."""
-        if is_whole(image):
-            return True
-        if not self.skip_broken:
-            raise ValueError(f"JPEG {image} is missing or truncated; mend it, or set skip_broken=True to leave it out")
-        print_log(f"left out: {image} is missing or truncated", logger="current")
-        return False
-
     def image(self, name: str) -> dict:
-        """What mmdet's transforms want to know about one image."""
+        """What mmdet's transforms want to know about one image; raises ValueError if XML and JPEG differ in size."""
         xml = Path(self.sub_data_root, self.ann_subdir, f"{name}.xml")
         width, height, objects = read_annotation(xml, self.metainfo["classes"])
+        own = size_px(self.jpeg(name))
+        if own != (width, height):
+            raise ValueError(f"VOC annotation {xml} is of {width} x {height} pixels, its JPEG {own[0]} x {own[1]}")
         for found in objects:
             found["ignore_flag"] = int(self.test_mode and found.pop("difficult") == 1)
         paths = {"img_id": name, "img_path": str(self.jpeg(name)), "xml_path": str(xml)}

@@ -10,11 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
-from mmengine.logging import print_log
 from mmseg.datasets import ADE20KDataset, BaseSegDataset
 from PIL import Image
 
-from engine.images import is_whole
+from engine.images import usable
 
 from .registry import DATASETS, TRANSFORMS
 
@@ -36,7 +35,7 @@ def pairs(images: Path, masks: Path) -> list[tuple[Path, Path]]:
 
 @DATASETS.register_module()
 class ADE20K(BaseSegDataset):
-    """Images and masks; other classes than ADE20K's 150 through `metainfo`. `skip_broken` leaves cut JPEGs out."""
+    """Images and masks; other classes than ADE20K's 150 through `metainfo`. `skip_broken` leaves broken JPEGs out."""
 
     METAINFO = {"classes": ADE20KDataset.METAINFO["classes"]}
 
@@ -52,9 +51,9 @@ class ADE20K(BaseSegDataset):
     def load_data_list(self) -> list[dict]:
         """One dict an image, by name."""
         folders = (Path(self.data_prefix[key]) for key in ("img_path", "seg_map_path"))
-        found = [self.sample(image, mask) for image, mask in pairs(*folders) if self.is_usable(image)]
+        found = [self.sample(image, mask) for image, mask in pairs(*folders) if usable(image, self.skip_broken)]
         if not found:
-            raise ValueError(f"every JPEG of {self.data_prefix['img_path']} is truncated")
+            raise ValueError(f"every JPEG of {self.data_prefix['img_path']} is broken")
         return found
 
     def sample(self, image: Path, mask: Path) -> dict:
@@ -63,25 +62,26 @@ class ADE20K(BaseSegDataset):
         labels = {"num_classes": len(self.metainfo["classes"]), "reduce_zero_label": True, "seg_fields": []}
         return {**paths, **labels}
 
-    def is_usable(self, image: Path) -> bool:
-        """False for a broken JPEG that may be skipped; raises ValueError for one that may not."""
-        if is_whole(image):
-            return True
-        if not self.skip_broken:
-            raise ValueError(f"JPEG {image} is truncated; mend it, or set skip_broken=True to leave it out")
-        print_log(f"left out: {image} is truncated", logger="current")
-        return False
+
+def read_mask(path: str) -> np.ndarray:
+    """(H, W) as stored: OpenCV would turn a palette's indices into colours. Raises ValueError that names the file."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image)
+    except (OSError, SyntaxError) as error:  # Pillow's for a broken PNG is a SyntaxError
+        raise ValueError(f"mask {path} cannot be read: {error}") from error
 
 
 @TRANSFORMS.register_module()
 class LoadMask(BaseTransform):
     """`gt_seg_map`: (H, W) uint8 of the classes from 0, and 255 where the raw mask is 0.
 
-    Raises ValueError for a mask of another size than its image, or a value outside the classes.
+    Raises ValueError for a mask that is no image or cut short, of another size than its image, or with a value outside
+    the classes.
     """
 
     def transform(self, results: dict) -> dict:
-        raw = np.asarray(Image.open(results["seg_map_path"]))  # OpenCV would turn a palette's indices into colours
+        raw = read_mask(results["seg_map_path"])
         height, width = results["ori_shape"]
         if raw.shape != (height, width):
             shape = " x ".join(map(str, raw.shape))

@@ -82,9 +82,24 @@ def test_a_truncated_jpeg_is_named_and_left_out_only_if_asked(tmp_path):
     write_voc(tmp_path)
     jpeg = tmp_path / "VOCdevkit/VOC2007/JPEGImages/trainval_0.jpg"
     jpeg.write_bytes(jpeg.read_bytes()[:-300])
-    with pytest.raises(ValueError, match=r"trainval_0\.jpg is missing or truncated"):
+    with pytest.raises(ValueError, match=r"trainval_0\.jpg is missing, truncated or no image"):
         read(tmp_path)
     assert len(read(tmp_path, skip_broken=True)) == 3
+
+
+def test_a_file_that_ends_like_a_jpeg_but_is_none_is_named_too(tmp_path):
+    write_voc(tmp_path)
+    spoil(tmp_path, "JPEGImages", "trainval_0.jpg", b"no image at all\xff\xd9")
+    with pytest.raises(ValueError, match=r"trainval_0\.jpg is missing, truncated or no image"):
+        read(tmp_path)
+    assert len(read(tmp_path, skip_broken=True)) == 3
+
+
+def test_an_xml_of_another_size_than_its_jpeg_is_named(tmp_path):
+    write_voc(tmp_path)
+    spoil(tmp_path, "Annotations", "trainval_2.xml", xml([("cat", 0, (1, 1, 9, 90))], width=64, height=96).encode())
+    with pytest.raises(ValueError, match=r"trainval_2\.xml is of 64 x 96 pixels, its JPEG 96 x 64"):
+        read(tmp_path)
 
 
 def test_bytes_after_the_end_of_a_jpeg_do_no_harm(tmp_path):

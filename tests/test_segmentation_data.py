@@ -88,9 +88,24 @@ def test_a_truncated_jpeg_is_named_and_left_out_only_if_asked(root: Path) -> Non
     image.write_bytes(whole + b"trailing bytes")
     assert is_whole(image) and len(dataset_of(root)) == 4
     image.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"0002\.jpg is truncated"):
+    with pytest.raises(ValueError, match=r"0002\.jpg is missing, truncated or no image"):
         dataset_of(root)
     assert len(dataset_of(root, skip_broken=True)) == 3
+
+
+def test_a_file_that_ends_like_a_jpeg_but_is_none_is_named_too(root: Path) -> None:
+    image = root / "ADEChallengeData2016/images/training/0002.jpg"
+    image.write_bytes(b"no image at all\xff\xd9")
+    with pytest.raises(ValueError, match=r"0002\.jpg is missing, truncated or no image"):
+        dataset_of(root)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_a_mask_cut_short_is_named(root: Path, share: float) -> None:
+    path = root / "ADEChallengeData2016/annotations/training/0001.png"
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(ValueError, match=r"mask .*0001\.png cannot be read"):
+        load_mask(path, (48, 96))
 
 
 def test_check_data_names_a_missing_folder_a_missing_mask_and_classes_that_differ(root: Path, tmp_path: Path) -> None:
