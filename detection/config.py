@@ -23,7 +23,7 @@ def load(card: Card | None, protocol: str = "faster_rcnn_voc", data_root: str | 
     Raises ValueError for a protocol that does not exist, or a card whose images were normalised in another way.
     """
     if protocol not in PROTOCOLS:
-        near = get_close_matches(protocol, PROTOCOLS, cutoff=0) or PROTOCOLS
+        near = get_close_matches(protocol, PROTOCOLS, cutoff=0)
         raise ValueError(f"detection protocol {protocol!r} does not exist; did you mean {' or '.join(near)}?")
     cfg = Config.fromfile(Path(__file__).with_name(f"{protocol}.py"))
     if card:

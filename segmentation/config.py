@@ -1,7 +1,7 @@
-"""A card and a protocol -> the mmengine Config of one segmentation run. Fairness: only what the card says is filled in.
+"""A card and a protocol -> the mmengine Config of one segmentation run. Fairness: only the backbone is filled in.
 
-From the card come the backbone's slot and the normalisation it was trained with; from the caller, the data root.
-Everything else is the protocol, whoever is measured.
+From the card comes the backbone's slot; from the caller, the data root. Everything else is the protocol, whoever is
+measured (the heads ask the backbone for its channels, see `fcn`).
 """
 
 from difflib import get_close_matches
@@ -15,12 +15,12 @@ PROTOCOLS = ("fcn_ade20k", "fcn_ade20k_msflip")
 
 
 def load(card: Card | None, protocol: str = "fcn_ade20k", data_root: str | Path = "data/ade20k") -> Config:
-    """The protocol with the card's backbone in its slot; without a card, the slot stays empty.
+    """The protocol with the card's backbone in its slot; without a card, it stays as written.
 
-    Raises ValueError for a protocol that does not exist.
+    Raises ValueError for a protocol that does not exist, or a card whose images were normalised in another way.
     """
     if protocol not in PROTOCOLS:
-        near = get_close_matches(protocol, PROTOCOLS, cutoff=0) or PROTOCOLS
+        near = get_close_matches(protocol, PROTOCOLS, cutoff=0)
         raise ValueError(f"segmentation protocol {protocol!r} does not exist; did you mean {' or '.join(near)}?")
     cfg = Config.fromfile(Path(__file__).with_name(f"{protocol}.py"))
     if card:

@@ -1,11 +1,12 @@
-"""Dilated FCN on ADE20K: 38.40 mIoU, 78.98 pixAcc for ResNet-50-D with the whole bag (Bag of Tricks, Table 9).
+"""Dilated FCN on ADE20K: 38.40 mIoU, 78.72 pixAcc for ResNet-50-D with the whole bag (Bag of Tricks, Table 9).
 
 [code] is the authors' GluonCV at 0ed0faff (scripts/segmentation, model_zoo/fcn.py, data/segbase.py), followed where
 the paper is silent, which is nearly everywhere: sec. 6.2 tells "FCN" and "ADE20K", the rest is the script's default.
 Departures: (1) loss and rate are read plainly. In that code the loss is MXNet's SoftmaxOutput, whose backward
 ignores the factor it is given, so there the auxiliary head acts with weight 1 and the rate like 0.0025 with decay
 4e-4; which version made Table 9 is unknown. (2) Heads start as in mmseg (Kaiming; N(0, 0.01)), there from
-U(-0.07, 0.07). (3) Scored at one scale; the authors' zoo numbers are multi-scale with flip: `fcn_ade20k_msflip`.
+U(-0.07, 0.07); mmseg drops whole channels, the code single values. (3) Scored at one scale, short side 520 px; the
+authors' zoo numbers are multi-scale with flip: `fcn_ade20k_msflip`.
 Batch norm trains over the whole batch of 16: the plain layer in one process, SyncBN (`sync_bn`) in several, which
 torch has on accelerators only. Where a batch is accumulated over steps, it sees one step's images.
 """
@@ -17,7 +18,7 @@ model = dict(
     type="segmentation.FCN",
     data_preprocessor=dict(
         type="SegDataPreProcessor",
-        mean=[123.68, 116.779, 103.939],  # sec. 2.1, step 6; filled from the card
+        mean=[123.68, 116.779, 103.939],  # sec. 2.1, step 6, as the backbones were trained
         std=[58.393, 57.12, 57.375],
         bgr_to_rgb=True,
         size_divisor=1,  # crops are of one size already
@@ -30,7 +31,7 @@ model = dict(
         channels=512,  # [code] 2048 // 4
         num_convs=1,  # [code] one 3x3 (no bias), BN, ReLU, dropout, 1x1
         concat_input=False,  # [code]
-        dropout_ratio=0.1,  # [code]
+        dropout_ratio=0.1,  # [code], there of single values
         norm_cfg=dict(type="BN", requires_grad=True),
         num_classes=150,  # SceneParse150
         align_corners=True,  # MXNet BilinearResize2D
@@ -97,7 +98,7 @@ val_dataloader = dict(
         test_mode=True,
         pipeline=[
             dict(type="LoadImageFromFile", color_type="color_ignore_orientation"),
-            # [code] base size 520; the long side's limit is mmseg's 4 : 1
+            # training's base size ([code] scores with a long side of 520); the limit of 4 : 1 is mmseg's
             dict(type="Resize", scale=(2080, 520), keep_ratio=True),
             dict(type="segmentation.LoadMask"),  # after the resize: scored at the original size
             dict(type="PackSegInputs"),
@@ -111,7 +112,7 @@ optim_wrapper = dict(
     optimizer=dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=1e-4),  # [code] --lr 0.01; decay on all parameters
     paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=10), auxiliary_head=dict(lr_mult=10))),  # [code]
 )
-# [code] lr (1 - step / steps)^0.9, every step, down to 0
+# [code] lr (1 - step / steps)^0.9, every step, down to 0: mmengine's gets there at the last one
 param_scheduler = [
     dict(type="PolyLR", power=0.9, eta_min=0.0, begin=0, end=120, by_epoch=True, convert_to_iter_based=True)
 ]

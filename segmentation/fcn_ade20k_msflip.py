@@ -1,8 +1,8 @@
 """`fcn_ade20k` scored over six scales and their mirror images: the same training, another table.
 
 The authors' zoo numbers are of this kind (GluonCV scripts/segmentation/test.py --eval). Departures: they slide
-480 px crops over a long side of 520 px x scale, we see whole images, short side 520 px x scale, and average
-probabilities (as mmseg does for its published multi-scale numbers).
+480 px crops over a long side of 520 px x scale and add up exp(sum of both mirrors' logits); we see whole images, short
+side 520 px x scale, resized from the 520 px one, and average probabilities (as mmseg does for its published numbers).
 """
 
 _base_ = "fcn_ade20k.py"

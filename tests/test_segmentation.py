@@ -1,5 +1,6 @@
 """The segmentation protocols: what is filled in, the model, its loss, rates and views."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from mmengine.runner import Runner
 from mmseg.models import EncoderDecoder
 from toy_ade20k import card_of, make, small
 
+from backbones.card import arrived_percent
 from backbones.resnet import ResNet
 from segmentation import config
 
@@ -53,6 +55,22 @@ def test_the_protocols_differ_only_in_the_views_that_are_scored() -> None:
 def test_an_unknown_protocol_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ValueError, match="did you mean fcn_ade20k_msflip"):
         config.load(None, "fcn_ade20k_flip")
+
+
+def test_a_card_normalised_otherwise_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="was trained with std"):
+        config.load(replace(card_of(tmp_path), std=[1.0, 1.0, 1.0]))
+
+
+@pytest.mark.parametrize("tweak", ["", "bcd"])
+def test_every_tensor_of_the_card_arrives_bit_for_bit(tmp_path: Path, tweak: str) -> None:
+    card = card_of(tmp_path, tweak=tweak)
+    model = build(config.load(card))
+    model.init_weights()
+    assert arrived_percent(card, model.backbone) == 100
+    with torch.no_grad():
+        next(model.backbone.parameters()).add_(1)
+    assert arrived_percent(card, model.backbone) < 100
 
 
 def test_features_within_the_segmenter_are_the_cards_at_stride_8(tmp_path: Path) -> None:
