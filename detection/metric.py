@@ -23,8 +23,8 @@ Arrays = dict[str, np.ndarray]
 class VOCMeanAP(BaseMetric):
     """map_voc07, map_area (percent) and the number of images scored; `outputs` is the .npz that keeps them."""
 
-    def __init__(self, outputs: str | None = None, collect_device: str = "cpu") -> None:
-        super().__init__(collect_device)
+    def __init__(self, outputs: str | None = None) -> None:
+        super().__init__(collect_device="gpu")  # that is: through the process group, whatever the device; no files
         self.outputs = outputs
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
