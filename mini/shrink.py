@@ -65,8 +65,8 @@ def detection(cfg: Config) -> None:
     test.rpn.update(PROPOSALS, max_per_img=50)
     cfg.val_dataloader.batch_size = 4
     cfg.optim_wrapper.optimizer.lr = DETECTION_RATE
-    cfg.param_scheduler[0].end = 20
-    cfg.param_scheduler[1].milestones = [DETECTION_EPOCHS - 1]
+    for schedule in cfg.param_scheduler:
+        schedule.update(dict(end=20) if schedule.type == "LinearLR" else dict(milestones=[DETECTION_EPOCHS - 1]))
     shorten(cfg, DETECTION_EPOCHS)
 
 

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+import detection.config
 import mini
+import segmentation.config
 from leaderboard.results import changed_keys
 from tools.run import Run, plain
 
@@ -17,9 +19,16 @@ SIZES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("stage", ["classification", "detection", "segmentation"])
-def test_mini_changes_sizes_and_lengths_only(stage):
-    paper, small = (Run(stage, "resnet50d_best", tier) for tier in ("paper", "mini"))
+@pytest.mark.parametrize(
+    ("stage", "protocol"),
+    [
+        ("classification", None),
+        *(("detection", name) for name in detection.config.PROTOCOLS),
+        *(("segmentation", name) for name in segmentation.config.PROTOCOLS),
+    ],
+)
+def test_mini_changes_sizes_and_lengths_only(stage, protocol):
+    paper, small = (Run(stage, "resnet50d_best", tier, protocol=protocol) for tier in ("paper", "mini"))
     load = (lambda run: run.classification()) if stage == "classification" else (lambda run: run.downstream(None))
     changed = changed_keys(plain(load(paper)), plain(load(small)))
     assert changed
