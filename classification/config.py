@@ -5,13 +5,14 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config, ConfigDict
 
 from backbones.registry import MODELS as BACKBONES
 from engine.batch import Batch
 
 from .data import list_images
-from .tricks import BAG, apply, nearest
+from .tricks import apply, nearest
 from .tricks.schedule import schedulers
 
 FOLDER = Path(__file__).parent
@@ -39,12 +40,9 @@ def load(recipe: str, sets: dict[str, Any] | None = None) -> Config:
 
 
 def check(cfg: Config) -> None:
-    """Refuse keys that nothing reads."""
+    """Refuse keys that nothing reads; `apply` does so for those of tricks."""
     baseline = Config.fromfile(FOLDER / "baseline.py")
-    for key in set(cfg) - set(baseline) - {"tricks"}:
-        raise ValueError(f"key {key!r} does not exist; {nearest(key, [*baseline, 'tricks'])}")
-    for trick in set(cfg.get("tricks", {})) - set(BAG):
-        raise ValueError(f"trick {trick!r} does not exist; {nearest(trick, list(BAG))}")
+    baseline.tricks = {}  # a recipe may have them; the baseline has none
     unknown = strangers(cfg, baseline)
     if unknown:
         raise ValueError(unknown)
@@ -67,7 +65,7 @@ def strangers(cfg: ConfigDict, known: ConfigDict, where: str = "") -> str:
 
 
 def check_backbone(backbone: ConfigDict) -> None:
-    """Refuse options that the backbone's class does not take."""
+    """Refuse options that the backbone's class does not take, and values that it refuses."""
     cls = BACKBONES.get(backbone.type)
     if cls is None:
         raise ValueError(f"backbone {backbone.type!r} does not exist; {nearest(backbone.type, ['backbones.ResNet'])}")
@@ -75,6 +73,21 @@ def check_backbone(backbone: ConfigDict) -> None:
     for option in backbone:
         if option != "type" and option not in known:
             raise ValueError(f"key 'model.backbone.{option}' does not exist; {nearest(option, known)}")
+    options = {key: value for key, value in backbone.items() if key not in ("type", "weights", "sha256")}
+    try:
+        with torch.device("meta"):  # no memory, no arithmetic
+            cls(**options)
+    except TypeError as error:
+        raise ValueError(f"model.backbone does not take {options}: {error}") from error
+
+
+def check_length(cfg: Config) -> None:
+    """Refuse a schedule that is no whole number of epochs, or ends before its warm-up does."""
+    epochs, warmup = cfg.max_epochs, cfg.schedule.warmup_epochs
+    if not isinstance(epochs, int) or epochs < 0:
+        raise ValueError(f"max_epochs is {epochs!r}, not a whole number of epochs")
+    if 0 < epochs <= warmup:
+        raise ValueError(f"max_epochs={epochs} end before the warm-up's {warmup}; lower tricks.schedule.warmup_epochs")
 
 
 def check_data(cfg: Config) -> None:
@@ -104,7 +117,7 @@ def finish(cfg: Config, batch: Batch) -> Config:
     full = share // batch.per_device
     if not full:
         raise ValueError(f"{data.num_train} training images do not fill one step of {batch}")
-    iterations = cfg.train_dataloader.get("num_batch_per_epoch", full)
+    iterations = cfg.train_dataloader.get("num_batch_per_epoch") or full
     cfg.param_scheduler = schedulers(iterations, epochs, **cfg.pop("schedule"))
     cfg.train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=1)
     cfg.val_cfg = dict()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from leaderboard.results import read_all
+from tools.run import Run
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("classification", "detection", "segmentation")
@@ -77,6 +78,65 @@ def test_missing_data_is_named_with_its_layout_before_anything_is_trained(tmp_pa
     assert run.stderr.startswith("error: ") and run.stderr.count("\n") == 1
     assert str(tmp_path / "none") in run.stderr and "train/<class>/*.jpg" in run.stderr
     assert not (tmp_path / "paper").exists()
+
+
+@pytest.fixture
+def plan(monkeypatch):
+    """The runs that a command line means, and its options, within this process."""
+    monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])  # a tool sets the first entry
+    from tools import pipeline as tool
+
+    def made(*words):
+        monkeypatch.setattr(sys, "argv", ["pipeline", *words])
+        args = tool.options()
+        planned = list(tool.runs(args))
+        tool.check(planned, args)
+        return [(run.recipe, run.stage, tool.processes(run, args)) for run in planned]
+
+    return made
+
+
+def test_eight_devices_share_the_detectors_batch_of_four_as_four(plan):
+    assert plan("resnet50d_mixup", "--tier", "paper", "--gpus", "8") == [
+        ("resnet50d_mixup", "classification", 8),
+        ("resnet50d_mixup", "detection", 4),
+        ("resnet50d_mixup", "segmentation", 8),
+    ]
+
+
+def test_stages_run_in_their_order_and_a_teachers_teacher_comes_first(plan):
+    words = ("--stages", "detection", "classification", "--set", "tricks.distillation.teacher=resnet50d_distill")
+    recipes = ["resnet152d_smooth", "resnet50d_distill", "resnet50d_mixup"]
+    name = "resnet50d_mixup+tricks.distillation.teacher-resnet50d_distill"
+    assert plan("resnet50d_mixup", *words) == [
+        *((recipe, "classification", 1) for recipe in recipes),
+        (name, "detection", 1),
+    ]
+
+
+def test_a_teacher_learns_from_its_students_data():
+    data = {"data.num_train": 99999, "model.num_classes": 100}
+    assert Run("classification", "resnet50d_best", sets=data | {"tricks.amp": None}).teacher().sets == data
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--gpus", "3"), "32 does not divide over 3 devices"),
+        (("--gpus", "0"), "at least 1"),
+        (("--set", "model.backbone.depth=51"), "depth=51 does not exist"),
+        (("--set", "detection.optim_wraper.type=x"), "did you mean 'optim_wrapper'"),
+    ],
+)
+def test_what_no_stage_can_do_is_refused_before_the_first_one(plan, words, message):
+    with pytest.raises(ValueError, match=message):
+        plan("resnet50d_best", *words)
+
+
+def test_a_stage_without_its_backbone_is_refused_in_one_line(tmp_path):
+    run = pipeline("resnet50d_best", "--stages", "detection", "--work-dir", tmp_path)
+    assert run.returncode == 2 and run.stderr.count("\n") == 1 and "card.json does not exist; make it" in run.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_recipe_gets_the_nearest_name():

@@ -219,5 +219,9 @@ def test_the_tool_writes_all_files_and_names_what_it_left_out(tmp_path):
     assert (
         run.returncode == 1 and "broken.json" in run.stderr and "resnet50d_best" in (out / "LEADERBOARD.md").read_text()
     )
+    written = (out / "LEADERBOARD.md").read_text()
+    empty = run_tool("--results", results, "--out", out, "--tier", "mnii")
+    assert empty.returncode == 2 and "no result of tier 'mnii', but of: mini" in empty.stderr
+    assert (out / "LEADERBOARD.md").read_text() == written
     missing = run_tool("--results", tmp_path / "nowhere")
     assert missing.returncode == 2 and "nowhere" in missing.stderr and "Traceback" not in missing.stderr

@@ -112,6 +112,14 @@ def tool(monkeypatch, tmp_path, capsys):
         (["resnet50d_smooth", "--set", "max_epoch=3"], "'max_epoch' does not exist; did you mean 'max_epochs'?"),
         (["resnet50d_smooth", "--set", "tricks.mixpu.alpha=3"], "'mixpu' does not exist; did you mean 'mixup'?"),
         (["resnet50d_smooth", "--set", "model.backbone.dept=18"], "did you mean 'depth'?"),
+        (["resnet50d_smooth", "--seed", "-1"], "a seed is a number from 0 to 2**32 - 1, not -1"),
+        (["resnet50d_smooth", "--set", "model.backbone.depth=51"], "depth=51 does not exist; choose from [18, 34, 50,"),
+        (["resnet50d_smooth", "--set", "model=None"], "model cannot be None"),
+        (["resnet50d_smooth", "--set", "optim_wrapper.optimizer.lr=fast"], "optimizer.lr cannot be 'fast'"),
+        (["resnet50d_smooth", "--set", "param_scheduler.0.end=1"], "'param_scheduler.0.end' does not exist"),
+        (["resnet50d_smooth", "--set", "tricks.mixup.alpha=much"], "trick mixup: alpha is a float, not 'much'"),
+        (["resnet50d_smooth", "--set", "max_epochs=1.5"], "max_epochs is 1.5, not a whole number"),
+        (["resnet50d_smooth", "--set", "max_epochs=5", "--tier", "paper"], "max_epochs=5 end before the warm-up's 5"),
         (["resnet50d_smooth", "--set", "max_epochs"], "--set takes key=value, not 'max_epochs'"),
         (["resnet50d_smooth", "--tier", "paper"], "image folder data/imagenet1k/train does not exist; expected"),
         (["resnet50d_smooth", "--data-root", "gone"], "image folder gone/train does not exist; expected"),
@@ -148,3 +156,68 @@ def test_a_truncated_jpeg_ends_the_run_with_its_name_and_is_skipped_and_counted_
         code, _ = tool(*RUN, *sets, "val_dataloader.dataset.skip_broken=True", "--data-root", str(root))
     (result,) = tmp_path.glob("work/smoke/*/seed0/classification/metrics.json")
     assert code == 0 and json.loads(result.read_text())["samples_scored"] == 10
+
+
+QUICK = [*RUN, *SET, "max_epochs=0"]
+
+
+@pytest.fixture
+def folder(tool, tmp_path):
+    """The folder of the run QUICK; made after `tool`, which moves to an empty one."""
+    from tools.run import Run, parse_sets
+
+    return tmp_path / Run(RUN[0], RUN[1], "smoke", sets=parse_sets(QUICK[QUICK.index("--set") + 1 :])).folder
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("config.json", "is not JSON; move"), ("latest.pth", "is not a whole checkpoint;")]
+)
+def test_a_corrupt_file_of_a_run_is_named_and_left_alone(tool, folder, photos, name, message):
+    folder.mkdir(parents=True)
+    (folder / name).write_text("{half")
+    code, lines = tool(*QUICK, "--data-root", str(photos))
+    assert code == 2 and len(lines) == 1 and f"{folder.name}/{name} {message}" in lines[0]
+    assert (folder / name).read_text() == "{half"
+
+
+def test_two_runs_at_once_in_one_folder_are_refused(tool, folder, photos):
+    from engine.files import alone
+
+    with alone(folder):
+        code, lines = tool(*QUICK, "--data-root", str(photos))
+    assert code == 2 and lines == [f"error: another process writes {folder.relative_to(Path.cwd())}; wait for it, "
+                                   "or give another --work-dir"]  # fmt: skip
+    assert not folder.exists()
+
+
+def test_what_another_config_made_is_kept_and_a_result_counts_once_it_stands_in_results(tool, folder, photos, tmp_path):
+    words = (*QUICK, "--data-root", str(photos))
+    (tmp_path / "work" / "results").parent.mkdir()
+    (tmp_path / "work" / "results").write_text("in the way")
+    code, lines = tool(*words)
+    assert code == 2 and "results" in lines[-1] and not (folder / "metrics.json").exists()
+    (tmp_path / "work" / "results").unlink()
+    assert tool(*words)[0] == 0
+    assert len(list((tmp_path / "work" / "results").rglob("metrics.json"))) == 1 and (folder / "metrics.json").is_file()
+
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"global_batch": 8}))
+    code, lines = tool(*words)
+    assert code == 0 and "the config changed in global_batch; starting anew" in lines[0]
+    (kept,) = folder.parent.glob("classification.*")
+    assert (kept / "model.safetensors").is_file() and (kept / "metrics.json").is_file()
+
+
+def test_a_checkpoint_is_scored_without_the_teacher_and_one_that_does_not_fit_is_named(tool, photos, tmp_path):
+    from classification.classifier import ImageClassifier
+    from engine.files import write_tensors
+    from tools.run import Run, parse_sets
+    from tools.test import score
+
+    run = Run("classification", "resnet50d_best", "smoke", sets=parse_sets(SET[1:]), data_root=photos)
+    for depth in (18, 34):
+        model = ImageClassifier(dict(type="backbones.ResNet", depth=depth, tweak="bcd"), num_classes=10)
+        write_tensors(tmp_path / f"{depth}.safetensors", model.state_dict())
+    assert score(run, tmp_path / "18.safetensors")["samples_scored"] == 8  # two batches of four
+    with pytest.raises(ValueError, match=r"34\.safetensors does not fit ImageClassifier in backbone\.stage1\.2"):
+        score(run, tmp_path / "34.safetensors")

@@ -23,6 +23,9 @@ def generate(root: Path, out: Path, tier: str | None = None) -> list[str]:
         raise ValueError(f"no folder {root}: results lie in <folder>/<tier>/<recipe>/seed<n>/<stage>/metrics.json")
     found, problems = results.read_all(root)
     chosen = [result for result in found if tier in (None, result.tier)]
+    if tier and not chosen:
+        tiers = ", ".join(sorted({result.tier for result in found})) or "none"
+        raise ValueError(f"{root} holds no result of tier {tier!r}, but of: {tiers}")
     made = tables.tables(chosen)
     texts = {
         "LEADERBOARD.md": writers.markdown(made),

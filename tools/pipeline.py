@@ -19,6 +19,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose lead
 from rich.console import Console
 from rich.table import Table
 
+from backbones.card import read_card
 from leaderboard import results, tables, writers
 from tools.command import tool
 from tools.run import STAGES, TIERS, Run, parse_sets
@@ -38,7 +39,7 @@ def options() -> argparse.Namespace:
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets",
         help="a key of the recipe; with detection. or segmentation. before it, of that stage",
     )  # fmt: skip
-    parser.add_argument("--gpus", type=int, default=1, help="processes, started by torchrun")
+    parser.add_argument("--gpus", type=int, default=1, help="processes; a stage uses at most one an image of its batch")
     parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
     parser.add_argument("--work-dir", type=Path, default=Path("work"))
     for name in ("imagenet", "voc", "ade20k"):
@@ -57,13 +58,21 @@ def runs(args: argparse.Namespace) -> Iterator[Run]:
             own[STAGES[0]][key] = value
     roots = dict(zip(STAGES, (args.imagenet_root, args.voc_root, args.ade20k_root), strict=True))
     first = Run(STAGES[0], args.recipe, args.tier, args.seed, own[STAGES[0]], None, args.work_dir, roots[STAGES[0]])
-    for stage in args.stages:
-        if stage != first.stage:
+    for stage in STAGES:
+        if stage in args.stages and stage == first.stage:
+            yield from lineage(first)
+        elif stage in args.stages:
             yield replace(first, stage=stage, recipe=first.name, sets=own[stage], data_root=roots[stage])
-            continue
-        teacher = first.teacher()
-        yield from ([teacher] if teacher else [])
-        yield first
+
+
+def lineage(run: Run) -> Iterator[Run]:
+    """A run, after its teacher, after the teacher's own."""
+    teacher = run.teacher()
+    if teacher == run:
+        raise ValueError(f"recipe {run.recipe} cannot be its own teacher")
+    if teacher:
+        yield from lineage(teacher)
+    yield run
 
 
 def state(run: Run) -> tuple[str, str]:
@@ -85,11 +94,23 @@ def show_plan(planned: list[Run]) -> None:
     console.print(table)
 
 
+def processes(run: Run, args: argparse.Namespace) -> int:
+    """As many as asked for, but no more than the batch has images: the detector's paper batch is four."""
+    return min(args.gpus, max(1, run.batch(run.draft()).total // max(1, args.accumulate)))
+
+
+def check(planned: list[Run], args: argparse.Namespace) -> None:
+    """Refuse any stage's unknown keys, impossible values and indivisible batch before anything is trained."""
+    for run in planned:
+        run.batch(run.draft(), processes(run, args), args.accumulate)
+
+
 def command(run: Run, args: argparse.Namespace) -> list[str]:
     """The words that train this stage: plain, or through torchrun."""
     words = [sys.executable]
-    if args.gpus > 1:
-        words += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(args.gpus)]
+    devices = processes(run, args)
+    if devices > 1:
+        words += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(devices)]
     words += ["tools/train.py", *run.words()]
     return words + (["--accumulate", str(args.accumulate)] if args.accumulate > 1 else [])
 
@@ -106,6 +127,8 @@ def execute(planned: list[Run], args: argparse.Namespace) -> bool:
         console.print(f"{title}: {word} {remark}".rstrip())
         begun = time.monotonic()
         code = subprocess.run(command(run, args), check=False).returncode
+        if code < 0:
+            raise OSError(f"{title} was killed by signal {-code} (9: out of memory?); the same command goes on")
         if code:
             raise SystemExit(code)
         console.print(f"{title}: {time.monotonic() - begun:.0f} s")
@@ -114,7 +137,11 @@ def execute(planned: list[Run], args: argparse.Namespace) -> bool:
 
 
 def check_data(planned: list[Run]) -> None:
-    """Refuse missing data of any stage before anything is trained; make the embedded data."""
+    """Refuse a missing backbone or data of any stage before anything is trained; make the embedded data."""
+    coming = {run.card for run in planned if run.stage == STAGES[0]}
+    for run in planned:
+        if run.card not in coming:
+            read_card(run.card)
     for stage in {run.stage: run for run in planned}.values():
         stage.check_data()
 
@@ -123,6 +150,7 @@ def main() -> int:
     """Plan, check, run, rank."""
     args = options()
     planned = list(runs(args))
+    check(planned, args)
     if args.plan:
         show_plan(planned)
         return 0

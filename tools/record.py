@@ -1,6 +1,7 @@
 """What a trained stage leaves behind: weights, the exported card, and last of all its result with the receipt."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from engine.receipt import commit, device, versions
 from leaderboard.results import FILE_NAME, MAIN_PROTOCOLS, Result, fingerprint, write
 from tools.run import MODEL, Run, plain
 
+SWAPPED = "swapped"  # a split that `mini` has, and no other data
+
 
 def transfer_facts(run: Run, model: nn.Module) -> dict[str, Any]:
     """How much of the card stands in the new model, before it is trained; None where nothing is transferred."""
@@ -41,10 +44,10 @@ def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts
         card = export(model, cfg, run.card.parent, metrics, name=run.name, tier=run.tier, seed=run.seed)
         px = cfg.val_dataloader.dataset.crop.size_px
         facts |= dict(params_m=params_m(model), gmacs=gmacs(model, px), feature_error=card.feature_error)
-        if run.tier != "paper":
+        if Path(cfg.data.root, SWAPPED).is_dir():
             metrics |= swapped_coats(model, cfg)
     result = Result(metrics=metrics, **facts, **receipt(run, cfg, batch))
-    for folder in (run.folder, run.results_root / result.folder):
+    for folder in (run.results_root / result.folder, run.folder):  # in the second place it says that all is written
         write(result, folder / FILE_NAME)
     (run.folder / LATEST).unlink(missing_ok=True)  # half a gigabyte that nothing needs any more
     return result
@@ -54,7 +57,7 @@ def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts
 def swapped_coats(model: ImageClassifier, cfg: Config) -> dict[str, float]:
     """What the classifier follows where an animal of `mini` wears another kind's coat: shape or coat, in percent."""
     options = {key: value for key, value in cfg.val_dataloader.dataset.items() if key != "type"}
-    data = ImageFolder(**options | dict(split="swapped", root=cfg.data.root, num_classes=cfg.model.num_classes))
+    data = ImageFolder(**options | dict(split=SWAPPED, root=cfg.data.root, num_classes=cfg.model.num_classes))
     images = torch.from_numpy(np.stack([data[i]["inputs"] for i in range(len(data))]))
     scaled = model.data_preprocessor.normalise(images, training=False)
     said = torch.cat([model(chunk).argmax(1) for chunk in scaled.split(64)])

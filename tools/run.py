@@ -13,6 +13,7 @@ from mmengine.config import Config
 import classification.config
 import mini
 from backbones.card import Card, read_card
+from engine.batch import Batch, solve
 from engine.checkpoint import LATEST
 from leaderboard.results import FILE_NAME, MAIN_PROTOCOLS, changed_keys, fingerprint
 from mini.shrink import shrink, two_steps
@@ -39,6 +40,10 @@ class Run:
     protocol: str | None = None
     work_dir: Path = Path("work")
     data_root: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:  # NumPy's range
+            raise ValueError(f"a seed is a number from 0 to 2**32 - 1, not {self.seed}")
 
     @property
     def name(self) -> str:
@@ -83,7 +88,9 @@ class Run:
         if self.stage != "classification":
             return None
         slot = classification.config.load(self.recipe, split_sets(self.sets)[0]).model.teacher
-        return replace(self, recipe=slot.recipe, seed=TEACHER_SEED, sets={}) if slot else None
+        # it learns from the same data
+        sets = {key: value for key, value in self.sets.items() if key.startswith("data.") or key == "model.num_classes"}
+        return replace(self, recipe=slot.recipe, seed=TEACHER_SEED, sets=sets) if slot else None
 
     def config(self) -> Config:
         """The resolved Config, without what only the machine decides. Raises ValueError or FileNotFoundError."""
@@ -99,7 +106,10 @@ class Run:
         teacher = self.teacher()
         if teacher and teacher.card.is_file():
             cfg.model.teacher.update(card=str(teacher.card), sha256=read_card(teacher.card).sha256)
-        return self.on_tier(cfg, rest)
+        cfg = self.on_tier(cfg, rest)
+        classification.config.check_backbone(cfg.model.backbone)
+        classification.config.check_length(cfg)
+        return cfg
 
     def downstream(self, card: Card | None) -> Config:
         """The protocol on this tier; without a card its backbone's slot stays empty."""
@@ -115,24 +125,38 @@ class Run:
         override(cfg, sets)
         return cfg
 
+    def draft(self) -> Config:
+        """The Config as far as it is known before the backbone is trained."""
+        return self.classification() if self.stage == "classification" else self.downstream(None)
+
+    def batch(self, cfg: Config, devices: int = 1, accumulation: int = 1) -> Batch:
+        """How its global batch is spread. Raises ValueError for one that does not divide."""
+        total = cfg.global_batch if self.stage == "classification" else cfg.train_dataloader.batch_size
+        return solve(total, devices, accumulation)
+
     def check_data(self) -> None:
         """Make the embedded data, or refuse what is missing or incomplete. Raises FileNotFoundError, ValueError."""
-        cfg = self.classification() if self.stage == "classification" else self.downstream(None)
+        cfg = self.draft()
         if self.tier != "paper" and self.data_root is None:
             mini.make(MINI)
         importlib.import_module(f"{self.stage}.config").check_data(cfg)
 
     def protocol_hash(self) -> str:
         """Twelve hex digits; runs with different ones never share a table. No backbone, no recipe is in it."""
+        data = plain(self.draft())
         if self.stage != "classification":
-            return fingerprint(plain(self.downstream(None)))[:12]
-        data = plain(self.classification())
+            return fingerprint(data)[:12]
         return fingerprint({key: data[key] for key in ("data", "val_dataloader", "val_evaluator")})[:12]
 
     def changes(self, cfg: Config) -> list[str] | None:
         """Keys in which `cfg` differs from what was run here; None where nothing was run."""
         receipt = self.folder / "config.json"
-        return changed_keys(json.loads(receipt.read_text()), plain(cfg)) if receipt.is_file() else None
+        if not receipt.is_file():
+            return None
+        try:
+            return changed_keys(json.loads(receipt.read_text()), plain(cfg))
+        except ValueError as error:
+            raise ValueError(f"{receipt} is not JSON; move {self.folder} away to run the stage anew") from error
 
     def state(self, cfg: Config) -> tuple[str, list[str]]:
         """done, stale (and the keys that changed), started, or missing."""
@@ -168,10 +192,22 @@ def override(cfg: Config, sets: dict[str, Any]) -> None:
         node = cfg._cfg_dict
         for key in [*path, last]:
             if not isinstance(node, dict) or key not in node:
-                known = list(node) if isinstance(node, dict) else []
-                raise ValueError(f"key {dotted!r} does not exist; {classification.config.nearest(key, known)}")
+                known = classification.config.nearest(key, list(node)) if isinstance(node, dict) and node else ""
+                raise ValueError(f"key {dotted!r} does not exist; {known or 'set what is above it as a whole'}")
             node = node[key]
+        if not replaces(value, node):
+            raise ValueError(f"{dotted} cannot be {value!r}, it is a {type(node).__name__} such as {node!r:.60}")
         cfg.merge_from_dict({dotted: value})
+
+
+def replaces(value: Any, old: Any) -> bool:
+    """Whether a value may stand where `old` stood; None switches off a slot, but not a part with a type."""
+    if value is None:
+        return not (isinstance(old, dict) and "type" in old)
+    for kind in (bool, int | float, str, dict, list | tuple):
+        if isinstance(old, kind):
+            return isinstance(value, kind) and isinstance(value, bool) == isinstance(old, bool)
+    return True
 
 
 def parse_sets(pairs: list[str]) -> dict[str, Any]:

@@ -12,20 +12,21 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
 
-from engine.batch import solve
 from engine.checkpoint import load_strictly, read_weights
 from tools.command import add_run_options, run_of, tool
 from tools.run import MODEL, Run
-from tools.train import global_batch, make_runner, unwrapped
+from tools.train import make_runner, unwrapped
 
 
 def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, float]:
     """Metrics in percent, and samples_scored. Raises ValueError for a checkpoint that does not fit."""
-    run.check_data()
     cfg = run.config()
+    run.check_data()
+    if run.stage == "classification":
+        cfg.model.teacher = None  # it has no part in scoring
     weights = read_weights(checkpoint)
     cfg.val_evaluator.outputs = str(outputs) if outputs else None
-    runner = make_runner(run, cfg, solve(global_batch(run, cfg)))
+    runner = make_runner(run, cfg, run.batch(cfg))
     load_strictly(unwrapped(runner), weights, checkpoint)
     return runner.val()
 

@@ -14,21 +14,24 @@ import os
 import shutil
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
 
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import init_dist, is_main_process
 from mmengine.runner import Runner
 
 from classification.config import finish
-from engine.batch import Batch, solve
+from engine.batch import Batch
 from engine.checkpoint import LATEST
-from engine.files import write_whole
+from engine.files import alone, write_whole
+from engine.receipt import commit
 from leaderboard.results import FILE_NAME, Result, read
 from tools.command import add_run_options, run_of, tool
 from tools.record import record, transfer_facts
@@ -36,11 +39,19 @@ from tools.run import Run, plain
 
 
 def join_processes() -> int:
-    """The number of processes; on the CPU the gloo group is made here, since mmengine's set-up wants CUDA."""
-    world = int(os.environ.get("WORLD_SIZE", 1))
-    if "RANK" in os.environ and not torch.cuda.is_available():
-        dist.init_process_group("gloo")
-    return world
+    """The number of processes, which know of each other from here on; mmengine's set-up wants CUDA."""
+    if "RANK" in os.environ:
+        if torch.cuda.is_available():
+            init_dist("pytorch")
+        else:
+            dist.init_process_group("gloo")
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def wait_for_all() -> None:
+    """A barrier, where there are several processes."""
+    if dist.is_initialized():
+        dist.barrier()
 
 
 def complete(run: Run, cfg: Config, batch: Batch) -> Config:
@@ -85,18 +96,19 @@ def make_runner(run: Run, cfg: Config, batch: Batch, load_from: str | None = Non
     return runner
 
 
-def global_batch(run: Run, cfg: Config) -> int:
-    """Images a step, over all devices."""
-    return cfg.global_batch if run.stage == "classification" else cfg.train_dataloader.batch_size
-
-
 def begin(run: Run, cfg: Config, resume: bool) -> None:
-    """Throw away what another config, or `--no-resume`, left half done; record this one's."""
+    """Put aside what another config made, throw away what `--no-resume` does not want; record this config."""
     changes = run.changes(cfg)
-    if changes or not resume:
-        if changes:
-            print(f"{run.folder}: the config changed in {', '.join(changes[:6])}; starting anew", file=sys.stderr)
+    if changes:  # it may have taken days
+        kept = run.folder.with_name(f"{run.folder.name}.{time.strftime('%Y%m%d_%H%M%S')}")
+        run.folder.rename(kept)
+        changed = ", ".join(changes[:6])
+        print(f"{run.folder}: the config changed in {changed}; starting anew, {kept} is kept", file=sys.stderr)
+    elif not resume:
         shutil.rmtree(run.folder, ignore_errors=True)
+    latest = run.folder / LATEST
+    if latest.is_file() and not is_zipfile(latest):
+        raise ValueError(f"{latest} is not a whole checkpoint; delete it, and the stage starts anew")
     text = json.dumps(plain(cfg), indent=1)
     write_whole(run.folder / "config.json", lambda part: part.write_text(text + "\n"))
 
@@ -109,26 +121,33 @@ def unwrapped(runner: Runner) -> Any:
 def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None:
     """Train, score, export and write the result; returns it (None in the helping processes)."""
     devices = join_processes()
-    started = time.time()
+    commit()  # the one that runs
+    cfg = run.config()
     if int(os.environ.get("LOCAL_RANK", 0)) == 0:
         run.check_data()
-    cfg = run.config()
     if resume and run.state(cfg)[0] == "done":
         print(f"{run.folder}: done already; --no-resume trains it again", file=sys.stderr)
         return read(run.folder / FILE_NAME)
-    batch = solve(global_batch(run, cfg), devices, accumulation)
-    if is_main_process():
-        begin(run, cfg, resume)
-        print(f"{run.name} {run.stage} ({run.tier}, seed {run.seed}): {batch}", file=sys.stderr)
-    if dist.is_initialized():
-        dist.barrier()
+    batch = run.batch(cfg, devices, accumulation)
+    wait_for_all()  # each has seen the folder as it was
+    with alone(run.folder) if is_main_process() else nullcontext():
+        if is_main_process():
+            begin(run, cfg, resume)
+            print(f"{run.name} {run.stage} ({run.tier}, seed {run.seed}): {batch}", file=sys.stderr)
+        wait_for_all()
+        return fit(run, cfg, batch)
+
+
+def fit(run: Run, cfg: Config, batch: Batch) -> Result | None:
+    """Train from the last checkpoint, if there is one, then score and record."""
+    started = time.time()
     latest = run.folder / LATEST
     runner = make_runner(run, cfg, batch, load_from=str(latest) if latest.is_file() else None)
     facts = transfer_facts(run, unwrapped(runner))
     if cfg.get("max_epochs") != 0:  # 0: the recipe of random weights
         runner.train()
     metrics = runner.val()
-    facts |= dict(steps=runner.iter // accumulation, seconds=time.time() - started)
+    facts |= dict(steps=runner.iter // batch.accumulation, seconds=time.time() - started)
     return record(run, cfg, unwrapped(runner), batch, metrics, facts) if is_main_process() else None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from difflib import get_close_matches
 from inspect import signature
+from typing import get_type_hints
 
 from mmengine.config import Config
 
@@ -47,4 +48,7 @@ def apply(cfg: Config, tricks: dict[str, dict | None]) -> None:
         for option in options:
             if option not in known:
                 raise ValueError(f"trick {name} has no option {option!r}; {nearest(option, known or ['none'])}")
+            kind = get_type_hints(BAG[name])[option]
+            if not isinstance(options[option], int | float if kind is float else kind):
+                raise ValueError(f"trick {name}: {option} is a {kind.__name__}, not {options[option]!r}")
         BAG[name](cfg, **options)

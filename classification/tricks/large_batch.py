@@ -7,5 +7,7 @@ BASE_BATCH = 256  # "follow He et al. to choose 0.1 as the initial learning rate
 
 def large_batch(cfg: Config, batch: int = 1024) -> None:
     """Set the slots `global_batch` and `optim_wrapper.optimizer.lr`. 1024 is the paper's choice (Table 3)."""
+    if batch < 1:
+        raise ValueError(f"large_batch: a batch has at least one image, not {batch}")
     cfg.global_batch = batch
     cfg.optim_wrapper.optimizer.lr *= batch / BASE_BATCH
