@@ -9,6 +9,7 @@ import mini
 import segmentation.config
 from leaderboard.results import changed_keys
 from tools.run import Run, plain
+from tools.train import complete
 
 # what the embedded benchmark may change, by the last words of a key
 SIZES = (
@@ -48,3 +49,16 @@ def test_what_a_network_follows_is_counted_from_the_swapped_files():
     files = ["swapped/bear/cow_1.jpg", "swapped/bear/dog_2.jpg", "swapped/cat/cow_3.jpg", "swapped/cat/dog_4.jpg"]
     said = ["cow", "bear", "cow", "zebra"]
     assert mini.follows(files, said) == {"follows_shape": 25.0, "follows_coat": 50.0}
+
+
+def test_a_key_within_a_list_is_set_by_its_number():
+    key = "train_dataloader.dataset.dataset.datasets.0.skip_broken"
+    cfg = Run("detection", "resnet50d_best", "mini", sets={key: True}).downstream(None)
+    assert [part.skip_broken for part in cfg.train_dataloader.dataset.dataset.datasets] == [True, False]
+
+
+def test_the_detectors_warm_up_sees_the_same_images_however_they_are_accumulated():
+    run = Run("detection", "resnet50d_best", "paper")
+    cfg = run.downstream(None)
+    ends = [complete(run, cfg, run.batch(cfg, 1, parts)).param_scheduler[0].end for parts in (1, 4)]
+    assert ends == [2000, 4 * 2000]

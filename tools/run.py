@@ -191,6 +191,9 @@ def override(cfg: Config, sets: dict[str, Any]) -> None:
         *path, last = dotted.split(".")
         node = cfg._cfg_dict
         for key in [*path, last]:
+            if isinstance(node, list) and key in map(str, range(len(node))):  # datasets.0.skip_broken
+                node = node[int(key)]
+                continue
             if not isinstance(node, dict) or key not in node:
                 known = classification.config.nearest(key, list(node)) if isinstance(node, dict) and node else ""
                 raise ValueError(f"key {dotted!r} does not exist; {known or 'set what is above it as a whole'}")

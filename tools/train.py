@@ -62,6 +62,9 @@ def complete(run: Run, cfg: Config, batch: Batch) -> Config:
     else:
         cfg.train_dataloader.batch_size = batch.per_device
         cfg.optim_wrapper.accumulative_counts = batch.accumulation
+        for schedule in cfg.param_scheduler:
+            if not schedule.by_epoch:  # mmengine steps it with every accumulated part of a batch
+                schedule.end *= batch.accumulation
     cfg.optim_wrapper.constructor = "engine.MergedGroups"
     cfg.optim_wrapper.optimizer.fused = True  # an update in one sweep; for what that saves see engine/optimiser.py
     cfg.train_dataloader.dataset.seed = run.seed
