@@ -112,6 +112,7 @@ def tool(monkeypatch, tmp_path, capsys):
         (["resnet50d_smooth", "--set", "max_epoch=3"], "'max_epoch' does not exist; did you mean 'max_epochs'?"),
         (["resnet50d_smooth", "--set", "tricks.mixpu.alpha=3"], "'mixpu' does not exist; did you mean 'mixup'?"),
         (["resnet50d_smooth", "--set", "model.backbone.dept=18"], "did you mean 'depth'?"),
+        (["resnet50d_smooth", "--protocol", "other"], "classification has one protocol"),
         (["resnet50d_smooth", "--seed", "-1"], "a seed is a number from 0 to 2**32 - 1, not -1"),
         (["resnet50d_smooth", "--set", "model.backbone.depth=51"], "depth=51 does not exist; choose from [18, 34, 50,"),
         (["resnet50d_smooth", "--set", "model=None"], "model cannot be None"),

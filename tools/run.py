@@ -44,6 +44,8 @@ class Run:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:  # NumPy's range
             raise ValueError(f"a seed is a number from 0 to 2**32 - 1, not {self.seed}")
+        if self.protocol and self.stage == "classification":
+            raise ValueError(f"classification has one protocol, its data's; leave out --protocol {self.protocol}")
 
     @property
     def name(self) -> str:
