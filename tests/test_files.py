@@ -4,6 +4,7 @@ import errno
 import os
 import pickle
 import resource
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,13 +18,15 @@ from engine.checkpoint import LATEST, WholeCheckpoint, load_strictly, read_weigh
 from engine.files import alone, write_tensors, write_whole
 
 
-@pytest.fixture
+@contextmanager
 def small_disk():
-    """The kernel refuses the 10,001st byte of a file, much as a full disk does."""
+    """The kernel refuses the 10,001st byte of a file, much as a full disk does; also of pytest's own log."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
@@ -56,9 +59,9 @@ def test_tensors_of_any_memory_format_are_written_as_they_count(tmp_path):
     assert torch.equal(found["x"], tensor) and torch.equal(found["y"], tensor[:, 1])
 
 
-def test_a_full_disk_under_weights_leaves_the_old_ones(tmp_path, small_disk):
+def test_a_full_disk_under_weights_leaves_the_old_ones(tmp_path):
     write_tensors(tmp_path / "state.safetensors", {"x": torch.ones(5)})
-    with pytest.raises(OSError, match=r"state\.safetensors could not be written"):
+    with small_disk(), pytest.raises(OSError, match=r"state\.safetensors could not be written"):
         write_tensors(tmp_path / "state.safetensors", {"x": torch.zeros(5000)})
     assert load_file(tmp_path / "state.safetensors")["x"].sum() == 5
 
@@ -73,11 +76,10 @@ def runner_of(folder, model, whole_step=True):
     return SimpleNamespace(work_dir=str(folder), save_checkpoint=save, optim_wrapper=wrapper)
 
 
-def test_a_checkpoint_replaces_the_last_one_or_leaves_it(tmp_path, request):
+def test_a_checkpoint_replaces_the_last_one_or_leaves_it(tmp_path):
     WholeCheckpoint().after_train_epoch(runner_of(tmp_path, nn.Linear(2, 2)))
     before = (tmp_path / LATEST).read_bytes()
-    request.getfixturevalue("small_disk")
-    with pytest.raises(OSError, match=r"latest\.pth could not be written, what stood there is kept"):
+    with small_disk(), pytest.raises(OSError, match=r"latest\.pth could not be written, what stood there is kept"):
         WholeCheckpoint().after_train_epoch(runner_of(tmp_path, nn.Linear(200, 200)))
     assert (tmp_path / LATEST).read_bytes() == before
     small = nn.Linear(3, 3)
