@@ -3,7 +3,7 @@
 
 tools/export.py resnet50d_best                                        the run's own, again
 tools/export.py resnet50d_best --checkpoint mine.pth --out exported/  one from elsewhere
-tools/export.py resnet50d_best --checkpoint resnet50d.pth --timm      weights under timm's names
+tools/export.py resnet50d_best --checkpoint r50d.pth --timm --out here/ timm's names
 """
 
 import argparse
@@ -26,6 +26,8 @@ def main() -> None:
     parser.add_argument("--timm", action="store_true", help="the checkpoint's names are timm's (or torchvision's)")
     parser.add_argument("--out", type=Path, help="folder for the three files (default: the run's)")
     args = parser.parse_args()
+    if args.checkpoint and not args.out:
+        raise ValueError("--checkpoint asks for --out FOLDER: the recipe's own card is not that of other weights")
     run = run_of(args)
     cfg = run.config()
     checkpoint = args.checkpoint or run.folder / MODEL
