@@ -19,6 +19,8 @@ SET = ["--set", f"max_epochs={EPOCHS}", "model.backbone.depth=18", "data.num_tra
 INTERRUPTED = """
 import os, runpy, sys
 sys.path.insert(0, {root!r})
+from signal import SIGINT, default_int_handler, signal as handle
+handle(SIGINT, default_int_handler)  # a background job's children are born deaf to Ctrl-C
 from engine.seeding import SeedEachStep
 before = SeedEachStep.before_train_iter
 
