@@ -5,13 +5,13 @@ root. Everything else is the protocol, whoever is measured.
 """
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
 from backbones.card import Card
+from engine.protocol import read_protocol
 
 PROTOCOLS = ("faster_rcnn_voc", "faster_rcnn_fpn_voc")
 LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
@@ -22,10 +22,7 @@ def load(card: Card | None, protocol: str = "faster_rcnn_voc", data_root: str | 
 
     Raises ValueError for a protocol that does not exist, or a card whose images were normalised in another way.
     """
-    if protocol not in PROTOCOLS:
-        near = get_close_matches(protocol, PROTOCOLS, cutoff=0)
-        raise ValueError(f"detection protocol {protocol!r} does not exist; did you mean {' or '.join(near)}?")
-    cfg = Config.fromfile(Path(__file__).with_name(f"{protocol}.py"))
+    cfg = read_protocol(Path(__file__).parent, protocol, PROTOCOLS)
     if card:
         card.check_normalisation(cfg.model.data_preprocessor)
         fill(cfg.model, card)

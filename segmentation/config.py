@@ -4,12 +4,12 @@ From the card comes the backbone's slot; from the caller, the data root. Everyth
 measured (the heads ask the backbone for its channels, see `fcn`).
 """
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from mmengine.config import Config
 
 from backbones.card import Card
+from engine.protocol import read_protocol
 
 PROTOCOLS = ("fcn_ade20k", "fcn_ade20k_msflip")
 
@@ -19,10 +19,7 @@ def load(card: Card | None, protocol: str = "fcn_ade20k", data_root: str | Path 
 
     Raises ValueError for a protocol that does not exist, or a card whose images were normalised in another way.
     """
-    if protocol not in PROTOCOLS:
-        near = get_close_matches(protocol, PROTOCOLS, cutoff=0)
-        raise ValueError(f"segmentation protocol {protocol!r} does not exist; did you mean {' or '.join(near)}?")
-    cfg = Config.fromfile(Path(__file__).with_name(f"{protocol}.py"))
+    cfg = read_protocol(Path(__file__).parent, protocol, PROTOCOLS)
     if card:
         card.check_normalisation(cfg.model.data_preprocessor)
         options = {key: value for key, value in cfg.model.backbone.items() if key != "type"}
