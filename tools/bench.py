@@ -37,6 +37,7 @@ import classification.config
 from classification.augment import PixelScaler
 from classification.classifier import ImageClassifier
 from classification.data import ImageFolder
+from engine.memory import keep_freed_memory
 from engine.precision import low_precision
 
 JPEG_SHAPE = (375, 500)  # ImageNet's most common size
@@ -180,6 +181,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--whose", choices=("ours", "timm"), help=argparse.SUPPRESS)
     args = parser.parse_args()
+    keep_freed_memory()  # as tools/train.py does; both sides gain
     if args.what == "input":
         bench_input(args.px, args.repeats)
     elif args.what == "step":

@@ -14,7 +14,8 @@ import os
 import shutil
 import sys
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
@@ -31,6 +32,7 @@ from classification.config import finish
 from engine.batch import Batch
 from engine.checkpoint import LATEST
 from engine.files import alone, write_whole
+from engine.memory import keep_freed_memory
 from engine.receipt import commit
 from leaderboard.results import FILE_NAME, Result, read
 from tools.command import add_run_options, run_of, tool
@@ -38,14 +40,21 @@ from tools.record import record, transfer_facts
 from tools.run import Run, plain
 
 
-def join_processes() -> int:
-    """The number of processes, which know of each other from here on; mmengine's set-up wants CUDA."""
-    if "RANK" in os.environ:
-        if torch.cuda.is_available():
-            init_dist("pytorch")
-        else:
-            dist.init_process_group("gloo")
-    return int(os.environ.get("WORLD_SIZE", 1))
+@contextmanager
+def processes() -> Iterator[int]:
+    """The number of processes, which know of each other within; mmengine's set-up wants CUDA."""
+    if "RANK" not in os.environ:
+        yield 1
+        return
+    if torch.cuda.is_available():
+        init_dist("pytorch")
+    else:
+        dist.init_process_group("gloo")
+    try:
+        yield dist.get_world_size()
+        dist.barrier()  # a helper that left earlier would take the others' connections with it
+    finally:
+        dist.destroy_process_group()  # its threads must not outlive the interpreter: that aborts
 
 
 def wait_for_all() -> None:
@@ -123,8 +132,14 @@ def unwrapped(runner: Runner) -> Any:
 
 def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None:
     """Train, score, export and write the result; returns it (None in the helping processes)."""
-    devices = join_processes()
+    keep_freed_memory()
     commit()  # the one that runs
+    with processes() as devices:
+        return train_on(run, devices, accumulation, resume)
+
+
+def train_on(run: Run, devices: int, accumulation: int, resume: bool) -> Result | None:
+    """The same, in each of several processes."""
     cfg = run.config()
     if int(os.environ.get("LOCAL_RANK", 0)) == 0:
         run.check_data()
