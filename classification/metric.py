@@ -24,8 +24,8 @@ def topk(ranked: np.ndarray, labels: np.ndarray, k: int) -> float:
 class TopK(BaseMetric):
     """Scores each image once, under any number of processes; `outputs` is where the .npz goes, if anywhere.
 
-    It holds, an image a row: label, the best five classes, their logits, and the logits' mean (for Figure 4 of the
-    paper: the gap between the best and the mean of the rest).
+    It holds, an image a row: label, the best five classes, their logits, the mean of all logits (for Figure 4 of the
+    paper: the gap between the best and the mean of the rest), and the logarithm of the softmax's denominator.
     """
 
     def __init__(self, k: Sequence[int] = (1, 5), outputs: str | None = None, **kwargs: Any) -> None:
@@ -36,12 +36,14 @@ class TopK(BaseMetric):
         for sample in data_samples:
             logits = sample["logits"].float().cpu()
             values, classes = logits.topk(min(KEPT, len(logits)))
-            self.results.append((int(sample["label"]), classes.numpy(), values.numpy(), float(logits.mean())))
+            rest = float(logits.mean()), float(logits.logsumexp(0))
+            self.results.append((int(sample["label"]), classes.numpy(), values.numpy(), *rest))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        labels, ranked, logits, means = (np.array(column) for column in zip(*results, strict=True))
-        kept = labels >= 0  # -1 stands for a file that could not be read
-        table = {"labels": labels[kept], "ranked": ranked[kept], "logits": logits[kept], "logits_mean": means[kept]}
+        columns = (np.array(column) for column in zip(*results, strict=True))
+        table = dict(zip(("labels", "ranked", "logits", "logits_mean", "log_sum_exp"), columns, strict=True))
+        kept = table["labels"] >= 0  # -1 stands for a file that could not be read
+        table = {name: column[kept] for name, column in table.items()}
         if self.outputs and is_main_process():
             write_whole(self.outputs, lambda part: save_table(part, table))
         scores = {f"top{k}": topk(table["ranked"], table["labels"], k) for k in self.k}

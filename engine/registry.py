@@ -8,7 +8,10 @@ from mmengine.registry import OPTIM_WRAPPERS as ROOT_OPTIM_WRAPPERS
 from mmengine.registry import Registry
 
 HOOKS = Registry(
-    "hook", parent=ROOT_HOOKS, scope="engine", locations=["engine.seeding", "engine.checkpoint", "engine.progress"]
+    "hook",
+    parent=ROOT_HOOKS,
+    scope="engine",
+    locations=["engine.seeding", "engine.checkpoint", "engine.progress", "engine.history"],
 )
 DATA_SAMPLERS = Registry("data sampler", parent=ROOT_SAMPLERS, scope="engine", locations=["engine.seeding"])
 DATASETS = Registry("dataset", parent=ROOT_DATASETS, scope="engine", locations=["engine.seeding"])

@@ -1,6 +1,7 @@
 """A stage's result with its receipt: results/<tier>/<recipe>/seed<n>/<stage>/metrics.json, written whole or not at all.
 
-A stage's other protocols go to <stage>-<protocol>/ beside it, so that a file's place follows from what it says.
+The per-image outputs lie beside it as outputs.npz. A stage's other protocols go to <stage>-<protocol>/, and fine-tuning
+with another seed than the backbone's to <stage>-seed<n>/, so that a file's place follows from what it says.
 A result without a complete receipt cannot be made, written or read.
 """
 
@@ -15,8 +16,9 @@ from typing import Any, get_args, get_origin
 
 from engine.files import write_whole
 
-SCHEMA = 1
+SCHEMA = 2
 FILE_NAME = "metrics.json"
+OUTPUTS = "outputs.npz"  # beside it: what the metrics can be computed from again
 METRICS = {  # percent; a stage may add others, these it must have
     "classification": ("top1", "top5"),
     "detection": ("map_voc07", "map_area"),
@@ -24,7 +26,10 @@ METRICS = {  # percent; a stage may add others, these it must have
 }
 DIAGNOSTICS = ("follows_shape", "follows_coat")  # of `mini`: what is said of an animal in another kind's coat
 MAIN_PROTOCOLS = {"detection": "faster_rcnn_voc", "segmentation": "fcn_ade20k"}  # classification has but one
-NEIGHBOURS = ("card.json",)  # what may lie beside the results
+FILLED = (  # fields of the receipt that say nothing when empty
+    *("protocol_hash", "precision", "device", "commit", "versions", "command", "config", "config_hash"),
+    *("outputs_sha256", "data_manifest", "licences"),
+)
 ABSENT = object()
 
 
@@ -38,8 +43,13 @@ class Result:
     protocol: str
     protocol_hash: str  # equal hashes: the numbers may be compared
     seed: int
+    backbone_seed: int  # of the run whose backbone was fine-tuned; in classification its own seed
     metrics: dict[str, float]  # percent
+    curves: dict[str, list[list[float]]]  # [epoch, value] pairs of loss, lr, and the metrics scored after an epoch
     samples_scored: int
+    outputs_sha256: str
+    data_manifest: str  # sha256 of the data's manifest, see engine/manifest.py
+    licences: dict[str, str]
     params_m: float | None  # params_m, gmacs: the whole classifier at the tier's input size
     gmacs: float | None
     arrived_percent: float | None  # share of the backbone's tensors that arrived downstream bit for bit
@@ -68,7 +78,8 @@ class Result:
         """Where it belongs, relative to the results' root."""
         main = MAIN_PROTOCOLS.get(self.stage, self.protocol)
         stage = self.stage if self.protocol == main else f"{self.stage}-{self.protocol}"
-        return Path(self.tier, self.recipe, f"seed{self.seed}", stage)
+        fine_tuned = "" if self.seed == self.backbone_seed else f"-seed{self.seed}"
+        return Path(self.tier, self.recipe, f"seed{self.backbone_seed}", stage + fine_tuned)
 
 
 def faults(result: Result) -> list[str]:
@@ -88,6 +99,8 @@ def fits(value: Any, kind: Any) -> bool:
         return True
     if isinstance(kind, UnionType):
         return any(fits(value, each) for each in get_args(kind))
+    if get_origin(kind) is list:
+        return isinstance(value, list) and all(fits(each, *get_args(kind)) for each in value)
     if get_origin(kind) is dict:
         key_kind, value_kind = get_args(kind)
         return isinstance(value, dict) and all(fits(k, key_kind) and fits(v, value_kind) for k, v in value.items())
@@ -104,14 +117,18 @@ def receipt_faults(result: Result) -> list[str]:
             found.append(f"{name} is {getattr(result, name)!r}, not a name")
     if result.stage not in METRICS:
         found.append(f"stage is {result.stage!r}, not one of {', '.join(METRICS)}")
-    for name in ("protocol_hash", "precision", "device", "commit", "versions", "command", "config", "config_hash"):
+    for name in FILLED:
         if not getattr(result, name):
             found.append(f"{name} is empty: the receipt is incomplete")
-    for name, least in dict(seed=0, samples_scored=1, global_batch=1, lr=0, steps=0, devices=1, seconds=0).items():
+    for name, least in dict(
+        seed=0, backbone_seed=0, samples_scored=1, global_batch=1, lr=0, steps=0, devices=1, seconds=0
+    ).items():
         if getattr(result, name) < least:
             found.append(f"{name} is {getattr(result, name)}, less than {least}")
     needed = ("params_m", "gmacs") if result.stage == "classification" else ("arrived_percent", "feature_error")
     found += [f"{name} is missing: {result.stage} has to tell it" for name in needed if getattr(result, name) is None]
+    if result.stage == "classification" and result.seed != result.backbone_seed:
+        found.append(f"backbone_seed is {result.backbone_seed}, but classification trains the backbone itself")
     if result.config_hash != fingerprint(result.config):
         found.append("config_hash is not the fingerprint of config")
     return found
@@ -178,8 +195,6 @@ def read_all(root: Path | str) -> tuple[list[Result], list[str]]:
     """Every sound result under the root, and one line for each file left out: corrupt, duplicated or foreign."""
     results, problems = [], []
     for path in sorted(Path(root).rglob("*.json")):
-        if path.name in NEIGHBOURS:
-            continue
         try:
             result = read(path)
         except (ValueError, OSError) as fault:

@@ -18,6 +18,8 @@ from engine.files import write_whole
 from .data import IGNORED
 from .registry import METRICS
 
+SHOWN = 8
+
 
 def count(predicted: Tensor, truth: Tensor, num_classes: int) -> np.ndarray:
     """(H, W), (H, W) -> (3, classes) int32: pixels a class hits, is predicted on, and truly covers."""
@@ -40,7 +42,11 @@ def scores(counts: np.ndarray) -> dict[str, float]:
 
 @METRICS.register_module()
 class SegmentationScores(BaseMetric):
-    """`pix_acc`, `miou`, `samples_scored`; per-image counts go to `outputs` (.npz), from which `scores` recomputes."""
+    """`pix_acc`, `miou`, `samples_scored`.
+
+    Per-image counts go to `outputs` (.npz), from which `scores` recomputes, and the predicted masks (H, W) of the first
+    `SHOWN` images, to be looked at: `shown_names`, `shown_0`, `shown_1`, ...
+    """
 
     default_prefix = ""
 
@@ -52,16 +58,21 @@ class SegmentationScores(BaseMetric):
         num_classes = len(self.dataset_meta["classes"])
         for sample in data_samples:
             predicted, truth = (sample[key]["data"].squeeze(0) for key in ("pred_sem_seg", "gt_sem_seg"))
-            self.results.append((Path(sample["img_path"]).stem, count(predicted, truth, num_classes)))
+            mask = predicted.cpu().numpy().astype(np.uint8) if len(self.results) < SHOWN else None
+            self.results.append((Path(sample["img_path"]).stem, count(predicted, truth, num_classes), mask))
 
-    def compute_metrics(self, results: list[tuple[str, np.ndarray]]) -> dict[str, float]:
-        names, counts = [name for name, _ in results], np.stack([counts for _, counts in results])
+    def compute_metrics(self, results: list[tuple[str, np.ndarray, np.ndarray | None]]) -> dict[str, float]:
+        names, counts = [name for name, _, _ in results], np.stack([counts for _, counts, _ in results])
         if len(set(names)) < len(names):
             raise ValueError(f"{len(names) - len(set(names))} of {len(names)} images were scored twice")
         if self.outputs is not None:
-            write_whole(self.outputs, lambda part: self.write(part, names, counts))
+            shown = [(name, mask) for name, _, mask in results[:SHOWN] if mask is not None]
+            write_whole(self.outputs, lambda part: self.write(part, names, counts, shown))
         return {**scores(counts), "samples_scored": len(names)}
 
-    def write(self, path: Path, names: list[str], counts: np.ndarray) -> None:
+    def write(self, path: Path, names: list[str], counts: np.ndarray, shown: list[tuple[str, np.ndarray]]) -> None:
+        masks = {f"shown_{i}": mask for i, (_, mask) in enumerate(shown)}
+        masks["shown_names"] = np.array([name for name, _ in shown])
+        table = masks | dict(names=np.array(names), counts=counts, classes=np.array(self.dataset_meta["classes"]))
         with path.open("wb") as file:  # given a path, NumPy would add a suffix
-            np.savez_compressed(file, names=names, counts=counts, classes=self.dataset_meta["classes"])
+            np.savez_compressed(file, allow_pickle=False, **table)

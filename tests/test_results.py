@@ -20,8 +20,13 @@ def a_result(**changes):
         protocol="imagenet",
         protocol_hash="a" * 64,
         seed=0,
+        backbone_seed=changes.get("seed", 0),
         metrics={"top1": 61.5, "top5": 90.25},
+        curves={"top1": [[1, 40.0], [2, 61.5]]},
         samples_scored=500,
+        outputs_sha256="b" * 64,
+        data_manifest="c" * 64,
+        licences={"code": "Apache-2.0"},
         params_m=25.6,
         gmacs=4.33,
         arrived_percent=None,
@@ -62,12 +67,13 @@ def test_what_is_written_is_read_again(tmp_path):
 
 def test_a_file_is_plain_json_with_every_field(tmp_path):
     data = json.loads(store(tmp_path, a_result()).read_text())
-    assert data == asdict(a_result()) and data["schema"] == 1
+    assert data == asdict(a_result()) and data["schema"] == 2
 
 
 def test_the_place_follows_from_the_content():
     assert str(a_result(seed=3).folder) == "mini/resnet50d_best/seed3/classification"
     assert str(a_detection().folder) == "mini/resnet50d_best/seed0/detection"
+    assert str(a_detection(seed=3, backbone_seed=1).folder) == "mini/resnet50d_best/seed1/detection-seed3"
     assert str(a_detection(protocol="faster_rcnn_fpn_voc").folder).endswith("seed0/detection-faster_rcnn_fpn_voc")
 
 
@@ -129,7 +135,7 @@ FAULTS = {
     "seed is True, not": lambda data: data.update(seed=True),
     "dirty is 0, not": lambda data: data.update(dirty=0),
     "stage is 'dreaming'": lambda data: data.update(stage="dreaming"),
-    "schema is 2": lambda data: data.update(schema=2),
+    "schema is 1": lambda data: data.update(schema=1),
     "command is empty": lambda data: data.update(command=""),
     "versions is empty": lambda data: data.update(versions={}),
     "gmacs is missing": lambda data: data.update(gmacs=None),
@@ -178,7 +184,6 @@ def test_a_result_that_cannot_be_read_cannot_be_made():
 def test_corrupt_duplicated_and_foreign_files_are_named_and_left_out(tmp_path):
     good = a_result()
     path = store(tmp_path, good)
-    (path.parent / "card.json").write_text("{}")  # a neighbour, not a result
     duplicate = path.parent / "metrics (copy).json"
     duplicate.write_bytes(path.read_bytes())
     foreign = tmp_path / "mini" / "resnet50_baseline" / "seed0" / "classification" / "metrics.json"

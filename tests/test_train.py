@@ -6,9 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
+
+from tools.record import all_scored
 
 ROOT = Path(__file__).parents[1]
 TRAIN = str(ROOT / "tools" / "train.py")
@@ -78,7 +82,17 @@ def test_a_run_stopped_at_any_step_goes_on_with_the_same_command_and_ends_with_t
     scalars = max(tmp_path.rglob("scalars.json")).read_text().splitlines()
     assert json.loads(scalars[0])["epoch"] == step // STEPS_PER_EPOCH + 1  # epochs that were whole are not done again
     assert only(tmp_path, "model.safetensors").read_bytes() == model, f"stopped before step {step}"
+    curves = json.loads(only(tmp_path, "metrics.json").read_text())["curves"]  # of both legs
+    assert [epoch for epoch, _ in curves["loss"]] == list(range(1, EPOCHS + 1)) and curves["top1"][-1][0] == EPOCHS
     assert not list(tmp_path.rglob("latest.pth")) and not list(tmp_path.rglob("*.part"))
+
+
+def test_a_scoring_that_leaves_samples_out_makes_no_result():
+    cfg = Config({"val_dataloader": {"dataset": {"skip_broken": False}}})
+    with pytest.raises(ValueError, match="10 samples were scored, the data set has 11"):
+        all_scored(cfg, 10, 11)
+    cfg.val_dataloader.dataset.skip_broken = True
+    assert all_scored(cfg, 10, 11) == 10
 
 
 def test_two_processes_score_each_image_once_and_as_one_process_does(photos, tmp_path):
@@ -88,6 +102,9 @@ def test_two_processes_score_each_image_once_and_as_one_process_does(photos, tmp
     assert process.returncode == 0, process.stderr
     result = json.loads(only(tmp_path, "metrics.json").read_text())
     assert (result["samples_scored"], result["devices"], result["global_batch"]) == (11, 2, 4)
+    assert result["data_manifest"] == sha256((photos / "manifest.sha256").read_bytes()).hexdigest()
+    outputs = sha256(only(tmp_path, "outputs.npz").read_bytes()).hexdigest()
+    assert result["outputs_sha256"] == outputs
     again = run(tmp_path, photos, *RUN, *sets, starter=(str(ROOT / "tools" / "test.py"),))
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout) == result["metrics"] | {"samples_scored": 11}

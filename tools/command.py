@@ -10,7 +10,7 @@ from tools.run import STAGES, TIERS, Run, parse_sets
 
 
 def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None:
-    """STAGE NAME --tier --seed --protocol --set --work-dir --data-root."""
+    """STAGE NAME --tier --seed --backbone-seed --protocol --set --work-dir --data-root."""
     if stage:
         parser.add_argument("stage", choices=STAGES)
     else:
@@ -18,6 +18,7 @@ def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None
     parser.add_argument("name", help="a recipe, see classification/recipes")
     parser.add_argument("--tier", choices=TIERS, default="mini", help="where the numbers come from (default: mini)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--backbone-seed", type=int, help="of the backbone to fine-tune (default: --seed)")
     parser.add_argument("--protocol", help="the downstream protocol, if not the paper's")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets")
     parser.add_argument("--work-dir", type=Path, default=Path("work"))
@@ -27,7 +28,8 @@ def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None
 def run_of(args: argparse.Namespace) -> Run:
     """The run that the options name."""
     sets = parse_sets(args.sets)
-    return Run(args.stage, args.name, args.tier, args.seed, sets, args.protocol, args.work_dir, args.data_root)
+    places = args.protocol, args.work_dir, args.data_root
+    return Run(args.stage, args.name, args.tier, args.seed, sets, *places, args.backbone_seed)
 
 
 def tool(main: Callable[[], int | None]) -> int:

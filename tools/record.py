@@ -1,5 +1,6 @@
 """What a trained stage leaves behind: weights, the exported card, and last of all its result with the receipt."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from mmengine.config import Config
 from torch import nn
 
 import mini
-from backbones.base import Backbone
+from backbones.base import Backbone, file_sha256
 from backbones.card import arrived_percent, read_card
 from backbones.complexity import gmacs, params_m
 from classification.classifier import ImageClassifier
@@ -18,12 +19,17 @@ from classification.data import ImageFolder
 from classification.exported import export
 from engine.batch import Batch
 from engine.checkpoint import LATEST
-from engine.files import write_tensors
+from engine.files import write_tensors, write_whole
+from engine.manifest import manifest_digest
 from engine.precision import low_precision
 from engine.receipt import commit, device, versions
-from leaderboard.results import FILE_NAME, MAIN_PROTOCOLS, Result, fingerprint, write
+from leaderboard.results import FILE_NAME, MAIN_PROTOCOLS, OUTPUTS, Result, fingerprint, write
 from tools.run import MODEL, Run, plain
 
+DATA_LICENCES = {
+    "detection": "Flickr's terms of use (PASCAL VOC's database rights)",
+    "segmentation": "research and education only (ADE20K's terms of use)",
+}
 SWAPPED = "swapped"  # a split that `mini` has, and no other data
 
 
@@ -39,7 +45,8 @@ def transfer_facts(run: Run, model: nn.Module) -> dict[str, Any]:
 def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts: dict) -> Result:
     """Keep the weights, export a classifier, and write the result last: it exists means the stage is done."""
     write_tensors(run.folder / MODEL, model.cpu().state_dict())
-    facts |= dict(samples_scored=int(metrics.pop("samples_scored")), params_m=None, gmacs=None)
+    facts |= dict(samples_scored=all_scored(cfg, int(metrics.pop("samples_scored")), facts.pop("expected")))
+    facts |= dict(params_m=None, gmacs=None)
     if run.stage == "classification":
         card = export(model, cfg, run.card.parent, metrics, name=run.name, tier=run.tier, seed=run.seed)
         px = cfg.val_dataloader.dataset.crop.size_px
@@ -47,10 +54,28 @@ def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts
         if Path(cfg.data.root, SWAPPED).is_dir():
             metrics |= swapped_coats(model, cfg)
     result = Result(metrics=metrics, **facts, **receipt(run, cfg, batch))
-    for folder in (run.results_root / result.folder, run.folder):  # in the second place it says that all is written
+    committed = run.results_root / result.folder
+    write_whole(committed / OUTPUTS, lambda part: shutil.copyfile(run.folder / OUTPUTS, part))
+    for folder in (committed, run.folder):  # in the second place it says that all is written
         write(result, folder / FILE_NAME)
     (run.folder / LATEST).unlink(missing_ok=True)  # half a gigabyte that nothing needs any more
     return result
+
+
+def all_scored(cfg: Config, scored: int, expected: int) -> int:
+    """The number of samples. Raises ValueError unless it is the data set's, where neither limits nor skips were set."""
+    loader = cfg.val_dataloader
+    if not loader.get("num_batch_per_epoch") and not loader.dataset.skip_broken and scored != expected:
+        raise ValueError(f"{scored} samples were scored, the data set has {expected}")
+    return scored
+
+
+def licences(run: Run) -> dict[str, str]:
+    """Of code, weights and data: those of the card, and downstream those of the task's own data."""
+    found = read_card(run.card).licences
+    if run.tier != "paper" or run.stage == "classification":
+        return found
+    return found | {f"{run.stage} data": DATA_LICENCES[run.stage]}
 
 
 @torch.inference_mode()
@@ -76,6 +101,10 @@ def receipt(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
         protocol=run.protocol or MAIN_PROTOCOLS.get(run.stage) or cfg.data.name,
         protocol_hash=run.protocol_hash(),
         seed=run.seed,
+        backbone_seed=run.upstream_seed,
+        outputs_sha256=file_sha256(run.folder / OUTPUTS),
+        data_manifest=manifest_digest(run.root),
+        licences=licences(run),
         global_batch=batch.total,
         lr=cfg.optim_wrapper.optimizer.lr,
         precision=str(low_precision() if low else torch.float32).removeprefix("torch."),

@@ -15,6 +15,7 @@ import mini
 from backbones.card import Card, read_card
 from engine.batch import Batch, solve
 from engine.checkpoint import LATEST
+from engine.manifest import MANIFEST, manifest_digest, write_manifest
 from leaderboard.results import FILE_NAME, MAIN_PROTOCOLS, changed_keys, fingerprint
 from mini.shrink import shrink, two_steps
 
@@ -40,12 +41,15 @@ class Run:
     protocol: str | None = None
     work_dir: Path = Path("work")
     data_root: Path | None = None
+    backbone_seed: int | None = None  # downstream, where it is not the run's own seed
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:  # NumPy's range
             raise ValueError(f"a seed is a number from 0 to 2**32 - 1, not {self.seed}")
         if self.protocol and self.stage == "classification":
             raise ValueError(f"classification has one protocol, its data's; leave out --protocol {self.protocol}")
+        if self.backbone_seed is not None and self.stage == "classification":
+            raise ValueError("classification trains the backbone itself; leave out --backbone-seed")
 
     @property
     def name(self) -> str:
@@ -54,13 +58,18 @@ class Run:
         sets = [re.sub(r"[^\w.-]", "_", f"{prefix}{key}-{value}") for key, value in self.sets.items()]
         return "+".join([self.recipe, *sets])
 
+    @property
+    def upstream_seed(self) -> int:
+        return self.seed if self.backbone_seed is None else self.backbone_seed
+
     def home(self, name: str) -> Path:
-        return self.work_dir / self.tier / name / f"seed{self.seed}"
+        return self.work_dir / self.tier / name / f"seed{self.upstream_seed}"
 
     @property
     def folder(self) -> Path:
         main = self.protocol in (None, MAIN_PROTOCOLS.get(self.stage))
-        return self.home(self.name) / (self.stage if main else f"{self.stage}-{self.protocol}")
+        stage = self.stage if main else f"{self.stage}-{self.protocol}"
+        return self.home(self.name) / (stage if self.seed == self.upstream_seed else f"{stage}-seed{self.seed}")
 
     @property
     def card(self) -> Path:
@@ -82,6 +91,7 @@ class Run:
         words = [self.stage, self.recipe, "--tier", self.tier, "--seed", str(self.seed)]
         words += ["--work-dir", str(self.work_dir)]
         words += ["--protocol", self.protocol] if self.protocol else []
+        words += ["--backbone-seed", str(self.backbone_seed)] if self.backbone_seed is not None else []
         words += ["--data-root", str(self.data_root)] if self.data_root else []
         return words + (["--set", *(f"{key}={value!r}" for key, value in self.sets.items())] if self.sets else [])
 
@@ -142,6 +152,10 @@ class Run:
         if self.tier != "paper" and self.data_root is None:
             mini.make(MINI)
         importlib.import_module(f"{self.stage}.config").check_data(cfg)
+        if self.tier == "paper":  # too large to be hashed on the way
+            manifest_digest(self.root)
+        elif not (self.root / MANIFEST).is_file():
+            write_manifest(self.root)
 
     def protocol_hash(self) -> str:
         """Twelve hex digits; runs with different ones never share a table. No backbone, no recipe is in it."""

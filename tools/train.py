@@ -32,9 +32,10 @@ from classification.config import finish
 from engine.batch import Batch
 from engine.checkpoint import LATEST
 from engine.files import alone, write_whole
+from engine.history import curves, seconds
 from engine.memory import keep_freed_memory
 from engine.receipt import commit
-from leaderboard.results import FILE_NAME, Result, read
+from leaderboard.results import FILE_NAME, OUTPUTS, Result, read
 from tools.command import add_run_options, run_of, tool
 from tools.record import record, transfer_facts
 from tools.run import Run, plain
@@ -79,10 +80,12 @@ def complete(run: Run, cfg: Config, batch: Batch) -> Config:
     cfg.train_dataloader.dataset.seed = run.seed
     cfg.work_dir = str(run.folder)
     cfg.randomness = dict(seed=run.seed)
-    cfg.val_evaluator.outputs = str(run.folder / "outputs.npz")
+    cfg.val_evaluator.outputs = str(run.folder / OUTPUTS)
     cfg.log_level = "ERROR"  # its warnings are not about us; the scalars are kept by the visualiser
     cfg.default_hooks = dict(
-        checkpoint=dict(type="engine.WholeCheckpoint"), logger=dict(type="LoggerHook", interval=20)
+        history=dict(type="engine.History"),
+        checkpoint=dict(type="engine.WholeCheckpoint"),
+        logger=dict(type="LoggerHook", interval=20),
     )
     cfg.custom_hooks = [
         dict(type="engine.SeedEachStep"),
@@ -158,14 +161,15 @@ def train_on(run: Run, devices: int, accumulation: int, resume: bool) -> Result 
 
 def fit(run: Run, cfg: Config, batch: Batch) -> Result | None:
     """Train from the last checkpoint, if there is one, then score and record."""
-    started = time.time()
     latest = run.folder / LATEST
     runner = make_runner(run, cfg, batch, load_from=str(latest) if latest.is_file() else None)
     facts = transfer_facts(run, unwrapped(runner))
     if cfg.get("max_epochs") != 0:  # 0: the recipe of random weights
         runner.train()
+    started = time.time()
     metrics = runner.val()
-    facts |= dict(steps=runner.iter // batch.accumulation, seconds=time.time() - started)
+    facts |= dict(steps=runner.iter // batch.accumulation, seconds=seconds(runner) + time.time() - started)
+    facts |= dict(curves=curves(runner), expected=len(runner.val_dataloader.dataset))
     return record(run, cfg, unwrapped(runner), batch, metrics, facts) if is_main_process() else None
 
 

@@ -1,0 +1,47 @@
+"""The hashes of a data set's files: what was trained on and scored, for receipts and for later checks.
+
+`<root>/manifest.sha256` has a line a file, `<sha256>  <path under root>`, in the paths' order, as `sha256sum -c` reads.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import file_digest, sha256
+from pathlib import Path
+
+from .files import write_whole
+
+MANIFEST = "manifest.sha256"
+
+
+def data_files(root: Path) -> Iterator[str]:
+    """Paths under root with forward slashes, without hidden files and the manifest itself."""
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        relative = Path(folder).relative_to(root)
+        yield from ((relative / name).as_posix() for name in names if not name.startswith(".") and name != MANIFEST)
+
+
+def hash_of(path: Path) -> str:
+    """The sha256 of one file, in hex."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def write_manifest(root: str | Path) -> str:
+    """Hash every file under root, write the manifest whole or not at all; returns its own sha256."""
+    root = Path(root)
+    names = sorted(data_files(root))
+    with ThreadPoolExecutor() as pool:  # hashing leaves Python's lock alone
+        hashes = pool.map(hash_of, (root / name for name in names))
+        text = "".join(f"{digest}  {name}\n" for digest, name in zip(hashes, names, strict=True))
+    write_whole(root / MANIFEST, lambda part: part.write_text(text, "utf-8"))
+    return manifest_digest(root)
+
+
+def manifest_digest(root: str | Path) -> str:
+    """The manifest's sha256. Raises FileNotFoundError where there is none."""
+    path = Path(root, MANIFEST)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; tools/data.py check writes it once all files are sound")
+    return sha256(path.read_bytes()).hexdigest()
