@@ -105,9 +105,11 @@ def test_two_processes_score_each_image_once_and_as_one_process_does(photos, tmp
     assert result["data_manifest"] == sha256((photos / "manifest.sha256").read_bytes()).hexdigest()
     outputs = sha256(only(tmp_path, "outputs.npz").read_bytes()).hexdigest()
     assert result["outputs_sha256"] == outputs
-    again = run(tmp_path, photos, *RUN, *sets, starter=(str(ROOT / "tools" / "test.py"),))
+    again = run(tmp_path, photos, *RUN, *sets, "--outputs", "again.npz", starter=(str(ROOT / "tools" / "test.py"),))
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout) == result["metrics"] | {"samples_scored": 11}
+    assert (tmp_path / "again.npz").is_file()  # and the run's own are as they were
+    assert sha256(only(tmp_path, "outputs.npz").read_bytes()).hexdigest() == outputs
 
 
 @pytest.fixture

@@ -80,7 +80,6 @@ def complete(run: Run, cfg: Config, batch: Batch) -> Config:
     cfg.train_dataloader.dataset.seed = run.seed
     cfg.work_dir = str(run.folder)
     cfg.randomness = dict(seed=run.seed)
-    cfg.val_evaluator.outputs = str(run.folder / OUTPUTS)
     cfg.log_level = "ERROR"  # its warnings are not about us; the scalars are kept by the visualiser
     cfg.default_hooks = dict(
         history=dict(type="engine.History"),
@@ -162,6 +161,7 @@ def train_on(run: Run, devices: int, accumulation: int, resume: bool) -> Result 
 def fit(run: Run, cfg: Config, batch: Batch) -> Result | None:
     """Train from the last checkpoint, if there is one, then score and record."""
     latest = run.folder / LATEST
+    cfg.val_evaluator.outputs = str(run.folder / OUTPUTS)
     runner = make_runner(run, cfg, batch, load_from=str(latest) if latest.is_file() else None)
     facts = transfer_facts(run, unwrapped(runner))
     if cfg.get("max_epochs") != 0:  # 0: the recipe of random weights
