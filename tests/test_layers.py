@@ -14,12 +14,14 @@ MAY_IMPORT = {  # of ours, beside itself
     **{stage: FOUNDATION for stage in STAGES},
     "leaderboard": FOUNDATION,
     "mini": FOUNDATION,
-    "tools": FOUNDATION | STAGES | {"leaderboard", "mini", "tools"},
+    "data_sets": FOUNDATION | STAGES | {"mini"},
+    "tools": FOUNDATION | STAGES | {"leaderboard", "mini", "data_sets", "tools"},
 }
 ONLY_IN = {  # a library: the packages that may import it
     "mmdet": {"detection"},
     "mmseg": {"segmentation"},
     "mmcv": {"detection", "segmentation", "engine"},
+    "urllib": {"data_sets"},
     "pytest": set(),
 }
 
@@ -59,6 +61,11 @@ def test_openmmlab_libraries_stay_in_their_stage(package):
     for path in sources(package):
         wrong = {name for name in imported(path) if package not in ONLY_IN.get(name, {package})}
         assert not wrong, f"{path.relative_to(ROOT)} imports {', '.join(sorted(wrong))}"
+
+
+def test_nothing_is_downloaded_but_by_the_data_tool():
+    importing = [path.name for path in sources("tools") if "data_sets" in imported(path)]
+    assert importing == ["data.py"]
 
 
 def test_recipes_are_data():

@@ -1,0 +1,135 @@
+"""One archive from the web: gone on with where it broke off, and known by its checksum before it gets its name.
+
+No library does all of it: torchvision's and pooch's downloads begin anew, and torchvision's falls back to plain HTTP.
+"""
+
+import errno
+import hashlib
+import shutil
+import ssl
+import time
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import BinaryIO
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+import rich.progress
+from rich.console import Console
+
+TRIES = 5  # in a row that bring nothing
+WAIT_SECONDS = 1.0  # before the second try; doubled before each further one
+TIMEOUT_SECONDS = 60.0  # of silence
+CHUNK_BYTES = 1 << 20
+BROKE_OFF = (URLError, ConnectionError, TimeoutError, HTTPException, ssl.SSLError)
+MAY_PASS = {408, 429, 500, 502, 503, 504}  # RFC 9110: HTTP's answers that another try may change
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file `name` at the address `folder`, or to be fetched by hand; `checksum` is "md5:..." or "sha256:..."."""
+
+    name: str
+    checksum: str
+    folder: str | None = None
+
+    @property
+    def url(self) -> str:
+        return f"{self.folder}/{self.name}"
+
+
+def fetch(archive: Archive, folder: Path) -> Path:
+    """The archive in `folder`, downloaded unless it is there, and whole.
+
+    Raises FileNotFoundError for one to be fetched by hand, ValueError for a wrong checksum, OSError for a full disk or
+    a server that fails; what was received is kept in `<name>.part`, and the next call goes on from there.
+    """
+    path = folder / archive.name
+    if path.is_file():
+        found = checksum(path, archive)
+        if found != archive.checksum:
+            raise ValueError(f"{path} has {found}, not {archive.checksum}: it is damaged or another file; move it away")
+        return path
+    if archive.folder is None:
+        raise FileNotFoundError(f"{path} does not exist, and cannot be downloaded without an account; see above")
+    part = folder / f"{archive.name}.part"
+    download(archive.url, part)
+    found = checksum(part, archive)
+    if found != archive.checksum:
+        wrong = part.replace(folder / f"{archive.name}.wrong")  # kept to be looked at, never gone on with
+        raise ValueError(
+            f"{archive.url} has {found}, not {archive.checksum}; put aside as {wrong}; the same command begins anew"
+        )
+    return part.replace(path)
+
+
+def checksum(path: Path, archive: Archive) -> str:
+    """A file's own checksum, in the archive's way of writing it."""
+    algorithm = archive.checksum.split(":")[0]
+    with rich.progress.open(path, "rb", description=f"checking {path.name}", console=Console(stderr=True)) as file:
+        return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"  # type: ignore[arg-type]
+
+
+def download(url: str, part: Path) -> None:
+    """Fill `part`, in as many tries as it takes while each brings something."""
+    part.parent.mkdir(parents=True, exist_ok=True)
+    failures = 0
+    while True:
+        before = size_bytes(part)
+        try:
+            return go_on(url, part)
+        except BROKE_OFF as error:
+            if isinstance(error, HTTPError) and error.code not in MAY_PASS:
+                raise OSError(f"{url}: {error}") from error
+            failures = 1 if size_bytes(part) > before else failures + 1
+            if failures == TRIES:
+                kept = f"{size_bytes(part):,} bytes are kept in {part}"
+                raise OSError(f"{url}: {error}; {kept}, the same command goes on from there") from error
+        time.sleep(WAIT_SECONDS * 2 ** (failures - 1))
+
+
+def go_on(url: str, part: Path) -> None:
+    """One connection: ask for what `part` lacks, and append it. Raises one of BROKE_OFF if less arrives."""
+    have = size_bytes(part)
+    request = Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        response = urlopen(request, timeout=TIMEOUT_SECONDS)
+    except HTTPError as error:
+        if error.code != 416:
+            raise
+        if error.headers.get("Content-Range", "") == f"bytes */{have}":  # nothing is lacking
+            return
+        part.unlink()
+        raise ConnectionError(f"{part.name} was longer than the file, and is begun anew") from error
+    with response:
+        resumed = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        start = have if resumed else 0  # a server may answer with the whole file instead
+        lacking = int(response.headers.get("Content-Length", 0))
+        append(response, part, start, lacking)
+    if size_bytes(part) < start + lacking:
+        raise ConnectionError(f"the connection ended after {size_bytes(part):,} of {start + lacking:,} bytes")
+
+
+def append(response: BinaryIO, part: Path, start: int, lacking: int) -> None:
+    """Write what arrives to `part`, from byte `start` on. Raises OSError for a full disk, beforehand if known."""
+    free = shutil.disk_usage(part.parent).free
+    if free < lacking:
+        raise OSError(errno.ENOSPC, f"{part.parent} has {free:,} bytes free, {part.name} needs {lacking:,} more")
+    name = part.name.removesuffix(".part")
+    reader = rich.progress.wrap_file(response, lacking, description=name, console=Console(stderr=True))
+    try:
+        with reader as source, part.open("ab") as file:
+            file.truncate(start)
+            shutil.copyfileobj(source, file, CHUNK_BYTES)
+    except BROKE_OFF:
+        raise
+    except OSError as error:  # the disk's, which no further try changes
+        raise OSError(
+            error.errno, f"{part} could not be written on, what is there is kept: {error.strerror}"
+        ) from error
+
+
+def size_bytes(path: Path) -> int:
+    """Of a file, 0 where there is none."""
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,66 @@
+"""Where the files of each archive go, so that they lie as our readers want them. Layouts: as torchvision reads them."""
+
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+from scipy.io import loadmat
+
+from .unpack import Place, read
+
+Placing = Callable[[list[Path]], Place]  # a part's archives -> where the first one's files go
+
+
+def as_is(archives: list[Path]) -> Place:
+    """VOC and ADE20K: VOCdevkit/..., ADEChallengeData2016/..."""
+    return lambda name: name
+
+
+def imagenet_train(archives: list[Path]) -> Place:
+    """n01440764_10026.JPEG, from n01440764.tar within the tar -> train/n01440764/."""
+    return lambda name: f"train/{name.split('_')[0]}/{name}"
+
+
+def imagenet_val(archives: list[Path]) -> Place:
+    """ILSVRC2012_val_00000001.JPEG -> val/<its class>/; the devkit, the second archive, tells the class."""
+    truth, meta = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"
+    texts = read(archives[1], {truth, meta})
+    synsets = loadmat(BytesIO(texts[meta]), squeeze_me=True)["synsets"]  # rows: ILSVRC2012_ID, WNID, words, ...
+    class_of = {int(row[0]): str(row[1]) for row in synsets}
+    classes = [class_of[int(number)] for number in texts[truth].split()]
+
+    def place(name: str) -> str:
+        file = PurePosixPath(name)
+        return f"val/{classes[int(file.stem[-8:]) - 1]}/{file.name}"
+
+    return place
+
+
+def places_train(archives: list[Path]) -> Place:
+    """data_256/b/bakery/shop/00000001.jpg -> train/bakery-shop/."""
+
+    def place(name: str) -> str:
+        file = PurePosixPath(name)
+        return f"train/{places_class(file.parts[1:-1])}/{file.name}"
+
+    return place
+
+
+def places_val(archives: list[Path]) -> Place:
+    """val_256/Places365_val_00000001.jpg -> val/<its class>/; the lists, the second archive, tell the class."""
+    labels, names = "places365_val.txt", "categories_places365.txt"
+    texts = {name: text.decode() for name, text in read(archives[1], {labels, names}).items()}
+    rows = (line.split() for line in texts[names].splitlines())  # /b/bakery/shop 31
+    class_of = {number: places_class(PurePosixPath(path).parts[1:]) for path, number in rows}
+    label_of = dict(line.split() for line in texts[labels].splitlines())  # Places365_val_00000001.jpg 165
+
+    def place(name: str) -> str:
+        file = PurePosixPath(name).name
+        return f"val/{class_of[label_of[file]]}/{file}"
+
+    return place
+
+
+def places_class(parts: tuple[str, ...]) -> str:
+    """("b", "bakery", "shop") -> bakery-shop. Sorted, these names are in the order of the official numbers."""
+    return "-".join(parts[1:])
