@@ -1,6 +1,28 @@
 """The scope `backbones`: any mmengine config may say `type="backbones.ResNet"` with no custom import."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import torch
 from mmengine.registry import MODELS as ROOT
 from mmengine.registry import Registry
 
-MODELS = Registry("model", parent=ROOT, scope="backbones", locations=["backbones.resnet"])
+MODELS = Registry("model", parent=ROOT, scope="backbones", locations=["backbones.resnet", "backbones.timm_adapter"])
+TIMM = "timm/"
+
+
+def by_name(name: str) -> dict[str, Any]:
+    """`timm/NAME` written out as a config. Raises ValueError for another name."""
+    if not name.startswith(TIMM):
+        raise ValueError(f"backbone {name!r} does not exist; name one as {TIMM}NAME, or write out its dict(type=...)")
+    return dict(type="backbones.Timm", model=name.removeprefix(TIMM), zero_gamma=False)
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Raise ValueError unless a backbone can be built so, its weights apart. Takes no memory and no arithmetic."""
+    options = {key: value for key, value in config.items() if key not in ("type", "weights", "sha256")}
+    try:
+        with torch.device("meta"):
+            MODELS.get(config["type"])(**options)
+    except TypeError as error:
+        raise ValueError(f"{config['type']} does not take {options}: {error}") from error

@@ -1,0 +1,155 @@
+"""Any network of timm (Wightman 2019) as a backbone: `timm/NAME` in a recipe. No pretrained weights are ever fetched.
+
+Maps are those of timm's `features_only`. Weights start from Xavier as our own do (sec. 2.1), whatever the network's
+authors chose. Parameters' names are timm's after `net.`, where of `blocks.0` the dot became an underscore. Departure:
+timm's dilated ResNet-D averages 2x2 in the shortcut where the stride was, ours does nothing there (as GluonCV).
+"""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .base import Backbone
+from .registry import MODELS
+
+LEAST_STRIDE = 4  # finer maps belong to the stem
+WEIGHTED = nn.modules.conv._ConvNd | nn.Linear
+
+
+def create(model: str, **options: Any) -> Any:
+    """timm's network as a feature extractor, with random weights; as a sequence of layers where timm can."""
+    import timm  # takes seconds
+    from timm.models.efficientnet import EfficientNetFeatures
+    from timm.models.mobilenetv3 import MobileNetV3Features
+
+    if not timm.is_model(model):
+        near = get_close_matches(model, timm.list_models(), 3, cutoff=0)
+        raise ValueError(
+            f"timm/{model} does not exist; did you mean {' or '.join(near) or 'one of timm.list_models()'}?"
+        )
+    net = timm.create_model(model, pretrained=False, features_only=True, **options)
+    if isinstance(net, EfficientNetFeatures | MobileNetV3Features):  # one block by default, but it need not be
+        layers = dict(feature_cls="list", flatten_sequential=True)
+        net = timm.create_model(model, pretrained=False, features_only=True, feature_cfg=layers, **options)
+    return net
+
+
+def taps(model: str, options: dict) -> tuple[int, ...]:
+    """The numbers of the maps to take: of each stride from 4 on the last, which for nearly all CNNs is 4, 8, 16, 32."""
+    with torch.device("meta"):  # no memory, no arithmetic
+        info = create(model, **options).feature_info
+    last = {each["reduction"]: i for i, each in enumerate(info.info)}
+    return tuple(i for stride, i in last.items() if stride >= LEAST_STRIDE)
+
+
+def stages_of(net: Any) -> dict[str, int]:
+    """Layer -> stage: that of the next map. What stands before the layer of the first map is the stem, 0.
+
+    Empty for a network that is more than a sequence of layers.
+    """
+    from timm.models import FeatureListNet
+
+    if not isinstance(net, FeatureListNet):
+        return {}
+    ends = list(net.return_layers)
+    stages, stage = {}, 0
+    for layer in net:
+        stage = max(stage, int(layer == ends[0]))
+        stages[layer] = stage
+        stage += stage > 0 and layer in ends
+    return stages
+
+
+@MODELS.register_module()
+class Timm(Backbone):
+    """timm's `model`, built with timm's own `options`, as in `options=dict(act_layer="relu")`.
+
+    (N, 3, H, W) -> a tuple of maps, one per built stage; `stages` as in our ResNet. Raises ValueError for a name that
+    timm does not have, or for what this architecture cannot do: stages of its own, output strides, zero gamma.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        options: dict | None = None,
+        stages: Sequence[int] | None = None,
+        output_stride: int = 32,
+        zero_gamma: bool = False,
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        weights: str | None = None,
+        sha256: str | None = None,
+    ) -> None:
+        super().__init__(frozen_stages, norm_eval)
+        self.name = f"timm/{model}"
+        self.net = self.dilated(model, dict(options or {}), output_stride)
+        self.layers = stages_of(self.net)
+        info = self.net.feature_info
+        self.cut(tuple(stages or range(1, 1 + len(info.out_indices))), info.reduction())
+        self.channels = tuple(info.channels()[stage - 1] for stage in self.stages)
+        self.strides = tuple(info.reduction()[stage - 1] for stage in self.stages)
+        self.reset(zero_gamma)
+        if weights is not None:
+            self.load(weights, sha256)
+        self.freeze()
+
+    def dilated(self, model: str, options: dict, output_stride: int) -> Any:
+        """The network whose last maps are kept at `output_stride`, by dilation."""
+        options = options | dict(out_indices=taps(model, options))
+        if output_stride == 32:
+            return create(model, **options)
+        try:
+            net = create(model, **options, output_stride=output_stride)
+        except (TypeError, AssertionError, NotImplementedError):  # as timm's constructors say no
+            net = None
+        if net is None or max(net.feature_info.reduction()) != output_stride:
+            raise ValueError(f"{self.name} has no output_stride={output_stride}: timm cannot dilate this architecture")
+        return net
+
+    def cut(self, stages: tuple[int, ...], strides: list[int]) -> None:
+        """Leave out the layers of all other stages."""
+        built, known = tuple(range(stages[0], stages[-1] + 1)), range(1, 1 + len(strides))
+        if stages != built or not set(stages) <= set(known):
+            have = f"{len(strides)} with strides {', '.join(map(str, strides))}"
+            raise ValueError(f"{self.name}: stages={stages} do not exist; it has {have}")
+        if not self.layers and (self.frozen_stages >= 0 or len(stages) < len(strides)):
+            raise ValueError(f"{self.name} is no plain sequence of layers: no stage of it can be frozen or built alone")
+        self.stages = stages
+        for layer in self.layers:
+            if not self.has(layer):
+                del self.net[layer]
+
+    def has(self, layer: str) -> bool:
+        """Whether a layer is of a built stage; the stem goes with stage 1."""
+        return max(1, self.layers[layer]) in self.stages
+
+    def reset(self, zero_gamma: bool) -> None:
+        """As our ResNet: Xavier uniform, biases 0, gamma 1 (sec. 2.1), or 0 at each residual block's end (sec. 3.1)."""
+        for module in self.modules():
+            if isinstance(module, WEIGHTED):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for _, norm in self.norms():
+            norm.reset_parameters()
+        blocks: list[Any] = [module for module in self.modules() if hasattr(module, "zero_init_last")]
+        if zero_gamma and not blocks:
+            raise ValueError(f"{self.name} has no residual blocks with a gamma to zero; set tricks.zero_gamma=None")
+        for block in blocks if zero_gamma else ():
+            block.zero_init_last()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        maps = self.net(x)
+        if getattr(self.net, "output_fmt", "NCHW") == "NHWC":
+            maps = [each.permute(0, 3, 1, 2) for each in maps]
+        return tuple(maps)
+
+    def stage_of(self, name: str) -> int:
+        return self.layers[name.split(".")[1]]
+
+    def builds(self, name: str) -> bool:
+        layer = name.removeprefix("net.").split(".")[0]
+        return layer not in self.layers or self.has(layer)

@@ -1,0 +1,12 @@
+"""ResNet-50-D on MIT Places365, efficient: 56.34 % top-1, 86.87 % top-5 in validation in the paper (Table 7).
+
+torchrun --nproc_per_node 8 tools/train.py classification resnet50d_efficient_places365 --tier paper
+
+The paper names model and tricks only; batch, epochs and a start from random weights are sec. 3's.
+"""
+
+_base_ = "resnet50d_efficient.py"
+
+model = dict(num_classes=365)
+# Places365-Standard: 1,803,460 training and 36,500 validation images (Zhou et al. 2017)
+data = dict(name="places365", root="data/places365", num_train=1803460, num_val=36500)
