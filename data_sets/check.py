@@ -63,7 +63,7 @@ def over_threads(work: Callable, items: list, title: str) -> Iterable[Any]:
 
 
 def summary(split: Split, samples: int, counts: Counter[str]) -> str:
-    """`train: 1,281,167 of 1,281,167 images; 1,000 classes, each in 732 to 1,300 (median 1,300); empty: none`."""
+    """`train: 1,281,167 of 1,281,167 images; 1,000 classes, each 732 to 1,300 times (median 1,300); empty: none`."""
     numbers = sorted(counts.values()) or [0]
     spread = f"{numbers[0]:,} to {numbers[-1]:,} times (median {median(numbers):,.0f})"
     empty = ", ".join(split.empty(set(counts))) or "none"

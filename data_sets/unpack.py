@@ -75,7 +75,7 @@ def members(archive: str, file: BinaryIO) -> Iterator[Member]:
                 if not info.is_dir():
                     yield info.filename, info.file_size, partial(folder.open, info)
         return
-    with tarfile.open(fileobj=file) as tape:
+    with tarfile.open(fileobj=file, mode="r:gz" if archive.endswith(".gz") else "r:") as tape:
         while member := tape.next():
             tape.members.clear()  # type: ignore[attr-defined]  # a million of them would take a gigabyte
             if member.isfile() and member.name.endswith(".tar"):
@@ -92,13 +92,15 @@ def extract(tape: tarfile.TarFile, member: tarfile.TarInfo) -> BinaryIO:
 
 
 def write(open_file: Callable[[], IO[bytes]], target: Path) -> None:
-    """Copy one file to its place; half a file does not stay there."""
+    """Copy one file to its place; half a file never has its name."""
+    part = target.with_name(f".{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with open_file() as source, target.open("wb") as file:
+        with open_file() as source, part.open("wb") as file:
             shutil.copyfileobj(source, file)
+        part.replace(target)
     except BaseException as error:
-        target.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno:
             raise OSError(error.errno, f"{target} could not be written: {error.strerror}") from error
         raise

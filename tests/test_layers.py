@@ -1,4 +1,4 @@
-"""Imports go one way: tools -> leaderboard, mini, stages -> backbones, engine -> torch, mmengine."""
+"""Imports go one way: tools -> leaderboard, data_sets, mini, stages -> backbones, engine -> torch, mmengine."""
 
 import ast
 from pathlib import Path

@@ -1,0 +1,250 @@
+"""tools/data.py and what it checks: sound data pass, every fault is named with its file, and the web is asked once."""
+
+import hashlib
+import re
+import sys
+import tarfile
+
+import numpy as np
+import pytest
+import toy_ade20k
+import toy_voc
+from archive_server import serving
+from PIL import Image
+
+from data_sets import sources
+from data_sets.check import check
+from data_sets.download import Archive
+from data_sets.sources import DATA_SETS, DataSet, Part
+from data_sets.splits import Ade, Folder, Voc
+from engine.manifest import MANIFEST
+from tools import data
+
+FOLDERS = DataSet((Part((Folder("train", 20, 10),)), Part((Folder("val", 11, 10),))))
+SETS = (("VOC2007", "trainval"), ("VOC2007", "test"), ("VOC2012", "trainval"))
+VOC = DataSet((Part(tuple(Voc(*names, 4, toy_voc.CLASSES) for names in SETS)),))
+ADE = DataSet((Part((Ade("training", 4, 3), Ade("validation", 3, 3))),))
+
+
+@pytest.fixture
+def folders(photos, tmp_path):
+    for path in photos.rglob("*.jpg"):
+        copy = tmp_path / "folders" / path.relative_to(photos)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    return tmp_path / "folders"
+
+
+@pytest.fixture
+def voc(tmp_path):
+    return toy_voc.write_voc(tmp_path / "voc")
+
+
+@pytest.fixture
+def ade(tmp_path):
+    return toy_ade20k.make(tmp_path / "ade")
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-300])
+
+
+def write_mask(path, shape, value):
+    Image.fromarray(np.full(shape, value, np.uint8)).save(path)
+
+
+def test_sound_data_pass_and_are_summed_up(folders, voc, ade, capsys):
+    assert check(FOLDERS, folders) == check(VOC, voc) == check(ADE, ade) == []
+    lines = [line for line in capsys.readouterr().out.splitlines() if " images; " in line]
+    assert lines[0] == "train: 20 of 20 images; 10 classes, each 2 to 2 times (median 2); empty: none"
+    assert lines[1] == "val: 11 of 11 images; 10 classes, each 1 to 2 times (median 1); empty: none"
+    assert lines[2] == "VOC2007 trainval: 4 of 4 images; 1 classes, each 4 to 4 times (median 4); empty: bird"
+    assert lines[5] == "training: 4 of 4 images; 3 classes, each 4 to 4 times (median 4); empty: none"
+
+
+def test_what_is_wrong_with_class_folders_is_named(folders):
+    truncate(folders / "train/class3/03.jpg")
+    (folders / "train/class4/04.jpg").write_text("a page that says 404")
+    (folders / "train/class5/05.jpg").unlink()
+    for path in (folders / "val/class7").iterdir():
+        path.unlink()
+    (folders / "val/class7").rmdir()
+    found = check(FOLDERS, folders)
+    patterns = [
+        r"images in .*/train: 19, not 20",
+        r".*/train/class3/03\.jpg is a truncated JPEG.*",
+        r".*/train/class4/04\.jpg is no image.*",
+        r"classes in .*/val: 9, not 10",
+        r"images in .*/val: 10, not 11",
+        r".*/val lacks the class class7, which another split has",
+    ]
+    assert len(found) == len(patterns)
+    for line, pattern in zip(found, patterns, strict=True):
+        assert re.fullmatch(pattern, line)
+
+
+def test_what_is_wrong_with_voc_is_named(voc):
+    base = voc / "VOCdevkit/VOC2007"
+    objects = {
+        "trainval_0": [("cat", 0, (11, 11, 97, 50))],
+        "trainval_1": [("unicorn", 0, (1, 1, 9, 9))],
+        "test_0": [("cat", 0, (50, 11, 11, 50))],
+    }
+    for name, wrong in objects.items():
+        (base / "Annotations" / f"{name}.xml").write_text(toy_voc.xml(wrong))
+    (base / "Annotations/trainval_2.xml").write_text(toy_voc.xml([], width=64, height=96))
+    (base / "Annotations/trainval_3.xml").unlink()
+    truncate(base / "JPEGImages/test_1.jpg")
+    (voc / "VOCdevkit/VOC2012/ImageSets/Main/trainval.txt").unlink()
+    patterns = [
+        r".*Annotations/trainval_3\.xml does not exist, .*Main/trainval\.txt names it",
+        r".*trainval_0\.xml: the box \(11, 11, 97, 50\) is empty or leaves its image of 96 x 64 pixels",
+        r".*trainval_1\.xml: label 'unicorn' is none of the 2 classes",
+        r".*trainval_2\.xml is of 64 x 96 pixels, its JPEG is not",
+        r".*test_0\.xml: the box \(50, 11, 11, 50\) is empty or leaves its image.*",
+        r".*test_1\.jpg is a truncated JPEG.*",
+        r".*VOC2012/ImageSets/Main/trainval\.txt does not exist",
+    ]
+    found = check(VOC, voc)
+    assert len(found) == len(patterns)
+    for line, pattern in zip(found, patterns, strict=True):
+        assert re.fullmatch(pattern, line)
+
+
+def test_what_is_wrong_with_ade20k_is_named(ade):
+    base = ade / "ADEChallengeData2016"
+    write_mask(base / "annotations/training/0000.png", (48, 72), 4)
+    write_mask(base / "annotations/training/0001.png", (48, 72), 1)  # its image is 48 x 96
+    (base / "annotations/training/0002.png").unlink()
+    truncate(base / "images/training/0003.jpg")
+    (base / "images/validation/0002.jpg").unlink()
+    patterns = [
+        r".*images/training/0002\.jpg has no mask",
+        r".*training/0000\.png holds 4; known are 0 to 3",
+        r".*training/0001\.png is 48 x 72, its image 48 x 96.*",
+        r".*training/0003\.jpg is a truncated JPEG.*",
+        r"images in .*images/validation: 2, not 3",
+        r".*annotations/validation/0002\.png has no image",
+    ]
+    found = check(ADE, ade)
+    assert len(found) == len(patterns)
+    for line, pattern in zip(found, patterns, strict=True):
+        assert re.fullmatch(pattern, line)
+
+
+def run(monkeypatch, *words):
+    """The tool's exit code."""
+    monkeypatch.setattr(sys, "argv", ["tools/data.py", *map(str, words)])
+    return data.tool(data.main)
+
+
+def test_the_manifest_is_written_once_and_later_changes_are_told(ade, monkeypatch, capsys):
+    monkeypatch.setitem(DATA_SETS, "ade20k", ADE)
+    image = ade / "ADEChallengeData2016/images/training/0000.jpg"
+    whole = image.read_bytes()
+    image.write_bytes(whole[:-300])
+    assert run(monkeypatch, "check", "ade20k", "--root", ade) == 1
+    assert not (ade / MANIFEST).exists()
+    image.write_bytes(whole)
+    assert run(monkeypatch, "check", "ade20k", "--root", ade) == 0
+    manifest = (ade / MANIFEST).read_bytes()
+    assert hashlib.sha256(whole).hexdigest().encode() + b"  ADEChallengeData2016/images/training/0000.jpg\n" in manifest
+    assert hashlib.sha256(manifest).hexdigest() in capsys.readouterr().out
+
+    other = ade / "ADEChallengeData2016/images/training/0001.jpg"
+    image.write_bytes(other.read_bytes()[:2] + whole[2:-2] + b"\0" + whole[-2:])  # still sound
+    (ade / "notes.txt").write_text("new")
+    assert run(monkeypatch, "check", "ade20k", "--root", ade) == 1
+    out = capsys.readouterr().out
+    assert f"{image} changed since {MANIFEST} was written" in out and f"{ade / 'notes.txt'} is new since" in out
+    assert "2 problems" in out and (ade / MANIFEST).read_bytes() == manifest
+    image.unlink()
+    assert run(monkeypatch, "check", "ade20k", "--root", ade) == 1
+    assert f"{image} is gone since {MANIFEST} was written" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_not_there_is_a_wrong_command(tmp_path, monkeypatch, capsys):
+    assert run(monkeypatch, "check", "voc0712", "--root", tmp_path / "voc") == 2
+    assert "voc does not exist; tools/data.py prepare makes it" in capsys.readouterr().err
+
+
+@pytest.fixture
+def served(voc, tmp_path, monkeypatch):
+    """VOC as two archives on a server: VOC2007 and VOC2012."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serving() as server:
+        parts = []
+        for year in ("VOC2007", "VOC2012"):
+            path = tmp_path / f"{year}.tar"
+            with tarfile.open(path, "w") as archive:
+                archive.add(voc / "VOCdevkit" / year, f"VOCdevkit/{year}")
+            server.files[path.name] = path.read_bytes()
+            splits = tuple(split for split in VOC.splits if split.year == year)
+            checksum = "md5:" + hashlib.md5(path.read_bytes()).hexdigest()
+            parts.append(Part(splits, (Archive(path.name, checksum, server.address),)))
+        monkeypatch.setitem(DATA_SETS, "voc0712", DataSet(tuple(parts), "the terms"))
+        yield server
+
+
+def test_data_are_fetched_unpacked_and_checked_and_nothing_twice(served, tmp_path, monkeypatch, capsys):
+    root = tmp_path / "new" / "voc0712"
+    assert run(monkeypatch, "prepare", "voc0712", "--root", root) == 0
+    assert "the terms" in capsys.readouterr().out and len(served.ranges) == 2
+    assert run(monkeypatch, "check", "voc0712", "--root", root) == 0
+    listed = (root / MANIFEST).read_text()
+    assert "archives" not in listed and len(listed.splitlines()) == 3 * (4 + 4 + 1)
+    for archive in (tmp_path / "new" / "archives").iterdir():
+        archive.unlink()
+    assert run(monkeypatch, "prepare", "voc0712", "--root", root) == 0  # needs none of them
+    out = capsys.readouterr().out
+    assert "the terms" not in out and f"{root}: VOC2012 trainval complete" in out and len(served.ranges) == 2
+    (root / "VOCdevkit/VOC2012/JPEGImages/trainval_1.jpg").unlink()
+    assert run(monkeypatch, "prepare", "voc0712", "--root", root) == 0
+    assert len(served.ranges) == 3 and "VOC2012.tar: 1 files unpacked" in capsys.readouterr().out
+
+
+def test_an_archive_that_lacks_files_does_not_pass_for_whole(served, tmp_path, monkeypatch, capsys):
+    """A tar cut between two files reads like a whole one; here its checksum is that of the cut one."""
+    with tarfile.open(tmp_path / "short.tar", "w") as archive:
+        archive.add(tmp_path / "voc/VOCdevkit/VOC2012/ImageSets", "VOCdevkit/VOC2012/ImageSets")
+    content = (tmp_path / "short.tar").read_bytes()
+    served.files["short.tar"] = content
+    archive = Archive("short.tar", "md5:" + hashlib.md5(content).hexdigest(), served.address)
+    monkeypatch.setitem(DATA_SETS, "voc0712", DataSet((Part(VOC.splits[2:], (archive,)),)))
+    assert run(monkeypatch, "prepare", "voc0712", "--root", tmp_path / "new/voc0712") == 2
+    err = capsys.readouterr().err
+    assert re.search(r"short\.tar is unpacked, but .*trainval_0\.xml does not exist, .* \(and 7 more\)", err)
+
+
+def test_imagenets_way_by_hand_is_spelled_out(tmp_path, monkeypatch, capsys):
+    assert run(monkeypatch, "prepare", "imagenet1k", "--root", tmp_path / "in", "--archives", tmp_path / "here") == 2
+    out, err = capsys.readouterr()
+    assert "https://image-net.org/" in out and "ILSVRC2012_devkit_t12.tar.gz" in out and str(tmp_path / "here") in out
+    assert err.startswith(f"error: {tmp_path / 'here' / 'ILSVRC2012_img_train.tar'} does not exist")
+
+
+def test_two_processes_do_not_prepare_the_same_data(served, tmp_path, monkeypatch, capsys):
+    from engine.files import alone
+
+    with alone(tmp_path / "voc0712"):
+        assert run(monkeypatch, "prepare", "voc0712", "--root", tmp_path / "voc0712") == 2
+    assert "another process writes" in capsys.readouterr().err and not served.ranges
+
+
+def test_checksums_addresses_and_classes_are_torchvisions():
+    from torchvision.datasets import Places365, imagenet, voc
+    from torchvision.models._meta import _VOC_CATEGORIES
+
+    ours = {a.name: a for one in DATA_SETS.values() for part in one.parts for a in part.archives}
+    for name, md5 in imagenet.ARCHIVE_META.values():
+        assert ours.pop(name) == Archive(name, f"md5:{md5}")
+    for year in ("2007", "2007-test", "2012"):
+        about = voc.DATASET_YEAR_DICT[year]
+        found = ours.pop(about["filename"])
+        assert (found.checksum, found.url) == (f"md5:{about['md5']}", about["url"])
+    places = [Places365._DEVKIT_META["standard"], *(Places365._IMAGES_META[s, True] for s in ("train-standard", "val"))]
+    for name, md5 in places:
+        found = ours.pop(name)
+        assert (found.checksum, found.url) == (f"md5:{md5}", Places365._BASE_URL + name)
+    assert list(ours) == ["ADEChallengeData2016.zip"]
+    assert list(sources.VOC_CLASSES) == _VOC_CATEGORIES[1:]

@@ -1,0 +1,193 @@
+"""Unpacking: every file at its place, or an error that names what is wrong; nothing outside, and no half file."""
+
+import io
+import os
+import resource
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+import scipy.io
+
+from data_sets.placing import imagenet_train, imagenet_val, places_train, places_val
+from data_sets.unpack import unpack
+
+FILES = {"top/a.txt": b"a" * 20_000, "top/deep/b.txt": b"b", "top/empty.txt": b""}
+
+
+def tar(path, files, links=()):
+    """A tar, with its folders as members of their own; a link is (name, type, target)."""
+    members = [(folder, tarfile.DIRTYPE, "", b"") for folder in sorted({n.split("/")[0] for n in files if "/" in n})]
+    members += [(name, tarfile.REGTYPE, "", content) for name, content in files.items()]
+    members += [(*link, b"") for link in links]
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
+        for name, kind, target, content in members:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.size = kind, target, len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def zipped(path, files):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("top/", b"")
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def pack(path, files):
+    return zipped(path, files) if path.suffix == ".zip" else tar(path, files)
+
+
+def tree(root):
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def same(name):
+    return name
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.zip"])
+def test_every_file_goes_where_it_belongs_and_nothing_is_written_twice(tmp_path, name):
+    archive = pack(tmp_path / name, FILES)
+    place = lambda path: path.replace("top/", "data/")  # noqa: E731
+    assert unpack(archive, tmp_path / "root", place) == 3
+    assert tree(tmp_path / "root") == {path.replace("top/", "data/"): content for path, content in FILES.items()}
+    (tmp_path / "root/data/deep/b.txt").unlink()
+    assert unpack(archive, tmp_path / "root", place) == 1
+    assert unpack(archive, tmp_path / "root", place) == 0
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.zip"])
+@pytest.mark.parametrize("evil", ["../evil", "top/../../evil", "{outside}/evil"])
+def test_a_path_that_leaves_the_folder_is_refused(tmp_path, name, evil):
+    evil = evil.format(outside=tmp_path)
+    archive = pack(tmp_path / name, {evil: b"evil"})
+    with pytest.raises(ValueError, match=rf"{name} holds '.*evil', which would lie outside its folder"):
+        unpack(archive, tmp_path / "root", same)
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_are_refused(tmp_path, kind):
+    """A link to a folder, then a file through it, is how a tar gets out without any '..' in its paths."""
+    archive = tar(tmp_path / "a.tar", {}, links=[("top/way_out", kind, str(tmp_path))])
+    with pytest.raises(ValueError, match=r"a\.tar holds 'top/way_out', which is a link or a device"):
+        unpack(archive, tmp_path / "root", same)
+    assert not (tmp_path / "root").exists()
+
+
+def test_links_in_a_zip_are_refused(tmp_path):
+    info = zipfile.ZipInfo("top/way_out")
+    info.create_system, info.external_attr = 3, 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(info, str(tmp_path))
+    with pytest.raises(ValueError, match=r"a\.zip holds 'top/way_out', which is a link"):
+        unpack(tmp_path / "a.zip", tmp_path / "root", same)
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.zip"])
+@pytest.mark.parametrize("keep", [0, 5, 0.5])
+def test_a_truncated_archive_is_named_and_leaves_no_half_file(tmp_path, name, keep):
+    content = pack(tmp_path / name, FILES).read_bytes()
+    (tmp_path / name).write_bytes(content[: int(keep * len(content)) if keep < 1 else keep])
+    with pytest.raises(ValueError, match=rf"{name} is cut short or damaged \(.+\); move it away and prepare again"):
+        unpack(tmp_path / name, tmp_path / "root", same)
+    assert not (tmp_path / "root").exists() or not tree(tmp_path / "root")
+
+
+def test_a_flipped_bit_in_a_zip_is_found(tmp_path):
+    content = bytearray(zipped(tmp_path / "a.zip", FILES).read_bytes())
+    content[content.index(b"aaaa") + 2] ^= 1
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.zip is cut short or damaged \(Bad CRC-32 .*\)"):
+        unpack(tmp_path / "a.zip", tmp_path / "root", same)
+    assert not tree(tmp_path / "root")
+
+
+def test_a_full_disk_leaves_no_half_file_and_unpacking_goes_on_from_there(tmp_path):
+    archive = tar(tmp_path / "a.tar", {"top/b.txt": b"b"} | FILES)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # the kernel refuses the 10,001st byte of a file
+    try:
+        with pytest.raises(OSError, match=r"top/a\.txt could not be written: File too large"):
+            unpack(archive, tmp_path / "root", same)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert tree(tmp_path / "root") == {"top/b.txt": b"b"}
+    assert unpack(archive, tmp_path / "root", same) == 3
+
+
+def devkit(path):
+    """Two classes and their parent, with the fields and types of ImageNet's meta.mat."""
+    fields = ["ILSVRC2012_ID", "WNID", "words", "gloss", "num_children", "children", "wordnet_height", "num_images"]
+    synsets = np.array(
+        [
+            (1, "n02119789", "kit fox, Vulpes macrotis", "a fox", 0, [], 0, 1300),
+            (2, "n01440764", "tench, Tinca tinca", "a fish", 0, [], 0, 1300),
+            (3, "n00001740", "entity", "anything", 2, [1, 2], 1, 0),
+        ],
+        dtype=[(field, object) for field in fields],
+    )
+    mat = io.BytesIO()
+    scipy.io.savemat(mat, {"synsets": synsets})
+    truth = b"2\n1\n2\n"
+    names = ("meta.mat", "ILSVRC2012_validation_ground_truth.txt")
+    return tar(
+        path, {f"ILSVRC2012_devkit_t12/data/{n}": c for n, c in zip(names, (mat.getvalue(), truth), strict=True)}
+    )
+
+
+def test_imagenet_lies_as_torchvision_unpacks_it(tmp_path, monkeypatch):
+    from torchvision.datasets import imagenet
+
+    names = dict(train="ILSVRC2012_img_train.tar", val="ILSVRC2012_img_val.tar", devkit="ILSVRC2012_devkit_t12.tar.gz")
+    paths = {key: tmp_path / name for key, name in names.items()}
+    inner = {}
+    for wnid in ("n01440764", "n02119789"):
+        one = tar(tmp_path / "one.tar", {f"{wnid}_{i}.JPEG": b"%d" % i for i in (3, 7)})
+        inner[f"{wnid}.tar"] = one.read_bytes()
+    tar(paths["train"], inner)
+    tar(paths["val"], {f"ILSVRC2012_val_{i:08d}.JPEG": b"v%d" % i for i in (1, 2, 3)})
+    devkit(paths["devkit"])
+    assert unpack(paths["train"], tmp_path / "ours", imagenet_train([paths["train"]])) == 4
+    assert unpack(paths["val"], tmp_path / "ours", imagenet_val([paths["val"], paths["devkit"]])) == 3
+
+    monkeypatch.setattr(imagenet, "_verify_archive", lambda *about: None)
+    imagenet.parse_devkit_archive(tmp_path)
+    imagenet.parse_train_archive(tmp_path)
+    imagenet.parse_val_archive(tmp_path)
+    for split in ("train", "val"):
+        assert tree(tmp_path / "ours" / split) == tree(tmp_path / split)
+
+
+def test_places_has_torchvisions_labels(tmp_path, monkeypatch):
+    from torchvision.datasets import Places365
+
+    categories = b"/a/airfield 0\n/b/bakery/shop 1\n/b/bakery_kitchen 2\n"
+    lists = {
+        "categories_places365.txt": categories,
+        "places365_train_standard.txt": b"/a/airfield/00000001.jpg 0\n/b/bakery/shop/00000001.jpg 1\n",
+        "places365_val.txt": b"Places365_val_00000001.jpg 1\nPlaces365_val_00000002.jpg 2\n",
+    }
+    filelist = tar(tmp_path / "filelist.tar", lists)
+    train = tar(
+        tmp_path / "train.tar", {f"data_256{n}": n.encode() for n in ("/a/airfield/1.jpg", "/b/bakery/shop/1.jpg")}
+    )
+    images = {f"val_256/Places365_val_0000000{i}.jpg": b"%d" % i for i in (1, 2)}
+    unpack(train, tmp_path / "ours", places_train([train]))
+    val = tar(tmp_path / "val.tar", images)
+    unpack(val, tmp_path / "ours", places_val([val, filelist]))
+
+    for name, content in lists.items():
+        (tmp_path / name).write_bytes(content)
+    monkeypatch.setattr(Places365, "_check_integrity", lambda *about: True)
+    theirs = Places365(tmp_path, "val", small=True)
+    folders = sorted(["airfield", "bakery-shop", "bakery_kitchen"])  # the readers' order
+    expected = {f"val/{folders[label]}/{os.path.basename(path)}" for path, label in theirs.imgs}
+    found = tree(tmp_path / "ours")
+    assert {path for path in found if path.startswith("val/")} == expected
+    assert found["train/airfield/1.jpg"] == b"/a/airfield/1.jpg"
+    assert found["train/bakery-shop/1.jpg"] == b"/b/bakery/shop/1.jpg"
