@@ -76,8 +76,10 @@ def read_card(path: str | Path) -> Card:
     return Card(**data, folder=path.parent)
 
 
-def write_card(folder: Path, backbone: Backbone, config: dict, metrics: dict[str, float], **about: object) -> Card:
-    """Write both files, the card last; `about` is name, tier, seed, mean, std and licences."""
+def write_card(
+    folder: Path, backbone: Backbone, config: dict, metrics: dict[str, float], px: int = 64, **about: object
+) -> Card:
+    """Write both files, the card last; `about` is name, tier, seed, mean, std and licences, `px` a size it takes."""
     write_tensors(folder / WEIGHTS, backbone.state_dict())
     exported = MODELS.build(config | {"weights": str(folder / WEIGHTS)})
     code, dirty = commit()
@@ -87,7 +89,7 @@ def write_card(folder: Path, backbone: Backbone, config: dict, metrics: dict[str
         strides=list(backbone.strides),
         sha256=file_sha256(folder / WEIGHTS),
         metrics=metrics,
-        feature_error=feature_error(backbone, exported),
+        feature_error=feature_error(backbone, exported, px),
         commit=code + ("+dirty" if dirty else ""),
         versions=versions(),
         folder=folder,

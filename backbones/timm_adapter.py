@@ -63,12 +63,26 @@ def stages_of(net: Any) -> dict[str, int]:
     return stages
 
 
+def first_maps(model: str, options: dict) -> dict[str, int]:
+    """Parameter -> stage: the first map that it acts on, as automatic differentiation tells. For any network."""
+    with torch.device("meta"):
+        net = create(model, **options)
+        px = options.get("img_size", net.pretrained_cfg["input_size"][-1])
+        maps = net.eval()(torch.zeros(1, 3, px, px))
+    trained = {name: parameter for name, parameter in net.named_parameters() if parameter.requires_grad}
+    stages = dict.fromkeys((name for name, _ in net.named_parameters()), len(maps))
+    for stage, each in reversed(list(enumerate(maps, 1))):
+        gradients = torch.autograd.grad(each.sum(), list(trained.values()), allow_unused=True, retain_graph=True)
+        stages |= {name: stage for name, gradient in zip(trained, gradients, strict=True) if gradient is not None}
+    return stages
+
+
 @MODELS.register_module()
 class Timm(Backbone):
     """timm's `model`, built with timm's own `options`, as in `options=dict(act_layer="relu")`.
 
     (N, 3, H, W) -> a tuple of maps, one per built stage; `stages` as in our ResNet. Raises ValueError for a name that
-    timm does not have, or for what this architecture cannot do: stages of its own, output strides, zero gamma.
+    timm does not have, or for what this architecture cannot do: stages built alone, output strides, zero gamma.
     """
 
     def __init__(
@@ -85,8 +99,11 @@ class Timm(Backbone):
     ) -> None:
         super().__init__(frozen_stages, norm_eval)
         self.name = f"timm/{model}"
-        self.net = self.dilated(model, dict(options or {}), output_stride)
+        options = dict(options or {})
+        options["out_indices"] = taps(model, options)
+        self.net = self.dilated(model, options, output_stride)
         self.layers = stages_of(self.net)
+        self.acts_on = first_maps(model, options) if frozen_stages > 0 and not self.layers else {}
         info = self.net.feature_info
         self.cut(tuple(stages or range(1, 1 + len(info.out_indices))), info.reduction())
         self.channels = tuple(info.channels()[stage - 1] for stage in self.stages)
@@ -98,7 +115,6 @@ class Timm(Backbone):
 
     def dilated(self, model: str, options: dict, output_stride: int) -> Any:
         """The network whose last maps are kept at `output_stride`, by dilation."""
-        options = options | dict(out_indices=taps(model, options))
         if output_stride == 32:
             return create(model, **options)
         try:
@@ -115,8 +131,8 @@ class Timm(Backbone):
         if stages != built or not set(stages) <= set(known):
             have = f"{len(strides)} with strides {', '.join(map(str, strides))}"
             raise ValueError(f"{self.name}: stages={stages} do not exist; it has {have}")
-        if not self.layers and (self.frozen_stages >= 0 or len(stages) < len(strides)):
-            raise ValueError(f"{self.name} is no plain sequence of layers: no stage of it can be frozen or built alone")
+        if not self.layers and (self.frozen_stages == 0 or len(stages) < len(strides)):
+            raise ValueError(f"{self.name} is no plain sequence of layers: neither stem nor stage can be had alone")
         self.stages = stages
         for layer in self.layers:
             if not self.has(layer):
@@ -148,7 +164,11 @@ class Timm(Backbone):
         return tuple(maps)
 
     def stage_of(self, name: str) -> int:
-        return self.layers[name.split(".")[1]]
+        layer, _, rest = name.removeprefix("net.").partition(".")
+        if self.layers:
+            return self.layers[layer]
+        own = f"{layer}.{rest}"
+        return self.acts_on.get(own) or self.acts_on[f"{own}.weight"]  # a parameter's or a batch norm's
 
     def builds(self, name: str) -> bool:
         layer = name.removeprefix("net.").split(".")[0]

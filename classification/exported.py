@@ -11,9 +11,10 @@ from engine.files import write_tensors
 from .classifier import ImageClassifier
 
 HEAD = "head.safetensors"
-# Ours is Apache-2.0; the weights inherit what their data asks, and ImageNet's images are for research use only.
+# Ours is Apache-2.0; the weights inherit what their data asks: ImageNet's and Places' are for research use only.
 LICENCES = {
     "imagenet1k": "research only (ImageNet terms of access)",
+    "places365": "research only (Places365 terms of use)",
     "mini": "synthetic, see mini/LICENSES.md",
 }
 
@@ -37,7 +38,8 @@ def export(model: ImageClassifier, cfg: Config, folder: Path, metrics: dict[str,
     data = LICENCES.get(cfg.data.name, "unknown")
     about |= {"mean": list(scaler.mean), "std": list(scaler.std)}
     about["licences"] = {"code": "Apache-2.0", "weights": data, "data": data}
-    return write_card(folder, model.backbone, config, metrics, **about)
+    px = cfg.val_dataloader.dataset.crop.size_px  # some networks take no other
+    return write_card(folder, model.backbone, config, metrics, px, **about)
 
 
 def read_classifier(card_path: str | Path) -> ImageClassifier:

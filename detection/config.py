@@ -11,16 +11,19 @@ from typing import Any
 from mmengine.config import Config
 
 from backbones.card import Card
+from backbones.registry import check
 from engine.protocol import read_protocol
 
 PROTOCOLS = ("faster_rcnn_voc", "faster_rcnn_fpn_voc")
+STRIDES = [4, 8, 16, 32]  # of the maps that both are written for
 LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
 
 
 def load(card: Card | None, protocol: str = "faster_rcnn_voc", data_root: str | Path = "data/voc0712") -> Config:
     """The protocol with the card's backbone in its slots; without a card it stays as written.
 
-    Raises ValueError for a protocol that does not exist, or a card whose images were normalised in another way.
+    Raises ValueError for a protocol that does not exist, a card whose images were normalised in another way, or a
+    backbone that this detector cannot stand on.
     """
     cfg = read_protocol(Path(__file__).parent, protocol, PROTOCOLS)
     if card:
@@ -39,12 +42,24 @@ def fill(model: Any, card: Card) -> None:
             slot = dict(part.backbone)
             slot.pop("type")
             part.backbone = card.slot(**slot)
+            check_slot(part.backbone, card)
     if "in_channels" in model.neck:  # FPN
         model.neck.in_channels = list(card.channels)
     else:
         trunk, head = card.channels[2:4]
         model.rpn_head.in_channels = model.roi_head.bbox_roi_extractor.out_channels = trunk
         model.roi_head.bbox_head.in_channels = head
+
+
+def check_slot(slot: dict, card: Card) -> None:
+    """Raise ValueError for a backbone that cannot be built as the protocol asks, or whose maps are of other sizes."""
+    if card.strides != STRIDES:
+        raise ValueError(f"{card.name} has maps of strides {card.strides}, the detectors want {STRIDES}")
+    try:
+        check(slot)
+    except ValueError as error:
+        hint = "; use --protocol faster_rcnn_fpn_voc" if len(slot["stages"]) < len(STRIDES) else ""
+        raise ValueError(f"{error}{hint}") from error
 
 
 def parts(node: Any) -> Iterator[Any]:

@@ -3,9 +3,11 @@
 On the CPU autocast keeps a bf16 softmax in bf16, where scores above 0.5 are 1/256 apart, and so tie in the ranking.
 """
 
+from typing import Any
+
 from mmdet.models.dense_heads import RPNHead
 from mmdet.models.roi_heads.bbox_heads import BBoxHead, Shared2FCBBoxHead
-from torch import Tensor
+from torch import Tensor, nn
 
 from .registry import MODELS
 
@@ -29,7 +31,11 @@ class FloatBoxes:
 
 @MODELS.register_module()
 class FloatBBoxHead(FloatBoxes, BBoxHead):
-    """Pool, then one fully-connected layer for classes and one for boxes."""
+    """Global average pooling, then one fully-connected layer for classes and one for boxes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.avg_pool = nn.AdaptiveAvgPool2d(1)  # mmdet's asks for 7x7; Inception-V3, which does not pad, leaves 6x6
 
 
 @MODELS.register_module()

@@ -9,6 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from backbones.card import Card
+from backbones.registry import check
 from engine.protocol import read_protocol
 
 PROTOCOLS = ("fcn_ade20k", "fcn_ade20k_msflip")
@@ -17,13 +18,15 @@ PROTOCOLS = ("fcn_ade20k", "fcn_ade20k_msflip")
 def load(card: Card | None, protocol: str = "fcn_ade20k", data_root: str | Path = "data/ade20k") -> Config:
     """The protocol with the card's backbone in its slot; without a card, it stays as written.
 
-    Raises ValueError for a protocol that does not exist, or a card whose images were normalised in another way.
+    Raises ValueError for a protocol that does not exist, a card whose images were normalised in another way, or a
+    backbone that cannot be dilated.
     """
     cfg = read_protocol(Path(__file__).parent, protocol, PROTOCOLS)
     if card:
         card.check_normalisation(cfg.model.data_preprocessor)
         options = {key: value for key, value in cfg.model.backbone.items() if key != "type"}
         cfg.model.backbone = card.slot(**options)
+        check(cfg.model.backbone)
     for dataset in datasets(cfg):
         dataset.data_root = str(data_root)
     return cfg
