@@ -1,6 +1,7 @@
 """The card that carries a trained backbone to another task: backbone.safetensors and, beside it, card.json.
 
-Also the map between our parameters' names and timm's (and torchvision's) ResNets, in both directions.
+Also the map between our parameters' names and timm's (and torchvision's): for ResNets in both directions, for the
+networks of `timm_adapter` from timm's to ours.
 """
 
 import json
@@ -155,10 +156,23 @@ def to_timm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def from_timm(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
     """timm's state dict under our `names`. Raises ValueError that names what is missing or left over."""
     names = list(names)
-    theirs = {timm_name(name, has_deep_stem(names)): name for name in names}
+    adapted = [name for name in names if name.startswith(("net.", "backbone.net."))]
+    theirs = adapted_names(state, names) if adapted else {timm_name(name, has_deep_stem(names)): name for name in names}
     # older weights, such as torchvision's first ones, lack the counters that nothing here reads
     state = {name: torch.tensor(0) for name in theirs if name.endswith("num_batches_tracked")} | dict(state)
     misfits = sorted(theirs.keys() ^ state.keys())
     if misfits:
         raise ValueError(f"these weights are of another architecture, see {', '.join(misfits[:4])}")
     return {name: state[their] for their, name in theirs.items()}
+
+
+def adapted_names(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, str]:
+    """timm's name -> ours, for a network of `timm_adapter`: in some of ours the first dot became an underscore."""
+    spelt = {their.replace(".", "_", 1): their for their in state} | {their: their for their in state}
+    own = {name.removeprefix("backbone.").removeprefix("net."): name for name in names}
+    found = {spelt.get(short, short): name for short, name in own.items()}
+    for head in ("head.weight", "head.bias"):  # theirs is fc, classifier or head.fc: the one layer that no map needs
+        left = [their for their in state if their not in found and their.endswith(head.removeprefix("head"))]
+        if head in found and len(left) == 1:
+            found[left[0]] = found.pop(head)
+    return found

@@ -105,7 +105,7 @@ class Timm(Backbone):
         self.layers = stages_of(self.net)
         self.acts_on = first_maps(model, options) if frozen_stages > 0 and not self.layers else {}
         info = self.net.feature_info
-        self.cut(tuple(stages or range(1, 1 + len(info.out_indices))), info.reduction())
+        self.cut(tuple(range(1, 1 + len(info.out_indices)) if stages is None else stages), info.reduction())
         self.channels = tuple(info.channels()[stage - 1] for stage in self.stages)
         self.strides = tuple(info.reduction()[stage - 1] for stage in self.stages)
         self.reset(zero_gamma)
@@ -127,8 +127,8 @@ class Timm(Backbone):
 
     def cut(self, stages: tuple[int, ...], strides: list[int]) -> None:
         """Leave out the layers of all other stages."""
-        built, known = tuple(range(stages[0], stages[-1] + 1)), range(1, 1 + len(strides))
-        if stages != built or not set(stages) <= set(known):
+        known = range(1, 1 + len(strides))
+        if not stages or stages != tuple(stage for stage in known if stages[0] <= stage <= stages[-1]):
             have = f"{len(strides)} with strides {', '.join(map(str, strides))}"
             raise ValueError(f"{self.name}: stages={stages} do not exist; it has {have}")
         if not self.layers and (self.frozen_stages == 0 or len(stages) < len(strides)):
@@ -158,17 +158,17 @@ class Timm(Backbone):
             block.zero_init_last()
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        maps = self.net(x)
-        if getattr(self.net, "output_fmt", "NCHW") == "NHWC":
-            maps = [each.permute(0, 3, 1, 2) for each in maps]
-        return tuple(maps)
+        if getattr(self.net, "output_fmt", "NCHW") == "NCHW":
+            return tuple(self.net(x))
+        # NHWC within
+        maps = self.net(x if 1 in self.stages else x.permute(0, 2, 3, 1))
+        return tuple(each.permute(0, 3, 1, 2) for each in maps)
 
     def stage_of(self, name: str) -> int:
-        layer, _, rest = name.removeprefix("net.").partition(".")
+        name = name.removeprefix("net.")
         if self.layers:
-            return self.layers[layer]
-        own = f"{layer}.{rest}"
-        return self.acts_on.get(own) or self.acts_on[f"{own}.weight"]  # a parameter's or a batch norm's
+            return self.layers[name.split(".")[0]]
+        return self.acts_on.get(name) or self.acts_on[f"{name}.weight"]  # a parameter's, or a batch norm's
 
     def builds(self, name: str) -> bool:
         layer = name.removeprefix("net.").split(".")[0]
