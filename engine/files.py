@@ -49,5 +49,5 @@ def alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"another process writes {folder}; wait for it, or give another --work-dir") from None
+            raise ValueError(f"another process writes {folder}; wait for it") from None
         yield

@@ -83,8 +83,11 @@ class Run:
     @property
     def root(self) -> Path:
         """The data's folder."""
-        base = Path("data") if self.tier == "paper" else MINI
-        return self.data_root or base / DATA[self.stage]
+        if self.data_root or self.tier != "paper":
+            return self.data_root or MINI / DATA[self.stage]
+        if self.stage == "classification":  # a recipe may be of other data than ImageNet
+            return Path(classification.config.load(self.recipe, split_sets(self.sets)[0]).data.root)
+        return Path("data", DATA[self.stage])
 
     def words(self) -> list[str]:
         """This run as words for the command line of tools/train.py."""
@@ -103,6 +106,10 @@ class Run:
         # it learns from the same data
         sets = {key: value for key, value in self.sets.items() if key.startswith("data.") or key == "model.num_classes"}
         return replace(self, recipe=slot.recipe, seed=TEACHER_SEED, sets=sets) if slot else None
+
+    def upstream(self) -> "Run":
+        """Downstream: the classification run that trains the backbone."""
+        return replace(self, stage=STAGES[0], seed=self.upstream_seed, sets={}, protocol=None, backbone_seed=None)
 
     def config(self) -> Config:
         """The resolved Config, without what only the machine decides. Raises ValueError or FileNotFoundError."""

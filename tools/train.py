@@ -94,7 +94,7 @@ def complete(run: Run, cfg: Config, batch: Batch) -> Config:
     if batch.devices > 1:
         cfg.launcher = "pytorch"
         cfg.custom_hooks.append(dict(type="SyncBuffersHook"))  # one model is scored, not one a process
-        cfg.model_wrapper_cfg = dict(type="MMDistributedDataParallel", broadcast_buffers=False)
+        cfg.model_wrapper_cfg = dict(type="engine.ChannelsLastParallel", broadcast_buffers=False)
         if not torch.cuda.is_available():
             cfg.model_wrapper_cfg.device_ids = None
             cfg.sync_bn = None  # torch's works on CUDA only; here each process has batch norms of its own
@@ -105,6 +105,11 @@ def make_runner(run: Run, cfg: Config, batch: Batch, load_from: str | None = Non
     """The Runner of one stage, at its start or, given a checkpoint of its own, where that was written."""
     complete_cfg = complete(run, cfg, batch)
     complete_cfg.load_from, complete_cfg.resume = load_from, load_from is not None
+    return runner_of(complete_cfg)
+
+
+def runner_of(complete_cfg: Config) -> Runner:
+    """The one place that makes it."""
     runner = Runner.from_cfg(complete_cfg)
     unwrapped(runner).to(memory_format=torch.channels_last)
     return runner
@@ -179,7 +184,16 @@ def main() -> None:
     add_run_options(parser)
     parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
     parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on where it stopped")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="the plan, and two steps on made-up data; no data needed"
+    )
+    parser.add_argument("--devices", type=int, default=1, help="that a dry run plans for (a run's are torchrun's)")
     args = parser.parse_args()
+    if args.dry_run:
+        from tools.dry_run import dry_run  # which needs this file
+
+        print(dry_run(run_of(args), args.devices, args.accumulate))
+        return
     result = train(run_of(args), args.accumulate, args.resume)
     if result:
         print("  ".join(f"{name} {value:.2f} %" for name, value in result.metrics.items()))

@@ -1,0 +1,79 @@
+"""Every row of every table is built and takes two steps, as it would on the paper's data, by the paper's schedule."""
+
+import re
+from math import cos, pi
+
+import pytest
+
+from classification.config import load, names
+from tools.dry_run import dry_run
+from tools.run import Run
+
+TABLES_8_AND_9 = [
+    "resnet50b_standard", "resnet50d_efficient", "resnet50d_cosine", "resnet50d_smooth", "resnet50d_distill",
+    "resnet50d_mixup", "resnet50d_best",
+]  # fmt: skip
+
+
+def rate(cfg, step, epoch_steps):
+    """The learning rate of a step, from 0, by the paper's formulas (sec. 2.1, 3.1 and eq. 1)."""
+    lr, schedule = cfg.optim_wrapper.optimizer.lr, cfg.schedule
+    warmup = schedule.warmup_epochs * epoch_steps
+    if step < warmup:
+        return lr * (step + 1) / warmup
+    if schedule.decay == "cosine":
+        return lr * (1 + cos(pi * (step - warmup) / (cfg.max_epochs * epoch_steps - warmup))) / 2
+    return lr / 10 ** sum(step >= epoch * epoch_steps for epoch in schedule.milestones)
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_recipe_trains_at_the_papers_size_by_the_papers_schedule(name):
+    cfg, plan = load(name), dry_run(Run("classification", name, "paper"), devices=8, accumulation=1)
+    if cfg.max_epochs == 0:
+        assert "nothing is trained" in plan
+        return
+    epoch_steps = cfg.data.num_train // 8 // (cfg.global_batch // 8)
+    steps = cfg.max_epochs * epoch_steps
+    assert f": global batch {cfg.global_batch} = {cfg.global_batch // 8} a device x 8 x 1 accumulated" in plan
+    assert f"{cfg.max_epochs} epochs of {cfg.data.num_train:,} images: {steps:,} steps" in plan
+    course = [float(word) for word in re.search(r"the last step: (.*)", plan)[1].split(", ")]
+    assert course == pytest.approx([rate(cfg, step, epoch_steps) for step in (0, steps // 2, steps - 1)], rel=0.01)
+    decaying, rest = (
+        float(word) for word in re.search(r"parameters: (\S+) M with weight decay, (\S+) M", plan).groups()
+    )
+    assert (rest > 0) == (cfg.optim_wrapper.paramwise_cfg is not None) and decaying > 1
+
+
+@pytest.mark.parametrize("name", TABLES_8_AND_9)
+def test_a_backbone_of_table_8_trains_in_the_detector(name):
+    plan = dry_run(Run("detection", name, "paper"), devices=4, accumulation=1)
+    assert "global batch 4 = 1 a device x 4 x 1 accumulated" in plan
+    assert "20 epochs of 16,551 images: 82,760 steps" in plan  # VOC07+12 trainval: 5,011 + 11,540
+    assert "the last step: 0.000333, 0.001, 0.0001" in plan  # warm-up from a third; divided by 10 at epoch 14
+
+
+@pytest.mark.parametrize("name", TABLES_8_AND_9)
+def test_a_backbone_of_table_9_trains_in_the_segmenter(name):
+    plan = dry_run(Run("segmentation", name, "paper"), devices=4, accumulation=1)
+    assert "global batch 16 = 4 a device x 4 x 1 accumulated" in plan
+    assert "120 epochs of 20,210 images: 151,560 steps" in plan
+    assert f"the last step: 0.01, {0.01 * 0.5**0.9:.3g}, " in plan  # poly
+
+
+@pytest.mark.parametrize("stage", ["classification", "detection", "segmentation"])
+def test_the_embedded_tier_has_its_plan_too(stage):
+    plan = dry_run(Run(stage, "resnet50d_best"), devices=1, accumulation=2)
+    assert "x 1 x 2 accumulated" in plan and "parameters: " in plan and "memory: about" in plan
+
+
+def test_nothing_is_left_behind(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dry_run(Run("classification", "resnet50_baseline"), devices=1, accumulation=1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_run_refuses_a_dry_run_refuses():
+    with pytest.raises(ValueError, match="a global batch of 256 does not divide over 3 devices"):
+        dry_run(Run("classification", "resnet50_baseline", "paper"), devices=3, accumulation=1)
+    with pytest.raises(ValueError, match="recipe 'resnet50d_bst' does not exist; did you mean 'resnet50d_best'"):
+        dry_run(Run("detection", "resnet50d_bst", "paper"), devices=4, accumulation=1)
