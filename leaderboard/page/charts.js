@@ -1,0 +1,158 @@
+"use strict";
+// The charts of a board. Colours are CSS variables, so that they follow the theme.
+
+const MOST_INTERVALS = 40;
+const FEW_LABELS = 8;
+const NARROW_PX = 560;
+const COLOURS = {
+  classification: "var(--classification)",
+  detection: "var(--detection)",
+  segmentation: "var(--segmentation)",
+};
+const FONT = { fontFamily: "inherit", fontSize: "12px", background: "none" };
+
+function points(table, recipes, metric) {
+  const kept = new Set(recipes);
+  const rows = table.rows.filter((row) => kept.has(row.recipe) && metric in row.cells);
+  return rows.map((row) => ({ recipe: row.recipe, hours: row.device_hours, ...row.cells[metric] }));
+}
+
+const percent = (value) => value.toFixed(2);
+const range = ({ low, high }) => (low === null ? "" : ` (${percent(low)} to ${percent(high)})`);
+
+function intervalChart(board, width) {
+  const table = tableOf(board);
+  const name = board.querySelector(".intervals input:checked").value;
+  const metric = table.metrics.find((each) => each.name === name);
+  const sign = metric.better === "higher" ? -1 : 1;
+  const all = points(table, recipesOf(shownRows(board)), name).sort((a, b) => sign * (a.mean - b.mean));
+  const data = all.slice(0, MOST_INTERVALS);
+  const colour = COLOURS[metric.stage];
+  const narrow = width < NARROW_PX;
+  const longest = Math.max(0, ...data.map((each) => each.recipe.length));
+  const papers = table.tier === "paper" ? data.filter((each) => each.paper) : [];
+  const label = { y: "recipe", text: "recipe", frameAnchor: "left", textAnchor: narrow ? "start" : "end" };
+  const chart = Plot.plot({
+    width,
+    height: 56 + data.length * (narrow ? 34 : 26),
+    marginLeft: narrow ? 8 : 16 + 7.4 * longest,
+    marginRight: 44,
+    marginTop: 34,
+    marginBottom: 8,
+    style: FONT,
+    ariaLabel: `${metric.label}: mean and interval of ${data.length} rows; the numbers are in the table`,
+    x: { axis: "top", label: `${metric.label}, %`, labelAnchor: "left", labelArrow: "none", grid: true, nice: true, inset: 8 },
+    y: { axis: null, domain: data.map((each) => each.recipe) },
+    marks: [
+      Plot.text(data, { ...label, dx: narrow ? 0 : -12, dy: narrow ? -12 : 0, fill: "currentColor" }),
+      Plot.ruleY(data.filter((each) => each.low !== null), {
+        y: "recipe", x1: "low", x2: "high", stroke: colour, strokeOpacity: 0.45, strokeWidth: 6, strokeLinecap: "round",
+      }),
+      Plot.dot(data, { y: "recipe", x: "mean", fill: colour, r: 4.5, stroke: "var(--card)", strokeWidth: 1.5 }),
+      Plot.dot(papers, { y: "recipe", x: (each) => each.paper.value, symbol: "diamond", stroke: "currentColor", r: 5 }),
+      Plot.text(data, { y: "recipe", text: (each) => each.group ?? "", frameAnchor: "right", textAnchor: "start", dx: 8, fill: "var(--muted)" }),
+      Plot.tip(data, Plot.pointerY({ y: "recipe", x: "mean", title: (each) => `${each.recipe}\n${percent(each.mean)}${range(each)}\nn=${each.n}` })),
+    ],
+  });
+  const more = all.length - data.length;
+  return more ? [chart, caption(`${more} more rows: filter the table to see them.`)] : [chart];
+}
+
+function caption(text) {
+  return Object.assign(document.createElement("figcaption"), { textContent: text });
+}
+
+function scatter(data, { width, x, y, colour, xScale, marks = [], names }) {
+  const few = data.length <= 60;
+  const bar = { stroke: colour, strokeOpacity: 0.4, strokeWidth: 1.5 };
+  return Plot.plot({
+    width,
+    height: Math.min(300, Math.max(220, width * 0.75)),
+    marginLeft: 44,
+    marginTop: 26,
+    marginBottom: 38,
+    style: FONT,
+    ariaLabel: `${y} against ${x}, ${data.length} rows; the numbers are in the table`,
+    x: { label: x, grid: true, nice: true, inset: 6, ticks: 5, labelArrow: "none", labelAnchor: "right", ...xScale },
+    y: { label: y, grid: true, nice: true, inset: 6, ticks: 5, labelArrow: "none" },
+    marks: [
+      ...marks,
+      few ? Plot.ruleX(data.filter((each) => each.low !== null), { x: "x", y1: "low", y2: "high", ...bar }) : null,
+      few ? Plot.ruleY(data.filter((each) => each.xLow !== undefined), { y: "mean", x1: "xLow", x2: "xHigh", ...bar }) : null,
+      Plot.dot(data, { x: "x", y: "mean", fill: colour, r: few ? 4.5 : 3, fillOpacity: few ? 1 : 0.6, stroke: "var(--card)" }),
+      Plot.text(data.filter((each) => names.has(each.recipe)), { x: "x", y: "mean", text: (each) => names.get(each.recipe), dy: -10, fill: "currentColor", stroke: "var(--card)", strokeWidth: 4 }),
+      Plot.tip(data, Plot.pointer({ x: "x", y: "mean", title: (each) => `${each.recipe}\n${y} ${percent(each.mean)}${range(each)}\n${x} ${each.x.toPrecision(4)}` })),
+    ],
+  });
+}
+
+// Names to write beside dots: of the chosen rows, or of all while they are few; what all begin with is left out.
+function labels(board, data) {
+  const picked = new Set(chosen(board));
+  const names = data.map((each) => each.recipe).filter((name) => picked.has(name) || (!picked.size && data.length <= FEW_LABELS));
+  const parts = names.map((name) => name.split("_"));
+  const shared = names.length > 1 && parts.every(([first]) => first === parts[0][0]) ? 1 : 0;
+  return new Map(names.map((name, at) => [name, parts[at].slice(shared).join("_")]));
+}
+
+function transferChart(board, metric, width) {
+  const table = tableOf(board);
+  const upstream = new Map(points(table, recipesOf(shownRows(board)), "top1").map((each) => [each.recipe, each]));
+  const data = points(table, [...upstream.keys()], metric.name).map((each) => {
+    const { mean, low, high } = upstream.get(each.recipe);
+    return { ...each, x: mean, xLow: low ?? undefined, xHigh: high ?? undefined };
+  });
+  const names = labels(board, data);
+  return scatter(data, { width, x: "top-1", y: metric.label, colour: COLOURS[metric.stage], names });
+}
+
+function computeChart(board, metric, width) {
+  const all = points(tableOf(board), recipesOf(shownRows(board)), metric.name);
+  const data = all.filter((each) => each.hours > 0).map((each) => ({ ...each, x: each.hours }));
+  const colour = COLOURS[metric.stage];
+  const line = Plot.line(frontier(data, metric.better), { x: "x", y: "mean", curve: "step-after", stroke: colour, strokeOpacity: 0.5 });
+  const names = labels(board, data);
+  return scatter(data, { width, x: "device-hours", y: metric.label, colour, xScale: { type: "log", ticks: 3, tickFormat: "~r" }, marks: [line], names });
+}
+
+function frontier(data, better) {
+  const sign = better === "higher" ? 1 : -1;
+  let best = -Infinity;
+  const byHours = [...data].sort((a, b) => a.x - b.x || sign * (b.mean - a.mean));
+  return byHours.filter((each) => sign * each.mean > best && ((best = sign * each.mean), true));
+}
+
+function curveChart(name, curve, width) {
+  return Plot.plot({
+    width,
+    height: 150,
+    marginLeft: 44,
+    marginTop: 26,
+    marginBottom: 34,
+    style: FONT,
+    ariaLabel: `${name} by epoch, from ${curve[0][1]} to ${curve.at(-1)[1]}`,
+    x: { label: "epoch", ticks: 5, labelArrow: "none" },
+    y: { label: name, grid: true, nice: true, ticks: 4, labelArrow: "none" },
+    marks: [
+      Plot.line(curve, { x: "0", y: "1", stroke: "var(--accent)", strokeWidth: 2 }),
+      curve.length <= 30 ? Plot.dot(curve, { x: "0", y: "1", fill: "var(--accent)", r: 3 }) : null,
+      Plot.tip(curve, Plot.pointerX({ x: "0", y: "1", title: ([epoch, value]) => `epoch ${+epoch.toFixed(2)}: ${+value.toPrecision(5)}` })),
+    ],
+  });
+}
+
+function drawIntervals(board) {
+  const figure = board.querySelector(".intervals figure");
+  figure.replaceChildren(...intervalChart(board, figure.clientWidth));
+}
+
+function drawScatters(board) {
+  const { metrics } = tableOf(board);
+  for (const [section, chart] of [["transfer", transferChart], ["compute", computeChart]]) {
+    for (const figure of board.querySelectorAll(`.${section} figure`)) {
+      const holder = figure.querySelector(".chart");
+      const metric = metrics.find((each) => each.name === figure.dataset.metric);
+      holder.replaceChildren(chart(board, metric, holder.clientWidth));
+    }
+  }
+}

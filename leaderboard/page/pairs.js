@@ -1,0 +1,48 @@
+"use strict";
+// Paired differences between the chosen rows.
+
+async function drawDifferences(board) {
+  const holder = board.querySelector(".differences");
+  if (!holder) return;
+  const recipes = chosen(board);
+  if (recipes.length < 2) {
+    holder.replaceChildren(element("p", { className: "caption", textContent: "Choose two rows by their boxes in the table to see their difference in each metric." }));
+    return;
+  }
+  const { tables } = await unpacked();
+  holder.replaceChildren(differenceTable(tableOf(board).metrics, tables[board.dataset.board].pairs, recipes));
+}
+
+function differenceTable(metrics, pairs, recipes) {
+  const table = element("table");
+  const names = ["difference", ...metrics.map(({ label }) => label)];
+  table.createTHead().insertRow().append(...names.map((textContent) => element("th", { scope: "col", textContent })));
+  const body = table.createTBody();
+  for (const [one, two] of couples(recipes)) {
+    const row = body.insertRow();
+    row.append(element("th", { scope: "row" }, one, element("small", { textContent: `less ${two}` })));
+    for (const { name } of metrics) row.append(differenceCell(difference(pairs[name] ?? [], one, two)));
+  }
+  return element("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Differences, scrolls sideways" }, table);
+}
+
+const couples = (recipes) => recipes.flatMap((one, at) => recipes.slice(at + 1).map((two) => [one, two]));
+
+function difference(pairs, one, two) {
+  const found = pairs.find(({ a, b }) => (a === one && b === two) || (a === two && b === one));
+  if (!found || found.a === one) return found;
+  return { ...found, difference: -found.difference, low: -found.high, high: -found.low };
+}
+
+const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
+
+function differenceCell(found) {
+  if (!found) return element("td", { className: "none", textContent: "–" });
+  const { difference, low, high, p_holm, seeds_needed, paired } = found;
+  const told = p_holm === null ? "noise between seeds unknown" : `p ${p_holm < 0.001 ? "< 0.001" : p_holm.toFixed(3)}`;
+  const needed = seeds_needed === null ? "" : `, ${seeds_needed} seeds to tell apart`;
+  return element("td", {},
+    element("span", { className: "value", textContent: signed(difference) }),
+    element("small", { textContent: `${signed(low)} to ${signed(high)}` }),
+    element("small", { textContent: told + needed + (paired ? "" : ", other images") }));
+}
