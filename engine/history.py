@@ -6,11 +6,19 @@ Both live in mmengine's message hub, which is part of the checkpoint, so that a 
 import time
 from typing import Any
 
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, LoggerHook
 
 from .registry import HOOKS
 
 CURVES, SECONDS = "curves", "seconds"
+
+
+@HOOKS.register_module()
+class OpenLogger(LoggerHook):
+    """mmengine's, but the trackers stay open after the training: the scoring belongs to the same run."""
+
+    def after_run(self, runner: Any) -> None:
+        pass
 
 
 @HOOKS.register_module()

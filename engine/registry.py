@@ -12,7 +12,7 @@ HOOKS = Registry(
     "hook",
     parent=ROOT_HOOKS,
     scope="engine",
-    locations=["engine.seeding", "engine.checkpoint", "engine.progress", "engine.history"],
+    locations=["engine.seeding", "engine.checkpoint", "engine.progress", "engine.history", "engine.predictions"],
 )
 MODEL_WRAPPERS = Registry("model_wrapper", parent=ROOT_WRAPPERS, scope="engine", locations=["engine.distributed"])
 DATA_SAMPLERS = Registry("data sampler", parent=ROOT_SAMPLERS, scope="engine", locations=["engine.seeding"])

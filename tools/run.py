@@ -42,6 +42,7 @@ class Run:
     work_dir: Path = Path("work")
     data_root: Path | None = None
     backbone_seed: int | None = None  # downstream, where it is not the run's own seed
+    tracker: str = "none"  # see tools/tracking.py
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:  # NumPy's range

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
@@ -39,6 +40,7 @@ from leaderboard.results import FILE_NAME, OUTPUTS, Result, read
 from tools.command import add_run_options, run_of, tool
 from tools.record import record, transfer_facts
 from tools.run import Run, plain
+from tools.tracking import TRACKERS, backends, check_tracker
 
 
 @contextmanager
@@ -84,13 +86,15 @@ def complete(run: Run, cfg: Config, batch: Batch) -> Config:
     cfg.default_hooks = dict(
         history=dict(type="engine.History"),
         checkpoint=dict(type="engine.WholeCheckpoint"),
-        logger=dict(type="LoggerHook", interval=20),
+        logger=dict(type="engine.OpenLogger", interval=20),
     )
     cfg.custom_hooks = [
         dict(type="engine.SeedEachStep"),
         dict(type="engine.ProgressLine", title=f"{run.name} seed {run.seed} {run.stage}"),
     ]
-    cfg.visualizer = dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend")])
+    cfg.visualizer = dict(type="Visualizer", vis_backends=backends(run.tracker, run))
+    if run.tracker != "none":
+        cfg.custom_hooks.append(dict(type="engine.ShowPredictions"))
     if batch.devices > 1:
         cfg.launcher = "pytorch"
         cfg.custom_hooks.append(dict(type="SyncBuffersHook"))  # one model is scored, not one a process
@@ -140,6 +144,7 @@ def unwrapped(runner: Runner) -> Any:
 def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None:
     """Train, score, export and write the result; returns it (None in the helping processes)."""
     keep_freed_memory()
+    check_tracker(run.tracker)
     commit()  # the one that runs
     with processes() as devices:
         return train_on(run, devices, accumulation, resume)
@@ -173,6 +178,7 @@ def fit(run: Run, cfg: Config, batch: Batch) -> Result | None:
         runner.train()
     started = time.time()
     metrics = runner.val()
+    runner.visualizer.close()
     facts |= dict(steps=runner.iter // batch.accumulation, seconds=seconds(runner) + time.time() - started)
     facts |= dict(curves=curves(runner), expected=len(runner.val_dataloader.dataset))
     return record(run, cfg, unwrapped(runner), batch, metrics, facts) if is_main_process() else None
@@ -184,6 +190,7 @@ def main() -> None:
     add_run_options(parser)
     parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
     parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on where it stopped")
+    parser.add_argument("--tracker", choices=TRACKERS, default="tensorboard", help="of scalars and predictions")
     parser.add_argument(
         "--dry-run", action="store_true", help="the plan, and two steps on made-up data; no data needed"
     )
@@ -194,7 +201,7 @@ def main() -> None:
 
         print(dry_run(run_of(args), args.devices, args.accumulate))
         return
-    result = train(run_of(args), args.accumulate, args.resume)
+    result = train(replace(run_of(args), tracker=args.tracker), args.accumulate, args.resume)
     if result:
         print("  ".join(f"{name} {value:.2f} %" for name, value in result.metrics.items()))
 
