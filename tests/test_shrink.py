@@ -45,6 +45,23 @@ def test_mini_keeps_the_recipes_apart_as_the_paper_does():
     assert baseline.schedule.milestones[0] / baseline.max_epochs == pytest.approx(30 / 120)
 
 
+def test_mini_shrinks_every_input_size_in_proportion():
+    sizes = {}
+    for name in ("resnet50_baseline", "inception_v3_baseline"):
+        cfg = Run("classification", name).classification()
+        crop = cfg.val_dataloader.dataset.crop
+        assert cfg.train_dataloader.dataset.dataset.crop.size_px == crop.size_px
+        sizes[name] = (crop.size_px, crop.shorter_px)
+    assert sizes["resnet50_baseline"] == (64, 72)
+    assert sizes["inception_v3_baseline"] == (round(299 * 64 / 224), round(342 * 72 / 256))
+
+
+def test_on_mini_places365_is_minis_own_ten_classes():
+    cfg = Run("classification", "resnet50d_best_places365").classification()
+    assert (cfg.data.name, cfg.model.num_classes) == ("mini", 10)
+    assert cfg.data == Run("classification", "resnet50d_mixup").classification().data
+
+
 def test_what_a_network_follows_is_counted_from_the_swapped_files():
     files = ["swapped/bear/cow_1.jpg", "swapped/bear/dog_2.jpg", "swapped/cat/cow_3.jpg", "swapped/cat/dog_4.jpg"]
     said = ["cow", "bear", "cow", "zebra"]

@@ -1,0 +1,150 @@
+"""The paper's numbers, quoted row by row, and a recipe behind each."""
+
+import pytest
+
+from classification.config import load, names
+from leaderboard import paper
+
+# As printed. Table 1: FLOPs, top-1, top-5. Table 2: top-1, top-5, reference top-1, top-5.
+TABLE_1 = """
+resnet50_baseline    3.9 75.3 92.2
+resnext50_baseline   4.2 77.8
+seresnet50_baseline  3.9 76.71 93.38
+seresnext50_baseline 4.3 78.90 94.51
+densenet201_baseline 4.3 77.42 93.66
+resnet50d_best       4.3 79.29 94.63
+"""
+TABLE_2 = """
+resnet50_baseline     75.87 92.70 75.3 92.2
+inception_v3_baseline 77.32 93.43 78.8 94.4
+mobilenet_baseline    69.03 88.71 70.6
+"""
+# Table 3: efficient minutes, top-1, top-5, then the baseline's.
+TABLE_3 = """
+resnet50     4.4 76.21 92.97 13.3 75.87 92.70
+inception_v3 8   77.50 93.60 19.8 77.32 93.43
+mobilenet    3.7 71.90 90.47 6.2  69.03 88.71
+"""
+# Table 4: batch 256 top-1, top-5, batch 1024 top-1, top-5.
+TABLE_4 = """
+resnet50_baseline          resnet50_linear_1024        75.87 92.70 75.17 92.54
+resnet50_warmup_256        resnet50_warmup_1024        76.03 92.81 75.93 92.84
+resnet50_zero_gamma_256    resnet50_zero_gamma_1024    76.19 93.03 76.37 92.96
+resnet50_no_bias_decay_256 resnet50_no_bias_decay_1024 76.16 92.97 76.03 92.86
+resnet50_amp_256           resnet50_efficient          76.15 93.09 76.21 92.97
+"""
+# Table 6: top-1, top-5 of ResNet-50-D, Inception-V3, MobileNet.
+TABLE_6 = """
+efficient 77.16 93.52 77.50 93.60 71.90 90.53
+cosine    77.91 93.81 78.19 94.06 72.83 91.00
+smooth    78.31 94.09 78.40 94.13 72.93 91.14
+distill   78.67 94.36 78.26 94.01 71.97 90.89
+mixup     79.15 94.58 78.77 94.39 73.28 91.30
+best      79.29 94.63 78.34 94.16 72.51 91.02
+"""
+# Table 7: validation top-1, top-5, test top-1, top-5.
+TABLE_7 = """
+resnet50d_efficient_places365 56.34 86.87 57.18 87.28
+resnet50d_best_places365      56.70 87.33 57.63 87.82
+"""
+
+
+def rows(text, words=1):
+    for line in text.strip().splitlines():
+        cells = line.split()
+        yield (*cells[:words], [float(cell) for cell in cells[words:]])
+
+
+def test_tables_1_and_2_are_quoted_to_the_digit():
+    assert [[name, list(paper.TABLE_1[name])] for name in paper.TABLE_1] == [[*row] for row in rows(TABLE_1)]
+    for name, numbers in rows(TABLE_2):
+        assert [*paper.TABLE_2[name], *paper.TABLE_2_REFERENCE[name]] == numbers
+
+
+def test_table_3_is_quoted_to_the_digit():
+    for network, numbers in rows(TABLE_3):
+        efficient, baseline = f"{network}_efficient", f"{network}_baseline"
+        minutes = paper.TABLE_3_MINUTES
+        ours = [minutes[efficient], *paper.TABLE_3[efficient], minutes[baseline], *paper.TABLE_2[baseline]]
+        assert ours == numbers
+
+
+def test_table_4_is_quoted_to_the_digit():
+    for small, large, numbers in rows(TABLE_4, words=2):
+        assert [*paper.TABLE_4[small], *paper.TABLE_4[large]] == numbers
+
+
+def test_tables_6_and_7_are_quoted_to_the_digit():
+    for row, numbers in rows(TABLE_6):
+        networks = ("resnet50d", "inception_v3", "mobilenet")
+        assert [value for network in networks for value in paper.TABLE_6[f"{network}_{row}"]] == numbers
+    for name, numbers in rows(TABLE_7):
+        assert [*paper.TABLE_7[name], *paper.TABLE_7_TEST[name]] == numbers
+
+
+def test_every_row_of_the_paper_has_a_recipe_that_quotes_it():
+    for table, _, numbers in paper.SOURCES:
+        assert set(numbers) <= set(names()), table
+
+
+def test_where_tables_disagree_the_last_is_taken():
+    assert paper.values_of("mobilenet_efficient")["top5"] == paper.Value(90.53, "Table 6")  # Table 3: 90.47
+    assert paper.values_of("resnet50_baseline")["top1"].value == 75.87  # Table 1: 75.3, of its authors
+    assert paper.values_of("resnet50d_random") == {}
+
+
+# Table 4 row by row: batch, rate, warm-up, zero gamma, no bias decay, low precision
+LADDER = {
+    "linear": (0, False, False, False),
+    "warmup": (5, False, False, False),
+    "zero_gamma": (5, True, False, False),
+    "no_bias_decay": (5, True, True, False),
+    "amp": (5, True, True, True),
+}
+
+
+@pytest.mark.parametrize("batch", [256, 1024])
+@pytest.mark.parametrize("row", LADDER)
+def test_each_rung_of_table_4_adds_one_trick(row, batch):
+    others = {("linear", 256): "resnet50_baseline", ("amp", 1024): "resnet50_efficient"}
+    cfg = load(others.get((row, batch), f"resnet50_{row}_{batch}"))
+    switches = (
+        cfg.schedule.warmup_epochs,
+        cfg.model.backbone.zero_gamma,
+        bool(cfg.optim_wrapper.paramwise_cfg),
+        "LowPrecision" in cfg.optim_wrapper.type,
+    )
+    assert switches == LADDER[row]
+    assert (cfg.global_batch, cfg.optim_wrapper.optimizer.lr) == (batch, pytest.approx(0.1 * batch / 256))
+    assert (cfg.schedule.decay, cfg.max_epochs) == ("step", 120)
+
+
+@pytest.mark.parametrize("network", ["resnet50d", "inception_v3", "mobilenet"])
+def test_table_6_stacks_the_refinements_in_the_same_way_on_each_network(network):
+    found = {}
+    for row in ("efficient", "cosine", "smooth", "distill", "mixup", "best"):
+        cfg = load(f"{network}_{row}")
+        teacher = cfg.model.teacher and cfg.model.teacher.recipe
+        found[row] = (cfg.schedule.decay, bool(cfg.model.smoothing), teacher, bool(cfg.model.mix), cfg.max_epochs)
+    assert found == {  # sec. 5.5
+        "efficient": ("step", False, None, False, 120),
+        "cosine": ("cosine", False, None, False, 120),
+        "smooth": ("cosine", True, None, False, 120),
+        "distill": ("cosine", True, "resnet152d_smooth", False, 120),
+        "mixup": ("cosine", True, None, True, 200),
+        "best": ("cosine", True, "resnet152d_mixup", True, 200),
+    }
+
+
+def test_inception_sees_299_px_and_is_scored_on_the_middle_of_342():
+    cfg = load("inception_v3_best")
+    crops = cfg.train_dataloader.dataset.dataset.crop, cfg.val_dataloader.dataset.crop
+    assert [crop.size_px for crop in crops] == [299, 299]  # sec. 2.2
+    assert crops[1].shorter_px == 342  # GluonCV: ceil(299 / 0.875)
+
+
+def test_places365_counts_its_images_and_leaves_distillation_out():
+    for name, mixed in (("resnet50d_efficient_places365", False), ("resnet50d_best_places365", True)):
+        cfg = load(name)
+        assert (cfg.model.num_classes, cfg.data.num_train, cfg.data.num_val) == (365, 1_803_460, 36_500)
+        assert bool(cfg.model.mix) == bool(cfg.model.smoothing) == mixed and cfg.model.teacher is None
