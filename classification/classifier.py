@@ -39,7 +39,7 @@ class ImageClassifier(BaseModel):
         nn.init.zeros_(self.head.bias)
         self.num_classes, self.smoothing, self.mix = num_classes, smoothing, mix
         # in a tuple, so that its 60 M parameters stay out of our state dict, optimiser and DDP
-        self.teacher = (Teacher(**teacher),) if teacher else ()
+        self.teacher: tuple[Teacher, ...] = (Teacher(**teacher),) if teacher else ()
 
     def forward(self, inputs: Tensor, labels: Tensor | None = None, mode: str = "tensor") -> Any:
         if mode == "loss":

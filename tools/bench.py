@@ -1,10 +1,11 @@
 #!/usr/bin/env python
-"""Speed and memory on the CPU against what people use otherwise, as ratios within one run; absolute figures are this
-machine's.
+"""Speed and memory, as ratios within one run; absolute figures are this machine's. On the CPU but for `classification`.
 
-tools/bench.py input     our input pipeline against torchvision's, on one core
-tools/bench.py step      a training step of ResNet-50-D against a plain timm loop, and what two tricks add to it
-tools/bench.py memory    the peak memory of both
+tools/bench.py input           our input pipeline against torchvision's, on one core
+tools/bench.py step            a training step of ResNet-50-D against a plain timm loop, and what two tricks add to it
+tools/bench.py memory          the peak memory of both
+tools/bench.py distillation    what a teacher adds to a step, against its forward pass alone
+tools/bench.py classification  baseline against efficient training of any backbone, from JPEGs, on the device at hand
 """
 
 import argparse
@@ -20,27 +21,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
-os.environ["CUDA_VISIBLE_DEVICES"] = ""  # both sides run on the CPU
+if "classification" not in sys.argv[1:2]:
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # both sides run on the CPU
 
 import cv2
 import numpy as np
-import skimage.data
 import timm
 import torch
-from mmengine.logging import MMLogger
-from mmengine.optim import build_optim_wrapper
 from PIL import Image
 from torch.nn import functional as F
 from torchvision import transforms
 
 import classification.config
 from classification.augment import PixelScaler
-from classification.classifier import ImageClassifier
 from classification.data import ImageFolder
 from engine.memory import keep_freed_memory
 from engine.precision import low_precision
+from tools.command import tool
+from tools.photos import write_photos
+from tools.training_speed import SETTINGS, bench_classification, classifier, teacher_steps
 
-JPEG_SHAPE = (375, 500)  # ImageNet's most common size
 MEAN, STD = (123.68, 116.779, 103.939), (58.393, 57.12, 57.375)
 
 
@@ -56,26 +56,12 @@ def rounds(candidates: dict[str, Callable[[], object]], repeats: int) -> dict[st
     return {name: statistics.median(each) for name, each in seconds.items()}
 
 
-def photos(folder: Path, count: int) -> None:
-    """JPEGs of 500x375 cut from scikit-image's photographs."""
-    source = [skimage.data.astronaut(), skimage.data.coffee(), skimage.data.chelsea(), skimage.data.rocket()]
-    random = np.random.default_rng(0)
-    (folder / "train" / "photo").mkdir(parents=True)
-    for i in range(count):
-        image = source[i % len(source)]
-        side = random.uniform(0.6, 1.0)
-        h, w = int(image.shape[0] * side), int(image.shape[1] * side)
-        y, x = random.integers(image.shape[0] - h + 1), random.integers(image.shape[1] - w + 1)
-        cut = cv2.resize(image[y : y + h, x : x + w, ::-1], JPEG_SHAPE[::-1])
-        cv2.imwrite(str(folder / "train" / "photo" / f"{i:04d}.jpg"), cut, [cv2.IMWRITE_JPEG_QUALITY, 90])
-
-
 def bench_input(px: int, repeats: int, count: int = 128) -> None:
     """Full training augmentation, decode to normalised tensor, on one core."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
-        photos(Path(name), count)
+        write_photos(Path(name), count)
         options = classification.config.load("resnet50_baseline").train_dataloader.dataset.dataset.to_dict()
         options.pop("type")
         options["crop"]["size_px"] = px
@@ -109,15 +95,10 @@ def bench_input(px: int, repeats: int, count: int = 128) -> None:
 def our_step(px: int, batch: int, tricks: tuple[str, ...]) -> Callable[[], object]:
     """One training step of ResNet-50-D through our classifier and optimiser wrapper, from uint8 images."""
     sets = {f"tricks.{trick}": None for trick in ("label_smoothing", "mixup", "distillation") if trick not in tricks}
-    cfg = classification.config.load("resnet50d_best", sets)
-    cfg.model.pop("type")
-    model = ImageClassifier(**cfg.model).to(memory_format=torch.channels_last).train()
-    MMLogger.get_current_instance().setLevel("ERROR")  # it lists every parameter
-    cfg.optim_wrapper.constructor, cfg.optim_wrapper.optimizer.fused = "engine.MergedGroups", True  # as tools/train.py
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    model, optimiser = classifier(classification.config.load("resnet50d_best", sets))
     images = torch.randint(0, 256, (batch, px, px, 3), dtype=torch.uint8)
     data = {"inputs": images, "labels": torch.randint(0, 1000, (batch,))}
-    return lambda: model.train_step(data, wrapper)
+    return lambda: model.train_step(data, optimiser)
 
 
 def timm_step(px: int, batch: int) -> Callable[[], object]:
@@ -172,13 +153,26 @@ def bench_memory(px: int, batch: int, whose: str | None) -> None:
     print(f"ours / timm: {peaks['ours'] / peaks['timm']:.3f} (asked: at most 1.1)")
 
 
+def bench_distillation(px: int, repeats: int, batch: int) -> None:
+    """What a ResNet-152-D adds to a step of ResNet-50-D, against its forward pass alone."""
+    with tempfile.TemporaryDirectory() as name:
+        seconds = rounds(teacher_steps(px, batch, Path(name)), repeats)
+    for name, each in seconds.items():
+        print(f"distillation, {px} px, batch {batch}, {low_precision()}: {name:14} {each:6.3f} s")
+    share = (seconds["with a teacher"] - seconds["alone"]) / seconds["forward pass"]
+    print(f"added / forward pass: {share:.3f} (asked: at most 1.03)")
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("input", "step", "memory"))
+    parser.add_argument("what", choices=("input", "step", "memory", "classification", "distillation"))
     parser.add_argument("--px", type=int, default=224)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--backbone", default="resnet50", help="resnet50d, inception_v3, mobilenet, ..., or timm/NAME")
+    parser.add_argument("--workers", type=int, default=1, help="processes that load data")
+    parser.add_argument("--setting", choices=SETTINGS, help=argparse.SUPPRESS)
     parser.add_argument("--whose", choices=("ours", "timm"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     keep_freed_memory()  # as tools/train.py does; both sides gain
@@ -186,9 +180,13 @@ def main() -> None:
         bench_input(args.px, args.repeats)
     elif args.what == "step":
         bench_step(args.px, args.repeats, args.batch)
-    else:
+    elif args.what == "memory":
         bench_memory(args.px, args.batch, args.whose)
+    elif args.what == "distillation":
+        bench_distillation(args.px, args.repeats, args.batch)
+    else:
+        bench_classification(args.backbone, args.batch, args.workers, args.setting)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(tool(main))

@@ -1,0 +1,42 @@
+"""The benchmarks run; what they measure is for people, so nothing here looks at a time."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.training_speed import settings_of
+
+BENCH = str(Path(__file__).parents[1] / "tools" / "bench.py")
+
+
+def bench(*words):
+    return subprocess.run([sys.executable, BENCH, *words], capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_baseline_and_efficient_training_are_compared_from_jpegs():
+    run = bench("classification", "--backbone", "timm/mobilenetv3_small_050", "--batch", "2")
+    assert run.returncode == 0, run.stderr
+    for setting, batch in (("baseline", 2), ("efficient", 8)):
+        line = re.search(rf"{setting} +batch +{batch} +(\S+) images/s +(\S+) MB +waits for data +(\S+) %", run.stdout)
+        rate, megabytes, share = map(float, line.groups())
+        assert rate > 0 and megabytes > 50 and 0 <= share <= 100
+
+
+def test_an_unknown_backbone_is_refused_with_the_nearest_name():
+    run = bench("classification", "--backbone", "timm/mobilnetv3")
+    assert run.returncode == 2 and "mobilenetv3" in run.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("backbone", "px"), [("inception_v3", 299), ("resnet50d", 224), ("mobilenet", 224)])
+def test_a_recipes_backbone_brings_its_input_size_and_differs_in_the_setting_only(backbone, px):
+    found = settings_of(backbone)
+    assert [each.train_dataloader.dataset.dataset.crop.size_px for each in found.values()] == [px, px]
+    one, other = (each.model.backbone.to_dict() for each in found.values())
+    assert one == other
+    assert (found["baseline"].optim_wrapper.type, found["efficient"].optim_wrapper.type) == (
+        "OptimWrapper",
+        "engine.LowPrecisionOptimWrapper",
+    )
