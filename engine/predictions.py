@@ -19,7 +19,7 @@ GREEN, WHITE, BLACK = (0, 200, 80), (255, 255, 255), (0, 0, 0)
 
 @HOOKS.register_module()
 class ShowPredictions(Hook):
-    """The first `IMAGES` validation images side by side: a classifier's label, a detector's boxes, a mask."""
+    """`IMAGES` validation images, evenly spread, side by side: a classifier's label, a detector's boxes, a mask."""
 
     priority = "LOW"
 
@@ -28,7 +28,8 @@ class ShowPredictions(Hook):
         if not is_main_process():
             return
         loader, model = runner.val_dataloader, getattr(runner.model, "module", runner.model)
-        samples = [loader.dataset[i] for i in range(min(IMAGES, len(loader.dataset)))]
+        total = len(loader.dataset)
+        samples = [loader.dataset[total * i // IMAGES] for i in range(IMAGES)]
         model.eval()
         found = model.val_step(loader.collate_fn(samples))
         model.train()
