@@ -140,7 +140,7 @@ def timm_name(name: str, deep_stem: bool) -> str:
         renamed, hits = re.subn("^" + ours, theirs, name)
         if hits:
             return renamed
-    raise ValueError(f"{name} is not a parameter of our ResNet")
+    raise ValueError(f"{name} is not a parameter of our ResNet; of a timm/NAME network the names are timm's own")
 
 
 def has_deep_stem(names: Iterable[str]) -> bool:

@@ -27,9 +27,7 @@ def create(model: str, **options: Any) -> Any:
 
     if not timm.is_model(model):
         near = get_close_matches(model, timm.list_models(), 3, cutoff=0)
-        raise ValueError(
-            f"timm/{model} does not exist; did you mean {' or '.join(near) or 'one of timm.list_models()'}?"
-        )
+        raise ValueError(f"timm/{model} does not exist; did you mean {' or '.join(near)}?")
     net = timm.create_model(model, pretrained=False, features_only=True, **options)
     if isinstance(net, EfficientNetFeatures | MobileNetV3Features):  # one block by default, but it need not be
         layers = dict(feature_cls="list", flatten_sequential=True)

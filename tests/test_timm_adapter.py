@@ -21,6 +21,7 @@ from backbones.registry import check
 from backbones.timm_adapter import Timm
 from classification.classifier import ImageClassifier
 from classification.config import check_backbone, load
+from classification.exported import export, read_classifier
 
 RELU = dict(act_layer="relu")
 NO_SEQUENCE = "cspnext_tiny"  # timm's FeatureGetterNet
@@ -206,6 +207,17 @@ def card(tmp_path_factory):
         return write_card(tmp_path_factory.mktemp(model), Timm(model, **options), config, {}, 96, **facts)
 
     return make
+
+
+def test_an_exported_mobilenet_comes_back_bit_for_bit_with_its_relus(tmp_path):
+    cfg = load("mobilenet_baseline")
+    model = randomise(ImageClassifier(cfg.model.backbone, num_classes=5))
+    made = export(model, cfg, tmp_path, {}, name="toy", tier="smoke", seed=0)
+    assert made.backbone == dict(type="backbones.Timm", model="mobilenetv1_100", options=RELU)
+    again = read_classifier(tmp_path / "card.json").eval()
+    images = 10 * torch.randn(2, 3, 64, 64)  # large enough for ReLU6 to show
+    with torch.no_grad():
+        assert torch.equal(*(net.to(memory_format=torch.channels_last)(images) for net in (again, model)))
 
 
 C4, FPN = detection.config.PROTOCOLS
