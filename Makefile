@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 RECIPE ?= resnet50d_best
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check test demo leaderboard
+.PHONY: help setup setup-browser format check test demo leaderboard
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP)  ## .venv with everything in it; takes no time when nothing changed
 
@@ -21,6 +21,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps opencv-python-headless -c constraints.txt
 	@touch $@
+
+# For CI, on Debian as root; elsewhere the tests of the page are skipped where there is no Chromium.
+setup-browser:  ## Chromium and its driver, for the tests of the page
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; }
 
 format: setup  ## rewrite the code in the house style
 	$(BIN)/ruff format .
@@ -37,5 +41,5 @@ test: setup  ## every test that needs neither a GPU nor long training
 demo: setup  ## the whole pipeline on the embedded benchmark: make demo RECIPE=resnet50d_best
 	tools/pipeline.sh $(RECIPE)
 
-leaderboard: setup  ## results/ -> LEADERBOARD.md, leaderboard.csv, leaderboard.json
+leaderboard: setup  ## results/ -> LEADERBOARD.md, leaderboard.html, .csv, .json, .tex
 	$(BIN)/python tools/leaderboard.py

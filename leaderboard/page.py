@@ -1,7 +1,7 @@
-"""leaderboard.html: one file with the tables, charts, receipts and pictures in it, which asks the network for nothing.
+"""leaderboard.html: one file that holds its tables, charts, receipts and pictures, and asks the network for nothing.
 
-Tables, ledger and captions are plain HTML, there without JavaScript; the charts are Observable Plot's (NOTICE). Receipts
-are embedded as gzip, which the browser unpacks when the first one is opened.
+Tables, ledger and captions are plain HTML, there without JavaScript; Observable Plot draws the charts (see NOTICE).
+Receipts and pairs are embedded as gzip, which the browser unpacks when they are asked for.
 """
 
 import gzip
@@ -18,9 +18,8 @@ from .text import NOTES, SIZES
 
 FOLDER = Path(__file__).parent / "page"
 SCRIPTS = ("plot.min.js", "table.js", "charts.js", "receipt.js", "pairs.js", "pictures.js", "page.js")
-DECIMALS = 4  # in the charts; receipts keep every digit
+DIGITS = 5  # of what is only looked at; receipts keep all of theirs
 OF_TABLE, OF_ROW = ("tier", "metrics"), ("recipe", "device_hours", "cells", "runs")  # what the charts need at once
-
 HEADLINES = ("top1", "map_voc07", "miou")  # one a stage, for the view at equal compute
 
 
@@ -34,9 +33,10 @@ def render(analysis: dict[str, Any], pictures: list[dict[str, Any]]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["place"] = place
+    tables = analysis["tables"]
     scripts = [(FOLDER / name).read_text("utf-8") for name in SCRIPTS]
     return environment.get_template("page.html.j2").render(
-        tables=analysis["tables"],
+        tables=tables,
         notes=NOTES,
         sizes=SIZES,
         headlines=HEADLINES,
@@ -44,10 +44,8 @@ def render(analysis: dict[str, Any], pictures: list[dict[str, Any]]) -> str:
         style=Markup((FOLDER / "page.css").read_text("utf-8")),
         scripts=[Markup(script) for script in scripts],
         policy=policy(scripts),
-        data={"tables": rounded([at_once(table) for table in analysis["tables"]]), "pictures": pictures},
-        packed=packed(
-            {"tables": rounded([later(table) for table in analysis["tables"]]), "receipts": analysis["receipts"]}
-        ),
+        data={"tables": rounded([at_once(each) for each in tables]), "pictures": pictures},
+        packed=packed(unpacked_later(analysis)),
     )
 
 
@@ -57,9 +55,20 @@ def at_once(table: dict[str, Any]) -> dict[str, Any]:
     return {name: table[name] for name in OF_TABLE} | {"rows": rows}
 
 
-def later(table: dict[str, Any]) -> dict[str, Any]:
-    """The part that it unpacks when asked."""
-    return {"pairs": table["pairs"], "class_iou": {row["recipe"]: row["class_iou"] for row in table["rows"]}}
+def unpacked_later(analysis: dict[str, Any]) -> dict[str, Any]:
+    """The part that it unpacks when asked; curves stand apart from the receipts, which packs better."""
+    receipts = {path: dict(receipt) for path, receipt in analysis["receipts"].items()}
+    curves = {path: columns(receipt.pop("curves")) for path, receipt in receipts.items()}
+    tables = [
+        {"pairs": table["pairs"], "class_iou": {row["recipe"]: row["class_iou"] for row in table["rows"]}}
+        for table in analysis["tables"]
+    ]
+    return {"tables": rounded(tables), "receipts": receipts, "curves": rounded(curves, DIGITS - 1)}
+
+
+def columns(curves: dict[str, list]) -> dict[str, list]:
+    """Curves of (epoch, value) pairs as (epochs, values) each."""
+    return {name: list(zip(*pairs, strict=True)) for name, pairs in curves.items()}
 
 
 def policy(scripts: list[str]) -> str:
@@ -70,9 +79,9 @@ def policy(scripts: list[str]) -> str:
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 
 
-def rounded(data: Any) -> Any:
-    """JSON data with as many decimals as a chart can show."""
-    return json.loads(json.dumps(data, allow_nan=False), parse_float=lambda text: round(float(text), DECIMALS))
+def rounded(data: Any, digits: int = DIGITS) -> Any:
+    """JSON data with as many digits as a chart can show."""
+    return json.loads(json.dumps(data, allow_nan=False), parse_float=lambda text: float(f"{float(text):.{digits}g}"))
 
 
 def packed(data: Any) -> str:

@@ -105,9 +105,9 @@ def photo(path: Path, name: str) -> dict[str, Any]:
     """A picture as a small JPEG, with the size it had."""
     with Image.open(path) as image:
         width, height = image.size
-        image = image.convert("RGB")
-        image.thumbnail((LONGER_SIDE_PX, LONGER_SIDE_PX))
-    return {"name": str(name), "width": width, "height": height, "source": uri(image, "jpeg", quality=75)}
+        small = image.convert("RGB")
+    small.thumbnail((LONGER_SIDE_PX, LONGER_SIDE_PX))
+    return {"name": str(name), "width": width, "height": height, "source": uri(small, "jpeg", quality=75)}
 
 
 def png(mask: np.ndarray) -> str:

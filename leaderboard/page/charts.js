@@ -2,7 +2,6 @@
 // The charts of a board. Colours are CSS variables, so that they follow the theme.
 
 const MOST_INTERVALS = 40;
-const FEW_LABELS = 8;
 const NARROW_PX = 560;
 const COLOURS = {
   classification: "var(--classification)",
@@ -62,7 +61,7 @@ function caption(text) {
   return Object.assign(document.createElement("figcaption"), { textContent: text });
 }
 
-function scatter(data, { width, x, y, colour, xScale, marks = [], names }) {
+function scatter(data, { width, x, y, colour, xScale, marks = [], named }) {
   const few = data.length <= 60;
   const bar = { stroke: colour, strokeOpacity: 0.4, strokeWidth: 1.5 };
   return Plot.plot({
@@ -80,19 +79,10 @@ function scatter(data, { width, x, y, colour, xScale, marks = [], names }) {
       few ? Plot.ruleX(data.filter((each) => each.low !== null), { x: "x", y1: "low", y2: "high", ...bar }) : null,
       few ? Plot.ruleY(data.filter((each) => each.xLow !== undefined), { y: "mean", x1: "xLow", x2: "xHigh", ...bar }) : null,
       Plot.dot(data, { x: "x", y: "mean", fill: colour, r: few ? 4.5 : 3, fillOpacity: few ? 1 : 0.6, stroke: "var(--card)" }),
-      Plot.text(data.filter((each) => names.has(each.recipe)), { x: "x", y: "mean", text: (each) => names.get(each.recipe), dy: -10, fill: "currentColor", stroke: "var(--card)", strokeWidth: 4 }),
+      Plot.text(data.filter((each) => named.includes(each.recipe)), { x: "x", y: "mean", text: "recipe", dy: -10, fill: "currentColor", stroke: "var(--card)", strokeWidth: 4 }),
       Plot.tip(data, Plot.pointer({ x: "x", y: "mean", title: (each) => `${each.recipe}\n${y} ${percent(each.mean)}${range(each)}\n${x} ${each.x.toPrecision(4)}` })),
     ],
   });
-}
-
-// Names to write beside dots: of the chosen rows, or of all while they are few; what all begin with is left out.
-function labels(board, data) {
-  const picked = new Set(chosen(board));
-  const names = data.map((each) => each.recipe).filter((name) => picked.has(name) || (!picked.size && data.length <= FEW_LABELS));
-  const parts = names.map((name) => name.split("_"));
-  const shared = names.length > 1 && parts.every(([first]) => first === parts[0][0]) ? 1 : 0;
-  return new Map(names.map((name, at) => [name, parts[at].slice(shared).join("_")]));
 }
 
 function transferChart(board, metric, width) {
@@ -102,8 +92,7 @@ function transferChart(board, metric, width) {
     const { mean, low, high } = upstream.get(each.recipe);
     return { ...each, x: mean, xLow: low ?? undefined, xHigh: high ?? undefined };
   });
-  const names = labels(board, data);
-  return scatter(data, { width, x: "top-1", y: metric.label, colour: COLOURS[metric.stage], names });
+  return scatter(data, { width, x: "top-1", y: metric.label, colour: COLOURS[metric.stage], named: chosen(board) });
 }
 
 function computeChart(board, metric, width) {
@@ -111,8 +100,7 @@ function computeChart(board, metric, width) {
   const data = all.filter((each) => each.hours > 0).map((each) => ({ ...each, x: each.hours }));
   const colour = COLOURS[metric.stage];
   const line = Plot.line(frontier(data, metric.better), { x: "x", y: "mean", curve: "step-after", stroke: colour, strokeOpacity: 0.5 });
-  const names = labels(board, data);
-  return scatter(data, { width, x: "device-hours", y: metric.label, colour, xScale: { type: "log", ticks: 3, tickFormat: "~r" }, marks: [line], names });
+  return scatter(data, { width, x: "device-hours", y: metric.label, colour, xScale: { type: "log", ticks: 3, tickFormat: "~r" }, marks: [line], named: chosen(board) });
 }
 
 function frontier(data, better) {
@@ -122,7 +110,9 @@ function frontier(data, better) {
   return byHours.filter((each) => sign * each.mean > best && ((best = sign * each.mean), true));
 }
 
-function curveChart(name, curve, width) {
+function curveChart(name, [epochs, values], width) {
+  const at = { x: epochs, y: values };
+  const title = epochs.map((epoch, place) => `epoch ${epoch}: ${values[place]}`);
   return Plot.plot({
     width,
     height: 150,
@@ -130,13 +120,13 @@ function curveChart(name, curve, width) {
     marginTop: 26,
     marginBottom: 34,
     style: FONT,
-    ariaLabel: `${name} by epoch, from ${curve[0][1]} to ${curve.at(-1)[1]}`,
+    ariaLabel: `${name} by epoch: from ${values[0]} to ${values.at(-1)}`,
     x: { label: "epoch", ticks: 5, labelArrow: "none" },
     y: { label: name, grid: true, nice: true, ticks: 4, labelArrow: "none" },
     marks: [
-      Plot.line(curve, { x: "0", y: "1", stroke: "var(--accent)", strokeWidth: 2 }),
-      curve.length <= 30 ? Plot.dot(curve, { x: "0", y: "1", fill: "var(--accent)", r: 3 }) : null,
-      Plot.tip(curve, Plot.pointerX({ x: "0", y: "1", title: ([epoch, value]) => `epoch ${+epoch.toFixed(2)}: ${+value.toPrecision(5)}` })),
+      Plot.line(epochs, { ...at, stroke: "var(--accent)", strokeWidth: 2 }),
+      epochs.length <= 30 ? Plot.dot(epochs, { ...at, fill: "var(--accent)", r: 3 }) : null,
+      Plot.tip(epochs, Plot.pointerX({ ...at, title })),
     ],
   });
 }

@@ -40,9 +40,8 @@ function differenceCell(found) {
   if (!found) return element("td", { className: "none", textContent: "–" });
   const { difference, low, high, p_holm, seeds_needed, paired } = found;
   const told = p_holm === null ? "noise between seeds unknown" : `p ${p_holm < 0.001 ? "< 0.001" : p_holm.toFixed(3)}`;
-  const needed = seeds_needed === null ? "" : `, ${seeds_needed} seeds to tell apart`;
-  return element("td", {},
-    element("span", { className: "value", textContent: signed(difference) }),
+  return element("td", {}, signed(difference),
     element("small", { textContent: `${signed(low)} to ${signed(high)}` }),
-    element("small", { textContent: told + needed + (paired ? "" : ", other images") }));
+    element("small", { textContent: told + (paired ? "" : ", other images") }),
+    element("small", { textContent: seeds_needed === null ? "" : `${seeds_needed} seeds would tell` }));
 }

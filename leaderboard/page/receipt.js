@@ -30,10 +30,11 @@ async function openReceipt(board, recipe) {
     body.append(element("p", { textContent: "Printed numbers have no receipt: they are quoted from the paper." }), quoted(board, row));
     return;
   }
-  const { receipts, tables } = await unpacked();
+  const { receipts, curves, tables } = await unpacked();
   const content = element("div");
-  body.append(runPicker(row.runs, (path) => showRun(content, receipts[path])), content);
-  showRun(content, receipts[row.runs[0].path]);
+  const show = (path) => showRun(content, receipts[path], curves[path]);
+  body.append(runPicker(row.runs, show), content);
+  show(row.runs[0].path);
   const classes = Object.entries(tables[board.dataset.board].class_iou[recipe]);
   if (classes.length) body.append(classList(classes));
 }
@@ -84,7 +85,7 @@ function facts(run) {
     seed: `${run.seed} (backbone ${run.backbone_seed})`,
     ...(downstream && { "backbone's tensors that arrived": `${run.arrived_percent} %` }),
     "feature error": run.feature_error ?? "not measured",
-    "global batch and rate": `${run.global_batch}, ${run.lr} over ${run.steps} steps`,
+    "global batch and rate": `${run.global_batch}, ${+run.lr.toPrecision(6)} over ${run.steps} steps`,
     "device and precision": `${run.devices} × ${run.device}, ${run.precision}`,
     time: `${duration(run.seconds)}, ${((run.seconds * run.devices) / 3600).toFixed(3)} device-hours`,
     versions: listed(run.versions),
@@ -95,19 +96,24 @@ function facts(run) {
   };
 }
 
-function showRun(content, run) {
+function showRun(content, run, curves) {
   const list = element("dl");
   for (const [name, value] of Object.entries(facts(run))) list.append(...entry(name, value));
-  const curves = element("div", { className: "multiples" });
-  const config = element("details", {},
-    element("summary", { textContent: "Resolved config" }),
-    element("pre", { tabIndex: 0, textContent: JSON.stringify(run.config, null, 1) }));
-  content.replaceChildren(element("h3", { textContent: "Receipt" }), list, config, element("h3", { textContent: "Training curves" }), curves);
-  const drawn = Object.entries(run.curves).filter(([, curve]) => curve.length);
-  if (!drawn.length) curves.append(element("p", { className: "caption", textContent: "This run kept no curves." }));
-  for (const [name, curve] of drawn) {
+  const config = element("pre", { tabIndex: 0, textContent: JSON.stringify(run.config, null, 1) });
+  const charts = element("div", { className: "multiples" });
+  content.replaceChildren(
+    element("h3", { textContent: "Receipt" }), list,
+    element("details", {}, element("summary", { textContent: "Resolved config" }), config),
+    element("h3", { textContent: "Training curves" }), charts,
+  );
+  drawCurves(charts, Object.entries(curves).filter(([, curve]) => curve.length && curve[0].length > 1));
+}
+
+function drawCurves(charts, curves) {
+  if (!curves.length) charts.append(element("p", { className: "caption", textContent: "This run kept no curve of two points or more." }));
+  for (const [name, curve] of curves) {
     const holder = element("figure", { className: "chart" });
-    curves.append(holder);
-    holder.append(curveChart(name, curve, holder.clientWidth));
+    charts.append(holder);
+    holder.append(curveChart(name, curve, holder.clientWidth - 26)); // less its padding and border
   }
 }

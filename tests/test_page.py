@@ -1,0 +1,392 @@
+import io
+import json
+import os
+import re
+import shutil
+from base64 import b64decode
+from dataclasses import asdict
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+from test_results import a_detection, a_result
+
+from leaderboard import pictures
+from leaderboard.page import render
+from leaderboard.published import published
+
+TOP1 = {"resnet50d_best": 61.5, "resnet50d_mixup": 58.25, "resnet50_baseline": 40.0, "resnet101_mixup": 70.125}
+MAP = {"resnet50d_best": 30.0, "resnet50d_mixup": 32.5, "resnet50_baseline": 12.0}  # one row has none
+NASTY = "</script><script>document.title = 'owned'</script><img src='http://127.0.0.1:9/pixel'>"
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--window-size=1280,900"),
+)
+
+MASK = (np.arange(48 * 64).reshape(48, 64) % 3).astype(np.uint8)
+
+
+def a_cell(mean, **changes):
+    cell = dict(mean=mean, sd=1.0, n=2, low=mean - 2, high=mean + 2, level="seed and image")
+    return cell | dict(group="a", rank_low=1, rank_high=3, paper=None) | changes
+
+
+def a_row(recipe, results):
+    cells = {"top1": a_cell(TOP1[recipe])} | ({"map_voc07": a_cell(MAP[recipe])} if recipe in MAP else {})
+    runs = [dict(seed=0, backbone_seed=0, stage=each.stage, path=str(each.folder)) for each in results]
+    size = dict(params_m=25.6, gmacs=4.3, device_hours=TOP1[recipe] / 10)
+    return {"recipe": recipe, **size, "cells": cells, "class_iou": {}, "runs": runs}
+
+
+def an_analysis(recipes=tuple(TOP1)):
+    results = {
+        recipe: [a_result(recipe=recipe, command=NASTY), *([a_detection(recipe=recipe)] if recipe in MAP else [])]
+        for recipe in recipes
+    }
+    metrics = [
+        dict(name="top1", label="top-1", stage="classification", better="higher"),
+        dict(name="map_voc07", label="VOC mAP (11-point)", stage="detection", better="higher"),
+    ]
+    pair = dict(a="resnet101_mixup", b="resnet50d_mixup", difference=11.875, low=7.5, high=16.25)
+    step = {"trick": "mixup", "without": "resnet50_baseline", "with": "resnet50d_mixup", "metric": "top1"}
+    table = {
+        "tier": "mini",
+        "protocols": [dict(stage="classification", name="imagenet", hash="a" * 64, samples=500)],
+        "metrics": metrics,
+        "rows": [a_row(*each) for each in sorted(results.items(), key=lambda each: -TOP1[each[0]])],
+        "pairs": {"top1": [pair | dict(p_holm=0.0125, seeds_needed=3, paired=True)]},
+        "ledger": [step | dict(effect=18.25, low=9.5, high=27.0, n=2, paper_effect=-0.84, verdict="disagrees")],
+        "correlations": [],
+        "variance": {"top1": {"seed": dict(sd=1.5, freedom=4), "pre_training": None, "fine_tuning": None}},
+    }
+    receipts = {str(each.folder): asdict(each) for some in results.values() for each in some}
+    return {"tables": [table, *published()], "receipts": receipts, "problems": []}
+
+
+def nothing(analysis):
+    return [{} for _ in analysis["tables"]]
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """A browser and its driver, both of Debian; nothing is looked for on the network."""
+    found = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
+    if not all(found.values()):
+        assert not os.environ.get("CI"), "CI has to have chromium and chromedriver: make setup-browser"
+        pytest.skip("no chromium or no chromedriver on this machine (make setup-browser)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = found["chromium"]
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, Service(found["chromedriver"]))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="session")
+def page_file(tmp_path_factory):
+    analysis = an_analysis()
+    path = tmp_path_factory.mktemp("page") / "leaderboard.html"
+    path.write_text(render(analysis, nothing(analysis)), "utf-8")
+    return path
+
+
+@pytest.fixture
+def browser(chromium, page_file):
+    """The page, freshly opened; afterwards, that it wrote no error to the console and asked for nothing."""
+    for kind in ("browser", "performance"):
+        chromium.get_log(kind)  # empties it
+    chromium.get(page_file.as_uri())
+    yield chromium
+    assert [line["message"] for line in chromium.get_log("browser")] == []
+    messages = [json.loads(line["message"])["message"] for line in chromium.get_log("performance")]
+    asked = {each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"}
+    assert {url for url in asked if not url.startswith("data:")} == {page_file.as_uri()}
+
+
+def shown(browser):
+    """The recipes of the rows that are shown, from top to bottom."""
+    rows = browser.find_elements(By.CSS_SELECTOR, ".board:not([hidden]) .rows tbody tr:not([hidden])")
+    return [row.get_attribute("data-recipe") for row in rows]
+
+
+def find(browser, selector):
+    return browser.find_element(By.CSS_SELECTOR, f".board:not([hidden]) {selector}")
+
+
+def column(browser, label):
+    headers = browser.find_elements(By.CSS_SELECTOR, ".board:not([hidden]) .rows th[data-first]")
+    return next(each for each in headers if each.text.startswith(label))
+
+
+def choose(browser, recipe):
+    find(browser, f"[data-recipe={recipe}] .pick input").click()
+
+
+def wait(browser, condition):
+    return WebDriverWait(browser, 20).until(lambda _: condition())
+
+
+def test_a_click_on_a_header_sorts_and_another_turns_the_order(browser):
+    assert shown(browser) == sorted(TOP1, key=TOP1.get, reverse=True)
+    header = column(browser, "top-1")
+    header.find_element(By.TAG_NAME, "button").click()
+    assert shown(browser) == sorted(TOP1, key=TOP1.get) and header.get_attribute("aria-sort") == "ascending"
+    column(browser, "recipe").find_element(By.TAG_NAME, "button").click()
+    assert shown(browser) == sorted(TOP1) and header.get_attribute("aria-sort") is None
+
+
+def test_a_row_without_the_number_comes_last_in_both_orders(browser):
+    button = column(browser, "VOC mAP").find_element(By.TAG_NAME, "button")
+    for reverse in (True, False):
+        button.click()
+        assert shown(browser) == [*sorted(MAP, key=MAP.get, reverse=reverse), "resnet101_mixup"]
+
+
+def test_a_filter_keeps_rows_with_all_its_words_in_table_and_charts(browser):
+    find(browser, ".filter").send_keys("MIXUP 50d")
+    assert shown(browser) == ["resnet50d_mixup"]
+    assert find(browser, "output").text == "1 of 4 rows"
+    drawn = find(browser, ".intervals svg").text
+    assert "resnet50d_mixup" in drawn and "resnet50_baseline" not in drawn
+
+
+def test_rows_that_lack_a_stage_can_be_hidden(browser):
+    find(browser, ".whole").click()
+    assert set(shown(browser)) == set(MAP)
+
+
+def test_the_keyboard_opens_a_receipt_and_escape_closes_it(browser):
+    button = find(browser, "[data-recipe=resnet50d_best] .open")
+    button.send_keys(Keys.ENTER)
+    dialog = browser.find_element(By.ID, "receipt")
+    wait(browser, lambda: dialog.find_elements(By.TAG_NAME, "dd"))
+    for told in ("resnet50d_best", "61.5", "c0ffee", "torch 2.14.1", "b" * 64, "c" * 64, "code: Apache-2.0", NASTY):
+        assert told in dialog.text
+    assert dialog.find_elements(By.CSS_SELECTOR, "svg"), "its training curve is not drawn"
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert not dialog.is_displayed()
+    assert browser.switch_to.active_element == button
+
+
+def test_each_run_of_a_row_has_its_receipt(browser):
+    find(browser, "[data-recipe=resnet50d_best] .open").click()
+    dialog = browser.find_element(By.ID, "receipt")
+    runs = wait(browser, lambda: dialog.find_elements(By.CSS_SELECTOR, "input[name=run]"))
+    assert len(runs) == 2 and "backbone's tensors" not in dialog.text
+    runs[1].click()
+    assert "100 %" in dialog.text and "map_voc07\n40.5" in dialog.text
+
+
+def test_names_are_text_and_never_markup(chromium, tmp_path):
+    analysis = an_analysis()
+    analysis["tables"][0]["rows"][0]["recipe"] = NASTY
+    drawn = {"classes": [NASTY], "colours": ["#fff"], "images": [], "rows": {NASTY: []}}
+    path = tmp_path / "page.html"
+    path.write_text(render(analysis, [{"segmentation": drawn}, {}, {}]), "utf-8")
+    chromium.get(path.as_uri())
+    assert shown(chromium)[0] == NASTY and NASTY in find(chromium, ".legend").text
+    assert chromium.title == "trick-transfer leaderboard" and not chromium.find_elements(By.CSS_SELECTOR, "img")
+
+
+def test_a_printed_number_names_its_table(browser):
+    browser.find_elements(By.CSS_SELECTOR, "input[name=table]")[1].click()
+    cell = find(browser, "[data-recipe=resnet50d_best] td[data-value]")
+    assert cell.text.split("\n") == ["79.29", "Table 6"]
+    find(browser, "[data-recipe=resnet50d_best] .open").click()
+    assert "no receipt" in browser.find_element(By.ID, "receipt").text
+
+
+def test_the_papers_correlations_are_told(browser):
+    browser.find_elements(By.CSS_SELECTOR, "input[name=table]")[1].click()
+    captions = [
+        each.text for each in browser.find_elements(By.CSS_SELECTOR, ".board:not([hidden]) .transfer figcaption")
+    ]
+    told = [re.search(r"Spearman ρ (\S+)", caption)[1] for caption in captions]
+    assert told == ["1.00", "0.07", "−0.04"]  # over Tables 8 and 9: VOC mAP, pixAcc, mIoU
+
+
+def test_the_arrow_keys_choose_a_table(browser):
+    browser.find_element(By.CSS_SELECTOR, "input[name=table]").send_keys(Keys.ARROW_RIGHT)
+    assert "resnet50d_distill" in shown(browser) and "resnet101_mixup" not in shown(browser)
+
+
+def test_the_ledger_shows_effect_interval_verdict_and_the_papers(browser):
+    cell = find(browser, ".ledger td.helps")
+    assert cell.text.split("\n") == ["+18.25 ✗", "+9.50 to +27.00", "paper −0.84"]
+
+
+def test_an_interval_is_drawn_from_its_low_to_its_high(browser):
+    bars = browser.find_elements(By.CSS_SELECTOR, ".board:not([hidden]) .intervals svg [aria-label=rule] line")
+    ends = np.array([[float(bar.get_attribute(name)) for name in ("x1", "x2")] for bar in bars])
+    expected = np.array([[TOP1[name] - 2, TOP1[name] + 2] for name in sorted(TOP1, key=TOP1.get, reverse=True)])
+    assert np.corrcoef(ends.ravel(), expected.ravel())[0, 1] == pytest.approx(1, abs=1e-6)
+
+
+def test_two_chosen_rows_show_their_difference_with_its_sign(browser):
+    choose(browser, "resnet50d_mixup")
+    choose(browser, "resnet101_mixup")
+    column(browser, "top-1").find_element(By.TAG_NAME, "button").click()  # turns their order
+    choose(browser, "resnet50_baseline")
+    choose(browser, "resnet50_baseline")
+    cell = wait(browser, lambda: find(browser, ".differences td"))
+    assert "less resnet101_mixup" in find(browser, ".differences").text
+    assert cell.text.split("\n")[:3] == ["−11.88", "−16.25 to −7.50", "p 0.013"]
+
+
+def test_no_more_than_four_rows_can_be_chosen(browser):
+    browser.find_elements(By.CSS_SELECTOR, "input[name=table]")[1].click()
+    for recipe in shown(browser)[:4]:
+        choose(browser, recipe)
+    boxes = browser.find_elements(By.CSS_SELECTOR, ".board:not([hidden]) .pick input")
+    assert sum(box.is_enabled() for box in boxes) == 4
+
+
+def test_dark_and_light_follow_the_system_until_one_is_chosen(browser):
+    def background(scheme):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        colour = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        return sum(int(part) for part in re.findall(r"\d+", colour)[:3]) / 3
+
+    assert background("light") > 200 and background("dark") < 60
+    browser.find_element(By.ID, "theme").click()
+    assert background("dark") > 200
+
+
+def test_a_phone_scrolls_sideways_only_inside_tables(browser):
+    size = {"width": 360, "height": 780, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        browser.refresh()
+        assert browser.execute_script("return document.documentElement.scrollWidth") == 360
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_page_forbids_itself_to_load_anything(chromium, page_file):
+    chromium.get(page_file.as_uri())
+    blocked = chromium.execute_async_script("""
+        const done = arguments[0], blocked = [];
+        document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
+            blocked.push(effectiveDirective);
+            if (blocked.length === 3) done(blocked.sort());
+        });
+        new Image().src = "http://127.0.0.1:9/pixel";
+        fetch("http://127.0.0.1:9/data").catch(() => {});
+        const script = document.createElement("script");
+        script.textContent = "document.title = 'owned'";
+        document.head.append(script);
+    """)
+    assert blocked == ["connect-src", "img-src", "script-src-elem"]
+    assert chromium.title != "owned"
+
+
+class Cells(HTMLParser):
+    """Counts tags by name."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.found[tag] = self.found.get(tag, 0) + ("data-recipe" in dict(attributes))
+
+
+def test_every_row_is_there_without_javascript(page_file):
+    rows = sum(len(table["rows"]) for table in an_analysis()["tables"])
+    assert Cells(page_file.read_text("utf-8")).found["tr"] == rows
+
+
+def test_500_rows_weigh_less_than_10_megabytes():
+    analysis = an_analysis()
+    table, random = analysis["tables"][0], np.random.default_rng(0)
+    analysis["receipts"] = {}
+    for number in range(500):
+        result = asdict(a_result(recipe=f"recipe{number}"))
+        curves = {name: [[each, random.random()] for each in range(120)] for name in ("loss", "lr", "top1", "top5")}
+        for stage in ("classification", "detection", "segmentation"):
+            config = {f"key{key}": f"value {key} of {stage}" for key in range(300)}  # 10 kB, as the real ones
+            analysis["receipts"][f"{number}/{stage}"] = result | {"curves": curves, "config": config}
+    table["rows"] = [a_row("resnet50d_best", []) | {"recipe": f"recipe{number}"} for number in range(500)]
+    assert len(render(analysis, nothing(analysis)).encode()) < 10e6
+
+
+# what the models saw
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Outputs of one detector and one segmenter for two images of 64x48 px, and the images."""
+    root, data = tmp_path / "results", tmp_path / "data"
+    analysis = an_analysis(("resnet50d_best",))
+    (row,) = analysis["tables"][0]["rows"]
+    found, segmented = (f"mini/resnet50d_best/seed0/{stage}" for stage in ("detection", "segmentation"))
+    row["runs"].append(dict(seed=0, backbone_seed=0, stage="segmentation", path=segmented))
+    classes = {"val_dataloader": {"dataset": {"metainfo": {"classes": ["cat", "dog"]}}}}
+    analysis["receipts"][found]["config"] = classes
+    analysis["receipts"][segmented] = analysis["receipts"][found]
+    folders = [root / found, root / segmented, data / "mini" / pictures.VOC]
+    folders += [data / "mini" / pictures.ADE20K / part / "validation" for part in ("images", "annotations")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    boxes = np.array([[1, 2, 30, 40], [5, 5, 20, 20], [0, 0, 9, 9]], np.float32)
+    arrays = {"image_ids": ["007", "008"], "boxes": boxes, "scores": np.float32([0.9, 0.1, 0.5]), "labels": [1, 0, 0]}
+    truth = {"gt_boxes": boxes[:1], "gt_labels": [1], "gt_difficult": [False], "counts": [2, 1], "gt_counts": [1, 0]}
+    np.savez(folders[0] / "outputs.npz", **arrays, **truth)
+    shown = {"shown_names": ["a", "b"], "shown_0": MASK, "shown_1": MASK * 0}
+    np.savez(folders[1] / "outputs.npz", classes=["sky", "tree", "cat"], **shown)
+    for folder, names in ((folders[2], ("007", "008")), (folders[3], ("a", "b"))):
+        for name in names:
+            Image.new("RGB", (64, 48), "green").save(folder / f"{name}.jpg")
+    for name in ("a", "b"):
+        Image.fromarray(MASK).save(folders[4] / f"{name}.png")
+    return analysis, root, data
+
+
+def opened(uri):
+    return Image.open(io.BytesIO(b64decode(uri.split(",")[1])))
+
+
+def test_boxes_worth_showing_come_with_their_image_and_the_truth(stored):
+    found = pictures.collect(*stored)[0]["detection"]
+    assert found["classes"] == ["cat", "dog"]
+    assert found["rows"]["resnet50d_best"] == [[[1, 2, 30, 40, 1, 0.9]], [[0, 0, 9, 9, 0, 0.5]]]
+    assert [image["truth"] for image in found["images"]] == [[[1, 2, 30, 40, 1]], []]
+    assert opened(found["images"][0]["source"]).size == (64, 48)
+
+
+def test_masks_are_stored_pixel_by_pixel_and_unlabelled_truth_is_transparent(stored):
+    found = pictures.collect(*stored)[0]["segmentation"]
+    np.testing.assert_array_equal(np.asarray(opened(found["rows"]["resnet50d_best"][0])), MASK)
+    truth = np.asarray(opened(found["images"][0]["truth"]).convert("RGBA"))
+    np.testing.assert_array_equal(truth[..., 3] == 0, MASK == 0)  # ADE20K's 0 is no class
+    assert found["colours"][1] == "#" + bytes(truth[MASK == 2][0, :3]).hex()
+
+
+def test_without_the_data_or_the_outputs_there_are_no_pictures_and_the_page_says_so(stored, tmp_path):
+    analysis, root, data = stored
+    for folders in ((root, tmp_path / "elsewhere"), (tmp_path / "elsewhere", data)):
+        made = pictures.collect(analysis, *folders)
+        assert made == nothing(analysis)
+        assert "made without the data or without the stored outputs" in render(analysis, made)
+
+
+def test_boxes_and_masks_are_drawn_beside_the_truth(chromium, stored, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(render(stored[0], pictures.collect(*stored)), "utf-8")
+    chromium.get(path.as_uri())
+    heads = chromium.find_elements(By.CSS_SELECTOR, ".comparison .detection th")
+    assert [head.text for head in heads] == ["truth", "resnet50d_best"]
+    words = [each.text for each in chromium.find_elements(By.CSS_SELECTOR, ".comparison .detection text")]
+    assert words == ["dog", "dog 0.90", "cat 0.50"]
+    masks = chromium.find_elements(By.CSS_SELECTOR, ".comparison .segmentation .mask")
+    assert len(masks) == 4 and all(mask.get_property("naturalWidth") == 64 for mask in masks)
