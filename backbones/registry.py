@@ -15,10 +15,10 @@ def by_name(name: str) -> dict[str, Any]:
     """`timm/NAME` written out as a config. Raises ValueError for another name."""
     if not name.startswith(TIMM):
         raise ValueError(f"backbone {name!r} does not exist; name one as {TIMM}NAME, or write out its dict(type=...)")
-    return dict(type="backbones.Timm", model=name.removeprefix(TIMM), zero_gamma=False)
+    return dict(type="backbones.Timm", model=name.removeprefix(TIMM), zero_gamma=False)  # the slot of that trick
 
 
-def check(config: Mapping[str, Any]) -> None:
+def check_options(config: Mapping[str, Any]) -> None:
     """Raise ValueError unless a backbone can be built so, its weights apart. Takes no memory and no arithmetic."""
     options = {key: value for key, value in config.items() if key not in ("type", "weights", "sha256")}
     try:

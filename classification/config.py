@@ -8,8 +8,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from backbones.registry import MODELS as BACKBONES
-from backbones.registry import by_name
-from backbones.registry import check as check_options
+from backbones.registry import by_name, check_options
 from engine.batch import Batch
 
 from .data import list_images
@@ -28,7 +27,8 @@ def names() -> list[str]:
 def load(recipe: str, sets: dict[str, Any] | None = None) -> Config:
     """The recipe's Config with its tricks applied, for the paper tier.
 
-    `sets` are dotted keys set before the tricks are applied, as in {"tricks.mixup": None, "max_epochs": 10}.
+    `sets` are dotted keys set before the tricks are applied, as in {"tricks.mixup": None, "max_epochs": 10}, or
+    {"model.backbone": "timm/NAME"}.
     Raises ValueError for a recipe or key that does not exist, with the nearest name.
     """
     if recipe not in names():

@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from backbones.card import Card
-from backbones.registry import check
+from backbones.registry import check_options
 from engine.protocol import read_protocol
 
 PROTOCOLS = ("faster_rcnn_voc", "faster_rcnn_fpn_voc")
@@ -56,7 +56,7 @@ def check_slot(slot: dict, card: Card) -> None:
     if card.strides != STRIDES:
         raise ValueError(f"{card.name} has maps of strides {card.strides}, the detectors want {STRIDES}")
     try:
-        check(slot)
+        check_options(slot)
     except ValueError as error:
         hint = "; use --protocol faster_rcnn_fpn_voc" if len(slot["stages"]) < len(STRIDES) else ""
         raise ValueError(f"{error}{hint}") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from backbones.card import Card
-from backbones.registry import check
+from backbones.registry import check_options
 from engine.protocol import read_protocol
 
 PROTOCOLS = ("fcn_ade20k", "fcn_ade20k_msflip")
@@ -26,7 +26,7 @@ def load(card: Card | None, protocol: str = "fcn_ade20k", data_root: str | Path 
         card.check_normalisation(cfg.model.data_preprocessor)
         options = {key: value for key, value in cfg.model.backbone.items() if key != "type"}
         cfg.model.backbone = card.slot(**options)
-        check(cfg.model.backbone)
+        check_options(cfg.model.backbone)
     for dataset in datasets(cfg):
         dataset.data_root = str(data_root)
     return cfg

@@ -17,7 +17,7 @@ import detection.config
 import segmentation.config
 from backbones.card import arrived_percent, from_timm, write_card
 from backbones.complexity import gmacs, params_m
-from backbones.registry import check
+from backbones.registry import check_options
 from backbones.timm_adapter import Timm
 from classification.classifier import ImageClassifier
 from classification.config import check_backbone, load
@@ -161,7 +161,7 @@ def test_what_timm_does_not_have_is_refused_in_one_line(sets, message):
 
 def test_an_option_that_the_architecture_does_not_take_is_refused_by_name():
     with pytest.raises(ValueError, match="backbones.Timm does not take .*'widht'"):
-        check(dict(type="backbones.Timm", model="mobilenetv1_100", options=dict(widht=2)))
+        check_options(dict(type="backbones.Timm", model="mobilenetv1_100", options=dict(widht=2)))
 
 
 @pytest.mark.parametrize("stages", [(1, 3), (4, 5), (0, 1), ()])
