@@ -1,7 +1,8 @@
 """What the models of a table saw on the same few images: boxes and masks, small enough to be embedded in the page.
 
 The images are spread evenly over those that have outputs, not chosen. Of a recipe it is the first seed, of a table the
-first rows. Outputs are as the stages' `metric.py` write them; the data lie where tools/run.py expects them.
+first rows. Outputs are as the stages' `metric.py` write them; the data lie where tools/run.py expects them. Pictures of
+VOC and ADE20K keep their own terms: see to those before a page of tier `paper` is published.
 """
 
 import colorsys
