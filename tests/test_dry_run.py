@@ -66,6 +66,12 @@ def test_the_embedded_tier_has_its_plan_too(stage):
     assert "x 1 x 2 accumulated" in plan and "parameters: " in plan and "memory: about" in plan
 
 
+def test_any_network_of_timm_stands_in_any_recipe():
+    run = Run("classification", "resnet50_efficient", "paper", sets={"model.backbone": "timm/resnet18"})
+    decaying, rest = re.search(r"parameters: (\S+) M with weight decay, (\S+) M", dry_run(run, 8, 1)).groups()
+    assert float(decaying) + float(rest) == pytest.approx(11.69, abs=0.01)  # torchvision's and timm's ResNet-18
+
+
 def test_nothing_is_left_behind(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     dry_run(Run("classification", "resnet50_baseline"), devices=1, accumulation=1)

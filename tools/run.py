@@ -204,9 +204,9 @@ def plain(cfg: Config) -> dict:
 
 
 def split_sets(sets: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Keys of tricks are set before the tricks are applied, all others last, so that they are final."""
-    tricks = {key: value for key, value in sets.items() if key.startswith("tricks.")}
-    return tricks, {key: value for key, value in sets.items() if key not in tricks}
+    """Tricks, and another backbone, are set before the tricks are applied; all others last, so that they are final."""
+    first = {key: value for key, value in sets.items() if key.startswith("tricks.") or key == "model.backbone"}
+    return first, {key: value for key, value in sets.items() if key not in first}
 
 
 def override(cfg: Config, sets: dict[str, Any]) -> None:
