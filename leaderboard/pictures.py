@@ -8,12 +8,15 @@ VOC and ADE20K keep their own terms: see to those before a page of tier `paper` 
 import colorsys
 import io
 from base64 import b64encode
-from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
+
+from .results import OUTPUTS
 
 IMAGES, ROWS = 6, 24
 LONGER_SIDE_PX = 320
@@ -22,49 +25,78 @@ IGNORED = 255
 VOC = Path("voc0712/VOCdevkit/VOC2007/JPEGImages")
 ADE20K = Path("ade20k/ADEChallengeData2016")
 
-Found = dict[str, Any]
+
+class Seen(NamedTuple):
+    """What a model saw on some images, and what is there."""
+
+    names: list[str]
+    found: list[Any]
+    truth: list[Any]
+    classes: list[str]
 
 
-def collect(analysis: dict[str, Any], outputs: Path, data: Path) -> list[dict[str, Found]]:
-    """For each table {stage: {classes, images, rows}}; a stage without stored outputs or without data is left out."""
+def collect(analysis: dict[str, Any], outputs: Path, data: Path) -> list[dict[str, Any]]:
+    """For each table {stage: {classes, colours, images, rows}}, without stages that lack stored outputs or data."""
     return [of_table(table, analysis["receipts"], outputs, data) for table in analysis["tables"]]
 
 
-def of_table(table: dict[str, Any], receipts: dict[str, Any], outputs: Path, data: Path) -> dict[str, Found]:
+def of_table(table: dict[str, Any], receipts: dict[str, Any], outputs: Path, data: Path) -> dict[str, Any]:
     """The stages of one table."""
     root = data if table["tier"] == "paper" else data / "mini"
-    stages: tuple[tuple[str, Callable], ...] = (("detection", boxes), ("segmentation", masks))
     made = {}
-    for stage, draw in stages:
-        paths = {
-            row["recipe"]: each["path"] for row in table["rows"] for each in row["runs"][::-1] if each["stage"] == stage
-        }
-        stored = {recipe: outputs / path / "outputs.npz" for recipe, path in paths.items()}
-        there = {recipe: path for recipe, path in list(stored.items())[:ROWS] if path.is_file()}
-        try:
-            made[stage] = draw(there, root, receipts[next(iter(paths.values()))]["config"]) if there else None
-        except FileNotFoundError:  # no such picture: the data are not here
-            made[stage] = None
-    return {stage: found for stage, found in made.items() if found}
+    for stage, (see, folder) in STAGES.items():
+        runs = first_runs(table, stage)
+        stored = {recipe: outputs / run / OUTPUTS for recipe, run in runs.items()}
+        own = {recipe: path for recipe, path in stored.items() if is_own(path, receipts[runs[recipe]])}
+        with suppress(FileNotFoundError, KeyError):  # no such picture: the data are not here; or no array of masks
+            seen = {recipe: see(path, root, receipts[runs[recipe]]["config"]) for recipe, path in own.items()}
+            if seen:
+                made[stage] = side_by_side(seen, root / folder)
+    return made
 
 
-def boxes(stored: dict[str, Path], root: Path, config: dict[str, Any]) -> Found:
+def side_by_side(seen: dict[str, Seen], folder: Path) -> dict[str, Any]:
+    """The rows that saw the same images as the first, and the images."""
+    first = next(iter(seen.values()))
+    return {
+        "classes": first.classes,
+        "colours": [f"#{bytes(rgb(at)).hex()}" for at in range(len(first.classes))],
+        "images": [
+            photo(folder / f"{name}.jpg") | {"truth": truth}
+            for name, truth in zip(first.names, first.truth, strict=True)
+        ],
+        "rows": {recipe: each.found for recipe, each in seen.items() if each.names == first.names},
+    }
+
+
+def first_runs(table: dict[str, Any], stage: str) -> dict[str, str]:
+    """The path of each row's first run of a stage, by recipe."""
+    runs: dict[str, str] = {}
+    for row in table["rows"]:
+        for run in row["runs"]:
+            if run["stage"] == stage:
+                runs.setdefault(row["recipe"], run["path"])
+    return dict(list(runs.items())[:ROWS])
+
+
+def is_own(path: Path, receipt: dict[str, Any]) -> bool:
+    """Whether a file holds the outputs that a receipt tells of."""
+    return path.is_file() and sha256(path.read_bytes()).hexdigest() == receipt["outputs_sha256"]
+
+
+def boxes(path: Path, root: Path, config: dict[str, Any]) -> Seen:
     """Detections of at least LEAST_SCORE, and the truth: [x1, y1, x2, y2, class, score] in the image's pixels."""
-    rows: dict[str, Any] = {}
-    images: list[dict[str, Any]] = []
-    for recipe, path in stored.items():
-        with np.load(path) as arrays:
-            names, counts, gt_counts = (arrays[name] for name in ("image_ids", "counts", "gt_counts"))
-            shown = spread(len(names))
-            found = np.column_stack([arrays[name] for name in ("boxes", "labels", "scores")])
-            truth = np.column_stack([arrays["gt_boxes"], arrays["gt_labels"]])
-        rows[recipe] = [best(each) for each in split(found, counts, shown)]
-        if not images:
-            images = [photo(root / VOC / f"{names[at]}.jpg", names[at]) for at in shown]
-            for image, some in zip(images, split(truth, gt_counts, shown), strict=True):
-                image["truth"] = some.round(1).tolist()
-    classes = config["val_dataloader"]["dataset"]["metainfo"]["classes"]
-    return {"classes": classes, "colours": [colour(at) for at in range(len(classes))], "images": images, "rows": rows}
+    with np.load(path) as arrays:
+        names, counts, gt_counts = (arrays[name] for name in ("image_ids", "counts", "gt_counts"))
+        found = np.column_stack([arrays[name] for name in ("boxes", "labels", "scores")])
+        truth = np.column_stack([arrays["gt_boxes"], arrays["gt_labels"]])
+    shown = spread(len(names))
+    return Seen(
+        names[shown].tolist(),
+        [best(each) for each in split(found, counts, shown)],
+        [each.round(1).tolist() for each in split(truth, gt_counts, shown)],
+        config["val_dataloader"]["dataset"]["metainfo"]["classes"],
+    )
 
 
 def best(found: np.ndarray) -> list[list[float]]:
@@ -79,22 +111,20 @@ def split(rows: np.ndarray, counts: np.ndarray, shown: list[int]) -> list[np.nda
     return [parts[at] for at in shown]
 
 
-def masks(stored: dict[str, Path], root: Path, config: dict[str, Any]) -> Found:
+def masks(path: Path, root: Path, config: dict[str, Any]) -> Seen:
     """Predicted masks and the truth's as PNG, transparent where the truth names no class."""
-    rows: dict[str, Any] = {}
-    images: list[dict[str, Any]] = []
-    for recipe, path in stored.items():
-        with np.load(path) as arrays:
-            names, classes = arrays["shown_names"], arrays["classes"].tolist()
-            shown = spread(len(names))
-            rows[recipe] = [png(arrays[f"shown_{at}"]) for at in shown]
-        if not images:
-            for at in shown:
-                image = photo(root / ADE20K / "images/validation" / f"{names[at]}.jpg", names[at])
-                with Image.open(root / ADE20K / "annotations/validation" / f"{names[at]}.png") as truth:
-                    image["truth"] = png(np.asarray(truth) - np.uint8(1))  # 0, no class, becomes IGNORED
-                images.append(image)
-    return {"classes": classes, "colours": [colour(at) for at in range(len(classes))], "images": images, "rows": rows}
+    with np.load(path) as arrays:
+        shown = spread(len(arrays["shown_names"]))
+        names, classes = arrays["shown_names"][shown].tolist(), arrays["classes"].tolist()
+        found = [png(arrays[f"shown_{at}"]) for at in shown]
+    truth = []
+    for name in names:
+        with Image.open(root / ADE20K / f"annotations/validation/{name}.png") as mask:
+            truth.append(png(np.asarray(mask) - np.uint8(1)))  # 0, no class, becomes IGNORED
+    return Seen(names, found, truth, classes)
+
+
+STAGES = {"detection": (boxes, VOC), "segmentation": (masks, ADE20K / "images/validation")}
 
 
 def spread(images: int) -> list[int]:
@@ -102,13 +132,13 @@ def spread(images: int) -> list[int]:
     return np.linspace(0, images - 1, min(IMAGES, images)).round().astype(int).tolist()
 
 
-def photo(path: Path, name: str) -> dict[str, Any]:
+def photo(path: Path) -> dict[str, Any]:
     """A picture as a small JPEG, with the size it had."""
     with Image.open(path) as image:
         width, height = image.size
         small = image.convert("RGB")
     small.thumbnail((LONGER_SIDE_PX, LONGER_SIDE_PX))
-    return {"name": str(name), "width": width, "height": height, "source": uri(small, "jpeg", quality=75)}
+    return {"name": path.stem, "width": width, "height": height, "source": uri(small, "jpeg", quality=75)}
 
 
 def png(mask: np.ndarray) -> str:
@@ -130,8 +160,3 @@ def rgb(place: int) -> tuple[int, ...]:
     """A class's colour: neighbours differ by the golden angle of hue, and in lightness."""
     hue, lightness = place * 0.618034 % 1, (0.42, 0.56, 0.7)[place % 3]
     return tuple(round(255 * part) for part in colorsys.hls_to_rgb(hue, lightness, 0.65))
-
-
-def colour(place: int) -> str:
-    """The same for CSS."""
-    return "#" + bytes(rgb(place)).hex()

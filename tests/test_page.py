@@ -5,6 +5,7 @@ import re
 import shutil
 from base64 import b64decode
 from dataclasses import asdict
+from hashlib import sha256
 from html.parser import HTMLParser
 
 import numpy as np
@@ -333,7 +334,7 @@ def stored(tmp_path):
     row["runs"].append(dict(seed=0, backbone_seed=0, stage="segmentation", path=segmented))
     classes = {"val_dataloader": {"dataset": {"metainfo": {"classes": ["cat", "dog"]}}}}
     analysis["receipts"][found]["config"] = classes
-    analysis["receipts"][segmented] = analysis["receipts"][found]
+    analysis["receipts"][segmented] = analysis["receipts"][found].copy()
     folders = [root / found, root / segmented, data / "mini" / pictures.VOC]
     folders += [data / "mini" / pictures.ADE20K / part / "validation" for part in ("images", "annotations")]
     for folder in folders:
@@ -349,6 +350,9 @@ def stored(tmp_path):
             Image.new("RGB", (64, 48), "green").save(folder / f"{name}.jpg")
     for name in ("a", "b"):
         Image.fromarray(MASK).save(folders[4] / f"{name}.png")
+    for path in (found, segmented):
+        outputs = (root / path / "outputs.npz").read_bytes()
+        analysis["receipts"][path]["outputs_sha256"] = sha256(outputs).hexdigest()
     return analysis, root, data
 
 
@@ -378,6 +382,19 @@ def test_without_the_data_or_the_outputs_there_are_no_pictures_and_the_page_says
         made = pictures.collect(analysis, *folders)
         assert made == nothing(analysis)
         assert "made without the data or without the stored outputs" in render(analysis, made)
+
+
+def test_outputs_of_another_run_are_not_shown_as_this_rows(stored):
+    analysis, root, _ = stored
+    detections = root / "mini/resnet50d_best/seed0/detection/outputs.npz"
+    detections.write_bytes(detections.read_bytes() + b" ")
+    assert set(pictures.collect(*stored)[0]) == {"segmentation"}
+
+
+def test_rows_that_saw_other_images_are_left_out(stored):
+    seen = {name: pictures.Seen([image], ["seen"], ["truth"], ["cat"]) for name, image in (("a", "007"), ("b", "008"))}
+    made = pictures.side_by_side(seen, stored[2] / "mini" / pictures.VOC)
+    assert made["rows"] == {"a": ["seen"]} and [image["name"] for image in made["images"]] == ["007"]
 
 
 def test_boxes_and_masks_are_drawn_beside_the_truth(chromium, stored, tmp_path):

@@ -18,7 +18,7 @@ function boxesOver({ width, height }, found, { classes, colours }) {
     const words = classes[label] + (score === undefined ? "" : ` ${score.toFixed(2)}`);
     const line = Math.max(size, y1 - size * 0.2);
     overlay.append(drawn("rect", { ...box, class: "halo" }), drawn("rect", box));
-    overlay.append(drawn("text", { x: Math.min(x1, width - size * 0.55 * words.length), y: line, "font-size": size, fill: colours[label] }, words));
+    overlay.append(drawn("text", { x: Math.min(x1, width - size * 0.55 * words.length), y: line, "font-size": size }, words));
   }
   return overlay;
 }
