@@ -85,13 +85,14 @@ def plan(monkeypatch):
     """The runs that a command line means, and its options, within this process."""
     monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])  # a tool sets the first entry
     from tools import pipeline as tool
+    from tools.plan import check, processes
 
     def made(*words):
         monkeypatch.setattr(sys, "argv", ["pipeline", *words])
         args = tool.options()
         planned = list(tool.runs(args))
-        tool.check(planned, args)
-        return [(run.recipe, run.stage, tool.processes(run, args)) for run in planned]
+        check(planned, args)
+        return [(run.recipe, run.stage, processes(run, args)) for run in planned]
 
     return made
 

@@ -1,0 +1,302 @@
+import sys
+from dataclasses import asdict, replace
+from hashlib import sha256
+from math import cos, log, pi
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+from test_results import a_detection, a_result, store
+
+import classification.config
+from leaderboard import ablation, figures
+from leaderboard.results import OUTPUTS, Result, fingerprint, read_all
+from tools.draw import FIGURES, outputs, rates
+from tools.run import Run, plain
+
+ROOT = Path(__file__).parents[1]
+# typed from the paper's text: table, recipe, heading (and how many columns right of it), what stands there
+PAPER = [
+    ("table1", "resnext50_baseline", "GMACs", 1, "4.2"),
+    ("table1", "resnext50_baseline", "top-5", 1, "–"),
+    ("table1", "seresnext50_baseline", "top-1", 1, "78.90"),
+    ("table1", "resnet50d_best", "top-5", 1, "94.63"),
+    ("table2", "inception_v3_baseline", "top-1", 1, "77.32"),
+    ("table2", "inception_v3_baseline", "reference top-1", 0, "78.80"),
+    ("table2", "mobilenet_baseline", "reference top-5", 0, "–"),
+    ("table3", "inception_v3_baseline", "min/epoch", 1, "19.8"),
+    ("table3", "resnet50_efficient", "min/epoch", 1, "4.4"),
+    ("table3", "mobilenet_efficient", "top-5", 1, "90.47"),
+    ("table4", "resnet50_zero_gamma_1024", "top-1", 1, "76.37"),
+    ("table4", "resnet50_amp_256", "top-5", 1, "93.09"),
+    ("table5", "resnet50b_efficient", "GMACs", 1, "4.1"),
+    ("table5", "resnet50c_efficient", "top-1", 1, "76.87"),
+    ("table6", "inception_v3_distill", "top-5", 1, "94.01"),
+    ("table6", "mobilenet_efficient", "top-5", 1, "90.53"),
+    ("table6", "resnet50d_smooth", "top-1", 1, "78.31"),
+    ("table7", "resnet50d_efficient_places365", "top-1", 1, "56.34"),
+    ("table7", "resnet50d_best_places365", "test top-5", 0, "87.82"),
+    ("table8", "resnet50b_standard", "top-1", 1, "76.14"),
+    ("table8", "resnet50d_smooth", "top-1", 1, "78.34"),
+    ("table8", "resnet50d_mixup", "mAP (11-point)", 1, "81.10"),
+    ("table9", "resnet50d_cosine", "pixAcc", 1, "79.25"),
+    ("table9", "resnet50d_best", "mIoU", 1, "38.40"),
+]
+
+
+def shown(name, results, recipe, heading, right=0):
+    """What stands in a table's row, at a heading or right of it."""
+    head, *rows = ablation.grid(name, results)
+    (row,) = (row for row in rows if row[0].removesuffix(" *") == recipe)
+    return row[head.index(heading) + right]
+
+
+@pytest.mark.parametrize(("name", "recipe", "heading", "right", "text"), PAPER)
+def test_a_table_shows_what_the_paper_says(name, recipe, heading, right, text):
+    assert shown(name, [], recipe, heading, right) == text
+
+
+def test_every_row_of_the_paper_is_there_and_is_a_recipe():
+    rows = {"table1": 6, "table2": 3, "table3": 6, "table4": 10, "table5": 4, "table6": 18, "table7": 2}
+    assert {name: len(table.recipes) for name, table in ablation.TABLES.items()} == rows | {"table8": 7, "table9": 7}
+    recipes = {recipe for table in ablation.TABLES.values() for recipe in table.recipes}
+    assert recipes | {recipe for pair in FIGURES.values() for recipe in pair} <= set(classification.config.names())
+
+
+def test_the_downstream_tables_need_their_stage_and_the_others_do_not():
+    stages = {name: table.stages for name, table in ablation.TABLES.items()}
+    assert stages.pop("table8") == ["classification", "detection"]
+    assert stages.pop("table9") == ["classification", "segmentation"]
+    assert all(each == ["classification"] for each in stages.values())
+
+
+def test_a_cell_is_the_mean_and_deviation_over_seeds_and_a_dash_where_nothing_was_run():
+    results = [a_detection(seed=seed, metrics={"map_voc07": 50.0 + 2 * seed, "map_area": 1.0}) for seed in (0, 1)]
+    assert shown("table8", results, "resnet50d_best", "mAP (11-point)") == "51.00 ± 1.41 (2)"  # 2 / sqrt(2)
+    assert shown("table8", results[:1], "resnet50d_best", "mAP (11-point)") == "50.00 (1)"
+    assert shown("table8", results, "resnet50d_mixup", "mAP (11-point)") == "–"
+    assert shown("table8", results, "resnet50d_best", "top-1") == "–"
+
+
+def test_sizes_stand_without_seeds_and_an_epochs_minutes_come_from_the_receipt():
+    config = {"max_epochs": 4}
+    one = a_result(recipe="resnet50_efficient", config=config, config_hash=fingerprint(config), seconds=600.0)
+    assert shown("table3", [one], one.recipe, "min/epoch") == "2.50 (1)"
+    assert shown("table5", [one, replace(one, seed=1, backbone_seed=1)], one.recipe, "GMACs") == "4.33"
+
+
+def test_a_row_under_other_rules_has_a_star_and_the_reason_below():
+    recipes = ("resnet50_baseline", "mobilenet_baseline", "inception_v3_baseline")
+    results = [a_result(recipe=recipe, protocol_hash=digit * 64) for recipe, digit in zip(recipes, "aab", strict=True)]
+    rows = [row[0] for row in ablation.grid("table2", results)[1:]]
+    assert rows == ["resnet50_baseline", "inception_v3_baseline *", "mobilenet_baseline"]
+    assert any(note.startswith("*") for note in ablation.notes("table2", results, "paper"))
+    assert not any(note.startswith("*") for note in ablation.notes("table2", results[:2], "paper"))
+
+
+def test_readme_gets_the_downstream_tables_between_the_markers_and_nothing_else_changes():
+    results = [a_result(tier="mini"), a_detection(tier="mini"), a_detection(tier="paper", recipe="resnet50d_cosine")]
+    text = ablation.readme("before\n<!-- paper -->old<!-- /paper -->\nafter", results)
+    assert text.startswith("before\n<!-- paper -->") and text.endswith("<!-- /paper -->\nafter") and "old" not in text
+    assert "| `resnet50d_best` | 61.50 (1) | 79.29 | 40.50 (1) | 81.33 |" in text
+    assert "| `resnet50d_cosine` | – | 77.91 | – | 79.23 |" in text, "another tier's"
+    assert "synthetic" in text and "Table 9" in text
+    assert ablation.readme("no markers", results) == "no markers"
+    assert ablation.readme(text, results) == text
+
+
+def test_noise_is_mean_deviation_and_range_of_each_metric():
+    results = [
+        a_result(seed=seed, metrics={"top1": top1, "top5": 90.0}) for seed, top1 in enumerate((60.0, 63.0, 61.5))
+    ]
+    assert ablation.noise(results)[1:] == [
+        ["top1", "61.50", "1.50", "60.00 to 63.00", "3"],
+        ["top5", "90.00", "0.00", "90.00 to 90.00", "3"],
+    ]
+
+
+@pytest.mark.parametrize("decay", ["step", "cosine"])
+def test_the_drawn_schedule_is_the_papers(decay):
+    """sec. 3.1: i eta / m at batch i of the first m; eq. 1 over the T batches after; or a tenth at 30, 60 and 90."""
+    recipe = {"step": "resnet50d_efficient", "cosine": "resnet50d_cosine"}[decay]
+    epochs, found = rates(Run("classification", recipe, "paper"))
+    per_epoch, eta = 1281167 // 1024, 0.4
+    m, total = 5 * per_epoch, 120 * per_epoch
+    assert len(found) == total and epochs[-1] == pytest.approx(120, abs=1e-3)
+    assert found[:m] == pytest.approx([i * eta / m for i in range(1, m + 1)])
+    for step in (m, m + 1, 29 * per_epoch, 30 * per_epoch, 77_777, 90 * per_epoch, total - 1):
+        rate = (1 + cos((step - m) * pi / (total - m))) * eta / 2
+        if decay == "step":
+            rate = eta * 0.1 ** (step // (30 * per_epoch))
+        assert found[step] == pytest.approx(rate, rel=1e-6, abs=1e-12)
+
+
+def test_the_best_gap_is_the_papers():
+    assert figures.best_gap(0.1, 1000) == pytest.approx(9.1, abs=0.01)  # "the theoretical gap is around 9.1"
+    assert figures.best_gap(0.999, 1000) == pytest.approx(0, abs=1e-9)  # "all optimal z will be identical"
+    assert figures.best_gap(0.1, 10) == pytest.approx(log(81))
+
+
+def test_the_gap_of_stored_outputs_is_that_of_the_logits():
+    logits = np.random.default_rng(0).normal(size=(7, 12))
+    ordered = -np.sort(-logits, 1)
+    expected = ordered[:, 0] - ordered[:, 1:].mean(1)
+    assert figures.gap(ordered[:, :5], logits.mean(1), 12) == pytest.approx(expected)
+
+
+@pytest.fixture
+def tool(monkeypatch, tmp_path, capsys):
+    """tools/ablate.py on tier smoke within this process: what it prints."""
+    monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])  # a tool sets the first entry
+    from tools import ablate
+
+    monkeypatch.setattr(ablate, "console", Console(width=200))
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["ablate", *map(str, words), "--work-dir", str(tmp_path)])
+        monkeypatch.setattr("tools.plan.console", Console(width=200))
+        ablate.main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def a_kept(work, recipe, stage="classification", **changes) -> Result:
+    """A stored result of a smoke run, as of today's recipe."""
+    run = Run(stage, recipe, "smoke", work_dir=work)
+    config = plain(run.draft())
+    fields = dict(tier="smoke", recipe=recipe, config=config, config_hash=fingerprint(config))
+    fields["protocol_hash"] = run.protocol_hash()
+    make = a_result if stage == "classification" else a_detection
+    result = make(**fields | changes)
+    store(work / "results", result)
+    return result
+
+
+def states(text):
+    """(recipe, stage): state, from a printed plan."""
+    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines() if line.startswith("│")]
+    return {(line[0], line[2]): line[3] for line in lines if len(line) == 6}
+
+
+def test_the_plan_of_an_empty_tree_is_all_rows_and_their_teachers(tool, tmp_path):
+    text = tool("table8", "--tier", "smoke", "--plan")
+    found = states(text)
+    assert set(found.values()) == {"missing"} and len(found) == 2 * 7 + 2
+    assert list(found).index(("resnet152d_smooth", "classification")) < list(found).index(
+        ("resnet50d_distill", "classification")
+    )
+    assert "81.33" in text, "the table as it stands"
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_plan_knows_results_that_are_there_and_shows_them(tool, tmp_path):
+    a_kept(tmp_path, "resnet50d_distill")
+    a_kept(tmp_path, "resnet50d_distill", "detection")
+    text = tool("table8", "--tier", "smoke", "--plan")
+    found = states(text)
+    assert [key for key, state in found.items() if state == "done"] == [
+        ("resnet50d_distill", "classification"),
+        ("resnet50d_distill", "detection"),
+    ]
+    assert ("resnet152d_smooth", "classification") not in found, "nothing needs it any more"
+    assert "61.50 (1)" in text and "40.50 (1)" in text
+
+
+def test_a_result_of_another_config_is_not_shown_and_its_key_is_named(tool, tmp_path):
+    result = a_kept(tmp_path, "resnet50d_smooth")
+    result.config["optim_wrapper"]["optimizer"]["lr"] = 7.0
+    store(tmp_path / "results", Result(**asdict(result) | {"config_hash": fingerprint(result.config)}))
+    a_kept(tmp_path, "resnet50d_smooth", "detection")
+    text = tool("table8", "--tier", "smoke", "--plan")
+    assert "the result differs in optim_wrapper.optimizer.lr" in text
+    assert "61.50" not in text and "40.50" not in text, "nor what stands on it"
+
+
+def test_what_is_missing_is_run_once_teachers_and_backbones_first(tool, tmp_path, monkeypatch):
+    import tools.plan
+
+    ran = []
+
+    class Done:
+        returncode = 0
+
+    monkeypatch.setattr(tools.plan.subprocess, "run", lambda words, check: ran.append(words[2:]) or Done)
+    monkeypatch.setattr("tools.ablate.check_data", lambda planned: None)
+    a_kept(tmp_path, "resnet50d_cosine")
+    tool("table5", "table9", "--tier", "smoke", "--seeds", "0", "1")
+    runs = [(words[1], words[0], words[words.index("--seed") + 1]) for words in ran]
+    assert len(runs) == len(set(runs))
+    assert ("resnet50d_cosine", "classification", "1") in runs
+    assert ("resnet50d_cosine", "classification", "0") in runs, "its weights are not here, and the segmenter needs them"
+    for recipe, teacher in {"resnet50d_best": "resnet152d_mixup", "resnet50d_distill": "resnet152d_smooth"}.items():
+        assert runs.index((teacher, "classification", "0")) < runs.index((recipe, "classification", "1"))
+    assert runs.index(("resnet50d_best", "classification", "1")) < runs.index(("resnet50d_best", "segmentation", "1"))
+    # 4 rows of Table 5 and 7 of Table 9 with one in common, twice; 2 teachers; 7 segmenters, twice
+    assert len(runs) == 10 * 2 + 2 + 7 * 2
+
+
+def test_the_figures_show_what_was_run(tool, tmp_path):
+    random = np.random.default_rng(0)
+    for recipe in ("resnet50d_cosine", "resnet50d_smooth"):
+        result = a_kept(tmp_path, recipe)
+        path = tmp_path / "results" / result.folder / OUTPUTS
+        np.savez(path, logits=-np.sort(-random.normal(size=(50, 5)), 1), logits_mean=np.zeros(50))
+        a_kept(tmp_path, recipe, outputs_sha256=sha256(path.read_bytes()).hexdigest())
+    text = tool("figure3", "figure4", "--tier", "smoke", "--plan", "--png", "--out", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        f"figure{number}_smoke.{suffix}" for number in (3, 4) for suffix in ("png", "svg")
+    ]
+    assert "figure4_smoke.svg" in text
+    svg = (tmp_path / "out/figure4_smoke.svg").read_text()
+    assert "resnet50d_smooth" in svg and "K = 1000" in svg and f"{log(81):.2f}" in svg
+
+
+def test_outputs_of_another_run_are_not_drawn(tmp_path):
+    result = a_kept(tmp_path, "resnet50d_cosine")
+    (tmp_path / "results" / result.folder / OUTPUTS).write_bytes(b"others")
+    with pytest.raises(ValueError, match="is not what .* was scored with"):
+        outputs(result, tmp_path / "results")
+
+
+def test_figure_3_draws_each_schedule_and_every_seeds_accuracy():
+    figure = figures.schedules(
+        {"a": ([0, 1], [0.1, 0.2]), "b": ([0, 1], [0.1, 0.0])}, {"a": [[[1, 30.0], [2, 50.0]]] * 2, "b": []}, "mini"
+    )
+    above, below = figure.axes
+    assert [list(line.get_ydata()) for line in above.lines] == [[0.1, 0.2], [0.1, 0.0]]
+    assert [list(line.get_ydata()) for line in below.lines] == [[30.0, 50.0]] * 2
+    assert [text.get_text() for text in below.get_legend().get_texts()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("tabel8",), "'tabel8' is no table or figure; did you mean 'table8'?"),
+        (("noise", "resnet50d_bets", "--seeds", "2"), "did you mean 'resnet50d_best'?"),
+        (("noise", "--seeds", "2"), "noise takes one recipe"),
+        (("table2", "--seeds", "-1"), "a seed is a number from 0"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_the_nearest_name(tool, words, message):
+    with pytest.raises(ValueError, match=message):
+        tool(*words)
+
+
+@pytest.mark.parametrize(("name", "option"), [("table7", "places365"), ("table2", "imagenet")])
+def test_missing_data_of_the_paper_tier_are_named_before_anything_is_trained(tool, tmp_path, name, option):
+    with pytest.raises(FileNotFoundError, match=rf"{tmp_path}/none/train does not exist; expected .*/<class>/\*\.jpg"):
+        tool(name, "--tier", "paper", f"--{option}-root", tmp_path / "none")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_noise_runs_a_recipe_for_each_seed_and_once_only(tool, tmp_path):
+    text = tool("noise", "resnet50d_efficient", "--tier", "smoke", "--seeds", "2")
+    results, problems = read_all(tmp_path / "results")
+    assert not problems and {(r.stage, r.seed) for r in results} == {
+        (stage, seed) for stage in ("classification", "detection", "segmentation") for seed in (0, 1)
+    }
+    assert "miou" in text and " 2 " in text
+    assert "[1/" not in tool("noise", "resnet50d_efficient", "--tier", "smoke", "--seeds", "2"), "all is there"
