@@ -11,6 +11,7 @@ import torch
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "onedl-mmengine", "onedl-mmcv")
+GENERATED = ("results", "LEADERBOARD.md", "leaderboard.*", "README.md")  # by tools/leaderboard.py, from runs
 DOWNSTREAM = ("onedl-mmdetection", "onedl-mmsegmentation")
 
 
@@ -25,8 +26,10 @@ def git(*words: str) -> str:
 
 @cache  # asked for at a run's start: what is committed during days of training is not what runs
 def commit() -> tuple[str, bool]:
-    """The commit that runs, and whether tracked files differ from it."""
-    return git("rev-parse", "HEAD") or "unknown", bool(git("status", "--porcelain", "--untracked-files=no"))
+    """The commit that runs, and whether tracked files differ from it, other than those that runs write."""
+    others = (f":(exclude){each}" for each in GENERATED)
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *others)
+    return git("rev-parse", "HEAD") or "unknown", bool(changed)
 
 
 def versions() -> dict[str, str]:

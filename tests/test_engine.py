@@ -1,5 +1,6 @@
 """What all stages' runs share: draws that depend on nothing but the position, the batch, and optimisers."""
 
+import subprocess
 from types import SimpleNamespace
 
 import numpy as np
@@ -96,6 +97,22 @@ def test_no_devices_or_no_steps_are_refused(devices, accumulation):
 def test_a_checkout_without_git_still_gets_its_receipt(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert receipt.commit.__wrapped__() == ("unknown", False)
+
+
+@pytest.mark.parametrize(("changed", "dirty"), [("code.py", True), ("results/one.json", False), ("README.md", False)])
+def test_code_that_was_changed_makes_a_receipt_dirty_and_results_do_not(monkeypatch, tmp_path, changed, dirty):
+    def git(*words):
+        run = ["git", "-c", "user.name=n", "-c", "user.email=e", "-C", str(tmp_path), *words]
+        return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
+
+    for name in ("code.py", "results/one.json", "README.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("old")
+    git("init", "-q"), git("add", "."), git("commit", "-q", "-m", "all")
+    monkeypatch.setattr(receipt, "ROOT", tmp_path)
+    assert receipt.commit.__wrapped__() == (git("rev-parse", "HEAD"), False)
+    (tmp_path / changed).write_text("new")
+    assert receipt.commit.__wrapped__()[1] is dirty
 
 
 def network(seed=0):
