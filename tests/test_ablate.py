@@ -291,6 +291,13 @@ def test_missing_data_of_the_paper_tier_are_named_before_anything_is_trained(too
     assert not list(tmp_path.iterdir())
 
 
+def test_a_missing_teacher_is_told_with_the_command_that_makes_it(tmp_path):
+    run = Run("classification", "resnet50d_best", "paper", seed=3, work_dir=tmp_path)
+    command = f"tools/train.py classification resnet152d_mixup --tier paper --seed 0 --work-dir {tmp_path}"
+    with pytest.raises(FileNotFoundError, match=f"the teacher resnet152d_mixup is missing; make it with: {command}"):
+        run.check_teacher()
+
+
 @pytest.mark.slow
 def test_noise_runs_a_recipe_for_each_seed_and_once_only(tool, tmp_path):
     text = tool("noise", "resnet50d_efficient", "--tier", "smoke", "--seeds", "2")

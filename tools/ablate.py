@@ -3,7 +3,7 @@
 
 tools/ablate.py table8 table9 --seeds 0 1 2      on the embedded benchmark
 tools/ablate.py table6 --tier paper --plan       what is there, what is missing, and the table as it stands
-tools/ablate.py figure3 figure4 --out figures    SVG; --png as well
+tools/ablate.py figure3 figure4                  SVG in docs/figures; --png as well
 tools/ablate.py noise resnet50d_best --seeds 5   the scatter of one recipe, trained and fine-tuned with seeds 0 to 4
 """
 
@@ -34,7 +34,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("what", nargs="+", help=f"{', '.join(NAMES)}, or: noise RECIPE")
     add_options(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="for noise one number: how many")
-    parser.add_argument("--out", type=Path, default=Path("figures"), help="folder for figures")
+    parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder for figures")
     parser.add_argument("--png", action="store_true", help="figures as PNG, too")
     args = parser.parse_args()
     if args.what[0] == "noise":

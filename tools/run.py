@@ -4,6 +4,7 @@ import ast
 import importlib
 import json
 import re
+import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,13 @@ class Run:
             manifest_digest(self.root)
         elif not (self.root / MANIFEST).is_file():
             write_manifest(self.root)
+
+    def check_teacher(self) -> None:
+        """Raises FileNotFoundError that names the command which makes a teacher that is missing."""
+        teacher = self.teacher()
+        if teacher and not teacher.card.is_file():
+            words = " ".join(map(shlex.quote, teacher.words()))
+            raise FileNotFoundError(f"the teacher {teacher.recipe} is missing; make it with: tools/train.py {words}")
 
     def protocol_hash(self) -> str:
         """Twelve hex digits; runs with different ones never share a table. No backbone, no recipe is in it."""

@@ -153,6 +153,7 @@ def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None
 def train_on(run: Run, devices: int, accumulation: int, resume: bool) -> Result | None:
     """The same, in each of several processes."""
     cfg = run.config()
+    run.check_teacher()
     if int(os.environ.get("LOCAL_RANK", 0)) == 0:
         run.check_data()
     if resume and run.state(cfg)[0] == "done":
