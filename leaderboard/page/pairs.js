@@ -10,6 +10,7 @@ async function drawDifferences(board) {
     return;
   }
   const { tables } = await unpacked();
+  if (String(chosen(board)) !== String(recipes)) return; // others were chosen meanwhile
   holder.replaceChildren(differenceTable(tableOf(board).metrics, tables[board.dataset.board].pairs, recipes));
 }
 

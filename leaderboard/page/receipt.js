@@ -31,6 +31,7 @@ async function openReceipt(board, recipe) {
     return;
   }
   const { receipts, curves, tables } = await unpacked();
+  if (document.getElementById("receipt-title").textContent !== recipe) return; // another row was opened meanwhile
   const content = element("div");
   const show = (path) => showRun(content, receipts[path], curves[path]);
   body.append(runPicker(row.runs, show), content);
