@@ -69,7 +69,9 @@ def columns(metrics: tuple[str, ...], rows: dict[str, tuple]) -> tuple[Column, .
 
 def quoted(prefix: str, rows: dict[str, tuple]) -> tuple[Column, ...]:
     """Columns of top-1 and top-5 that only the paper has."""
-    return tuple(each._replace(metric="", label=f"{prefix} {LABELS[each.metric]}") for each in columns(TOP, rows))
+    return tuple(
+        each._replace(metric="", label=f"paper, {prefix} {LABELS[each.metric]}") for each in columns(TOP, rows)
+    )
 
 
 def stage_of(metric: str) -> str:
@@ -107,8 +109,7 @@ TABLES = {
     "table7": PaperTable(
         "Places365, validation",
         (*columns(TOP, paper.TABLE_7), *quoted("test", paper.TABLE_7_TEST)),
-        "The test set's labels are held by its server: `tools/test.py --submission` writes the file that it takes. "
-        "Off the paper tier the data are not Places365.",
+        "The test set's labels are held by its server: `tools/test.py --submission` writes the file that it takes.",
     ),
     "table8": PaperTable(
         "Faster R-CNN on VOC by backbone",
@@ -183,6 +184,7 @@ def notes(name: str, results: Iterable[Result], tier: str) -> list[str]:
     shown = [result for result in results if result.recipe in table.recipes and result.stage in table.stages]
     rules = dict.fromkeys(protocol(result) for result in shown)
     said = "; ".join(f"{each.stage} {each.name} ({each.hash[:8]}, {each.samples} scored)" for each in rules)
+    said = f"Ours: {said}." if said else ""
     star = "*: scored under other rules (such as 299 px) than the other rows, and not to be compared with them."
     found = [said, star if strangers(shown) else "", TIER_NOTES.get(tier, ""), table.note]
     return [note for note in found if note]
@@ -206,8 +208,9 @@ def readme(text: str, results: Iterable[Result], tier: str = "mini") -> str:
     begin, end = MARKERS
     if begin not in text or end not in text:
         return text
-    fullest = next((each for each in tables(results) if each.tier == tier), None)
-    shown = [result for row in fullest.rows.values() for result in row] if fullest else []
+    plain = (each for each in results if each.folder.name == each.stage)  # the main protocol, seeds as trained
+    rows = next((each.rows for each in tables(plain) if each.tier == tier), {})  # the fullest table's
+    shown = [result for row in rows.values() for result in row]
     before, after = text.split(begin)[0], text.split(end)[1]
     made = "_Mean ± standard deviation over seeds (how many), the paper's value beside it; `tools/ablate.py`._"
     return before + "\n\n".join([begin, made, *(markdown(name, shown, tier) for name in IN_README), end]) + after

@@ -12,7 +12,7 @@ from test_results import a_detection, a_result, store
 import classification.config
 from leaderboard import ablation, figures
 from leaderboard.results import OUTPUTS, Result, fingerprint, read_all
-from tools.draw import FIGURES, outputs, rates
+from tools.draw import FIGURES, outputs, schedule
 from tools.run import Run, plain
 
 ROOT = Path(__file__).parents[1]
@@ -23,8 +23,8 @@ PAPER = [
     ("table1", "seresnext50_baseline", "top-1", 1, "78.90"),
     ("table1", "resnet50d_best", "top-5", 1, "94.63"),
     ("table2", "inception_v3_baseline", "top-1", 1, "77.32"),
-    ("table2", "inception_v3_baseline", "reference top-1", 0, "78.80"),
-    ("table2", "mobilenet_baseline", "reference top-5", 0, "–"),
+    ("table2", "inception_v3_baseline", "paper, reference top-1", 0, "78.80"),
+    ("table2", "mobilenet_baseline", "paper, reference top-5", 0, "–"),
     ("table3", "inception_v3_baseline", "min/epoch", 1, "19.8"),
     ("table3", "resnet50_efficient", "min/epoch", 1, "4.4"),
     ("table3", "mobilenet_efficient", "top-5", 1, "90.47"),
@@ -36,7 +36,7 @@ PAPER = [
     ("table6", "mobilenet_efficient", "top-5", 1, "90.53"),
     ("table6", "resnet50d_smooth", "top-1", 1, "78.31"),
     ("table7", "resnet50d_efficient_places365", "top-1", 1, "56.34"),
-    ("table7", "resnet50d_best_places365", "test top-5", 0, "87.82"),
+    ("table7", "resnet50d_best_places365", "paper, test top-5", 0, "87.82"),
     ("table8", "resnet50b_standard", "top-1", 1, "76.14"),
     ("table8", "resnet50d_smooth", "top-1", 1, "78.34"),
     ("table8", "resnet50d_mixup", "mAP (11-point)", 1, "81.10"),
@@ -120,7 +120,7 @@ def test_noise_is_mean_deviation_and_range_of_each_metric():
 def test_the_drawn_schedule_is_the_papers(decay):
     """sec. 3.1: i eta / m at batch i of the first m; eq. 1 over the T batches after; or a tenth at 30, 60 and 90."""
     recipe = {"step": "resnet50d_efficient", "cosine": "resnet50d_cosine"}[decay]
-    epochs, found = rates(Run("classification", recipe, "paper"))
+    epochs, found = schedule(Run("classification", recipe, "paper"))
     per_epoch, eta = 1281167 // 1024, 0.4
     m, total = 5 * per_epoch, 120 * per_epoch
     assert len(found) == total and epochs[-1] == pytest.approx(120, abs=1e-3)
@@ -202,6 +202,16 @@ def test_the_plan_knows_results_that_are_there_and_shows_them(tool, tmp_path):
     ]
     assert ("resnet152d_smooth", "classification") not in found, "nothing needs it any more"
     assert "61.50 (1)" in text and "40.50 (1)" in text
+
+
+def test_another_protocol_and_another_seed_of_fine_tuning_are_not_in_the_table(tool, tmp_path):
+    a_kept(tmp_path, "resnet50d_best")
+    a_kept(tmp_path, "resnet50d_best", "detection")
+    for other in ({"protocol": "faster_rcnn_fpn_voc"}, {"seed": 5, "backbone_seed": 0}):
+        a_kept(tmp_path, "resnet50d_best", "detection", metrics={"map_voc07": 7.0, "map_area": 7.0}, **other)
+    assert "40.50 (1)" in tool("table8", "--tier", "smoke", "--plan")
+    text = ablation.readme("<!-- paper --><!-- /paper -->", read_all(tmp_path / "results")[0], "smoke")
+    assert "40.50 (1)" in text
 
 
 def test_a_result_of_another_config_is_not_shown_and_its_key_is_named(tool, tmp_path):

@@ -109,7 +109,8 @@ def read(args: argparse.Namespace) -> Found:
     """The results of a tier; what is wrong with a file goes to stderr."""
     root = Run(STAGES[0], "", args.tier, work_dir=args.work_dir).results_root
     results, problems = read_all(root)
-    print(*(f"left out: {problem}" for problem in problems), sep="\n", end="\n" * bool(problems), file=sys.stderr)
+    for problem in problems:
+        print(f"left out: {problem}", file=sys.stderr)
     return {result.folder: result for result in results if result.tier == args.tier}
 
 
@@ -163,13 +164,12 @@ def draw(name: str, results: list[Result], args: argparse.Namespace) -> None:
 def present(found: Found, args: argparse.Namespace) -> None:
     """Show what was asked for, from all seeds there are."""
     recipes = {recipe for recipe, _ in parts(args)}
-    shown = [
-        result
-        for result in found.values()
-        if result.recipe in recipes
-        and result.seed == result.backbone_seed
-        and current(run_of(result.stage, result.recipe, result.seed, args), found, args)
-    ]
+    shown = []
+    for folder, result in found.items():
+        if result.recipe in recipes:
+            run = run_of(result.stage, result.recipe, result.seed, args)
+            if place(run) == folder and current(run, found, args):  # else of another protocol, or seed of fine-tuning
+                shown.append(result)
     if args.what[0] == "noise":
         print_grid(f"{args.what[1]} ({args.tier})", ablation.noise(shown), [])
         return
@@ -177,9 +177,8 @@ def present(found: Found, args: argparse.Namespace) -> None:
         if name in FIGURES:
             draw(name, shown, args)
         else:
-            print_grid(
-                ablation.title(name, args.tier), ablation.grid(name, shown), ablation.notes(name, shown, args.tier)
-            )
+            notes = ablation.notes(name, shown, args.tier)
+            print_grid(ablation.title(name, args.tier), ablation.grid(name, shown), notes)
 
 
 def main() -> None:

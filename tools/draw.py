@@ -4,14 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
-from mmengine.registry import PARAM_SCHEDULERS
 
 from backbones.base import file_sha256
 from classification.config import finish
 from leaderboard import figures
 from leaderboard.results import OUTPUTS, Result
+from tools.dry_run import rates, steps_an_epoch
 from tools.run import Run
 
 FIGURES = {  # the recipes compared; the paper's are of ResNet-50-D
@@ -20,21 +19,14 @@ FIGURES = {  # the recipes compared; the paper's are of ResNet-50-D
 }
 
 
-def rates(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Epochs and learning rates at every step, read off an optimiser that the run's own schedulers move."""
+def schedule(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Epochs and learning rates at every step."""
     cfg = run.classification()
     batch, images = run.batch(cfg), cfg.data.num_train
     finish(cfg, batch)
-    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], cfg.optim_wrapper.optimizer.lr)
-    schedulers = [PARAM_SCHEDULERS.build(dict(optimizer=optimiser, **each)) for each in cfg.param_scheduler]
-    steps = cfg.train_dataloader.get("num_batch_per_epoch") or images // batch.total
-    found = []
-    for _ in range(steps * cfg.train_cfg.max_epochs):
-        found.append(optimiser.param_groups[0]["lr"])
-        optimiser.step()
-        for scheduler in schedulers:
-            scheduler.step()
-    return np.arange(len(found)) / steps, np.array(found)
+    epoch_steps = steps_an_epoch(cfg, images, batch)
+    course = np.array(rates(cfg, epoch_steps))
+    return np.arange(len(course)) / epoch_steps, course
 
 
 def outputs(result: Result, root: Path) -> dict[str, np.ndarray]:
@@ -50,7 +42,8 @@ def figure3(runs: dict[str, Run], results: Iterable[Result]) -> Figure:
     """The schedules, and the accuracy by epoch of every seed there is."""
     found = list(results)
     accuracy = {name: [each.curves["top1"] for each in found if each.recipe == name] for name in runs}
-    return figures.schedules({name: rates(run) for name, run in runs.items()}, accuracy, next(iter(runs.values())).tier)
+    courses = {name: schedule(run) for name, run in runs.items()}
+    return figures.schedules(courses, accuracy, next(iter(runs.values())).tier)
 
 
 def figure4(runs: dict[str, Run], results: Iterable[Result]) -> Figure:

@@ -93,8 +93,8 @@ def steps_an_epoch(cfg: Config, images: int, batch: Batch) -> int:
     return min(full, loader.get("num_batch_per_epoch") or full)
 
 
-def rates(cfg: Config, epoch_steps: int) -> tuple[float, float, float]:
-    """The learning rate of the first, the middle and the last step, from the run's own schedulers."""
+def rates(cfg: Config, epoch_steps: int) -> list[float]:
+    """The learning rate of every step, read off an optimiser that the run's own schedulers move."""
     lr, total = cfg.optim_wrapper.optimizer.lr, epoch_steps * cfg.train_cfg.max_epochs
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr)
     schedulers = [scheduler(dict(each), optimiser, epoch_steps) for each in cfg.param_scheduler]
@@ -105,7 +105,7 @@ def rates(cfg: Config, epoch_steps: int) -> tuple[float, float, float]:
         for each in schedulers:
             if not each.by_epoch or step % epoch_steps == 0:
                 each.step()
-    return course[0], course[total // 2], course[-1]
+    return course
 
 
 def scheduler(cfg: dict, optimiser: torch.optim.Optimizer, epoch_steps: int) -> Any:
@@ -151,7 +151,8 @@ def dry_run(run: Run, devices: int, accumulation: int) -> str:
         return "\n  ".join([
             f"{title}: {batch}",
             f"{epochs} epochs of {images:,} images: {epochs * epoch_steps // accumulation:,} steps",
-            "learning rate at the first, the middle and the last step: {:.3g}, {:.3g}, {:.3g}".format(*course),
+            "learning rate at the first, the middle and the last step: "
+            + ", ".join(f"{course[step]:.3g}" for step in (0, len(course) // 2, -1)),
             decay(runner),
             f"memory: about {memory_gb(runner, watch, batch):.1f} GB a device, without the libraries' own",
             hours(watch, images * epochs, devices),
