@@ -1,120 +1,111 @@
-"""The numbers behind every form of the leaderboard, as plain data: from results and outputs, and the paper's columns."""
+"""All numbers of the leaderboard as plain data: from results and their outputs, and from the paper's columns."""
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
-from .paper import SOURCES, values_of
+import numpy as np
+
+from .comparison import Comparison
+from .ledger import Step, entry, steps
+from .paper import values_of
+from .published import published
 from .results import Result
-from .comparable import Table, tables
+from .rows import METRICS, Run, by_backbone, cell, class_iou, device_hours, load, sample, with_rows
+from .tables import Table, tables
+from .variance import components, pooled
 
-LABELS = {  # metric: (label, stage, better)
-    "top1": ("top-1", "classification", "higher"),
-    "top5": ("top-5", "classification", "higher"),
-    "ece": ("ECE", "classification", "lower"),
-    "map_voc07": ("VOC mAP (11-point)", "detection", "higher"),
-    "map_area": ("VOC mAP (area)", "detection", "higher"),
-    "map_coco": ("COCO mAP", "detection", "higher"),
-    "pix_acc": ("pixAcc", "segmentation", "higher"),
-    "miou": ("mIoU", "segmentation", "higher"),
-    "follows_shape": ("swapped coat: says shape", "classification", "higher"),
-    "follows_coat": ("swapped coat: says coat", "classification", "lower"),
-}
-RANKED_BY = "top1"
-PUBLISHED = "published"
+LISTED_PAIRS = 2000  # of a metric, each row with its nearest; all pairs count for Holm, groups and ranks
 
 
-def analyse(results: Iterable[Result], outputs: Path) -> dict[str, Any]:
-    """All tables with their statistics, and the receipts: plain JSON data. `outputs` is the root of the outputs.
+def analyse(results: Sequence[Result], outputs: Path | None) -> dict[str, Any]:
+    """All tables with their statistics, and the receipts by path: plain JSON data.
 
-    First version: means only.
+    `outputs` is the folder that holds <tier>/<recipe>/seed<n>/<stage>/outputs.npz; None: means only.
+
+    {"tables": [{"tier", "protocols": [{"stage", "name", "hash", "samples"}], "metrics": [{"name", "label", "stage",
+    "better"}], "rows": [{"recipe", "params_m", "gmacs", "device_hours", "cells": {metric: {"mean", "sd", "n", "low",
+    "high", "level", "group", "rank_low", "rank_high", "paper": {"value", "table"} | None}}, "class_iou": {class:
+    percent}, "runs": [{"seed", "backbone_seed", "stage", "path"}]}], "pairs": {metric: [{"a", "b", "difference", "low",
+    "high", "p_holm", "seeds_needed", "paired"}]}, "ledger": [{"trick", "without", "with", "metric", "effect", "low",
+    "high", "n", "paper_effect", "verdict"}], "correlations": [{"metric", "spearman", "spearman_low", "spearman_high",
+    "kendall", "kendall_low", "kendall_high", "n"}], "variance": {metric: {"seed" | "pre_training" | "fine_tuning":
+    {"sd", "freedom"} | None}}}], "receipts": {path: a result's fields}, "problems": [line]}
     """
-    found = list(results)
-    made = [our_table(each) for each in tables(found)]
+    loaded = [load(result, outputs) for result in results]
+    runs = {str(run.result.folder): run for run, _ in loaded}
+    made = [our_table(table, runs, results) for table in tables(results)]
     return {
-        "tables": [*made, published()],
-        "receipts": {str(result.folder): asdict(result) for result in found},
+        "tables": [*made, *published()],
+        "receipts": {path: asdict(run.result) for path, run in runs.items()},
+        "problems": [fault for _, faults in loaded for fault in faults],
     }
 
 
-def our_table(table: Table) -> dict[str, Any]:
-    """One table of ours."""
-    rows = [our_row(recipe, some) for recipe, some in table.rows.items()]
-    return complete(table.tier, [each._asdict() for each in table.protocols], rows)
+def our_table(table: Table, runs: dict[str, Run], results: Sequence[Result]) -> dict[str, Any]:
+    """A table of results, with its statistics."""
+    by_recipe = {recipe: [runs[str(each.folder)] for each in some] for recipe, some in table.rows.items()}
+    rows = [our_row(recipe, some, results) for recipe, some in by_recipe.items()]
+    made = with_rows(table.tier, [each._asdict() for each in table.protocols], rows)
+    pre_trained = [each for some in table.rows.values() for each in some if each.stage == "classification"]
+    found = steps({each.recipe: each.config for each in pre_trained})
+    for metric in METRICS:
+        having = {recipe: backbones for recipe, some in by_recipe.items() if (backbones := by_backbone(some, metric))}
+        if having:
+            add_statistics(made, metric, having, found)
+    return made
 
 
-def complete(tier: str, protocols: list, rows: list) -> dict[str, Any]:
-    """A table from its rows."""
-    there = {name for row in rows for name in row["cells"]}
-    return {
-        "tier": tier,
-        "protocols": protocols,
-        "metrics": [
-            dict(name=name, label=label, stage=stage, better=better)
-            for name, (label, stage, better) in LABELS.items()
-            if name in there
-        ],
-        "rows": sorted(rows, key=lambda row: -row["cells"].get(RANKED_BY, {"mean": float("-inf")})["mean"]),
-        "pairs": {},
-        "ledger": [],
-        "correlations": [],
-        "variance": {},
-    }
-
-
-def our_row(recipe: str, results: list[Result]) -> dict[str, Any]:
-    """One recipe."""
-    values = defaultdict(list)
-    for result in results:
-        for metric in LABELS:
-            if metric in result.metrics:
-                values[metric].append(result.metrics[metric])
-    sized = next((result for result in results if result.params_m is not None), None)
-    said = values_of(recipe)
+def our_row(recipe: str, runs: Sequence[Run], results: Sequence[Result]) -> dict[str, Any]:
+    """A row of a table."""
+    told = [run.result for run in runs]
+    sized = next((result for result in told if result.params_m is not None), None)
+    said = values_of(recipe) if told[0].tier == "paper" else {}
     return {
         "recipe": recipe,
         "params_m": sized and sized.params_m,
         "gmacs": sized and sized.gmacs,
-        "device_hours": None,
-        "cells": {name: cell(some, said.get(name)) for name, some in values.items()},
+        "device_hours": device_hours(recipe, told[0].tier, results),
+        "cells": {name: cell(some, name, said.get(name)) for name in METRICS if (some := by_backbone(runs, name))},
+        "class_iou": class_iou(runs),
         "runs": [
-            dict(seed=each.seed, backbone_seed=each.backbone_seed, stage=each.stage, path=str(each.folder))
-            for each in results
+            {"seed": each.seed, "backbone_seed": each.backbone_seed, "stage": each.stage, "path": str(each.folder)}
+            for each in told
         ],
     }
 
 
-def cell(values: list[float], said: Any) -> dict[str, Any]:
-    """Mean and standard deviation of one metric over seeds."""
-    return {
-        "mean": mean(values),
-        "sd": stdev(values) if len(values) > 1 else None,
-        "n": len(values),
-        "low": None,
-        "high": None,
-        "level": "none",
-        "group": None,
-        "rank_low": None,
-        "rank_high": None,
-        "paper": said and said._asdict(),
-    }
-
-
-def published() -> dict[str, Any]:
-    """The paper's columns."""
-    recipes = dict.fromkeys(recipe for _, _, rows in SOURCES for recipe in rows if "places" not in recipe)
-    rows = []
-    for recipe in recipes:
-        said = values_of(recipe)
-        size = {name: said[name].value if name in said else None for name in ("params_m", "gmacs")}
-        cells = {name: cell([said[name].value], said[name]) for name in LABELS if name in said}
-        rows.append({"recipe": recipe, **size, "device_hours": None, "cells": cells, "runs": []})
-    protocols = [
-        dict(stage="classification", name="imagenet", hash=None, samples=50_000),
-        dict(stage="detection", name="faster_rcnn_voc", hash=None, samples=4952),
-        dict(stage="segmentation", name="fcn_ade20k", hash=None, samples=2000),
+def add_statistics(table: dict[str, Any], metric: str, having: dict[str, list[list[Run]]], found: list[Step]) -> None:
+    """Add a metric's variance, groups, ranks, pairs and ledger to a table; `having` are each row's backbones' runs."""
+    points = [[np.array([run.points[metric] for run in backbone]) for backbone in row] for row in having.values()]
+    variance = components(points)
+    if any(variance.values()):
+        table["variance"][metric] = variance
+    samples = {recipe: drawn for recipe, backbones in having.items() if (drawn := sample(backbones, metric))}
+    noise = pooled([np.array([backbone.mean() for backbone in row]) for row in points])
+    compared = Comparison(tuple(samples), tuple(samples.values()), noise)
+    cells = {row["recipe"]: row["cells"][metric] for row in table["rows"] if metric in row["cells"]}
+    if samples:
+        better = 1 if METRICS[metric].better == "higher" else -1
+        order = sorted(samples, key=lambda recipe: -better * cells[recipe]["mean"])
+        for recipe, placed in compared.placed(order, better).items():
+            cells[recipe] |= placed
+        nearest = max(1, LISTED_PAIRS // len(order))
+        table["pairs"][metric] = [
+            compared.pair(a, b) for at, a in enumerate(order) for b in order[at + 1 : at + 1 + nearest]
+        ]
+    table["ledger"] += [
+        effect(step, metric, cells, compared) for step in found if {step.without, step.with_it} <= cells.keys()
     ]
-    return complete(PUBLISHED, protocols, rows)
+
+
+def effect(step: Step, metric: str, cells: dict[str, dict], compared: Comparison) -> dict[str, Any]:
+    """A line of the ledger."""
+    ends = cells[step.with_it], cells[step.without]
+    interval = None
+    if {step.without, step.with_it} <= set(compared.names):
+        pair = compared.pair(step.with_it, step.without)
+        interval = pair["low"], pair["high"]
+    change, fewest = ends[0]["mean"] - ends[1]["mean"], min(each["n"] for each in ends)
+    return entry(step, metric, change, interval, decidable=bool(interval and compared.noise), n=fewest)

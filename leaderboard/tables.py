@@ -1,23 +1,18 @@
-"""Results to tables: one for each tier and set of protocols, a row a recipe, mean ± standard deviation over seeds.
+"""Which results may be compared: a table for each tier and set of protocols, in it a row for each recipe.
 
-A run (recipe and seed) enters a table only if every stage it has was scored under the table's protocols, so numbers of
-two tiers, protocol hashes or sample counts never meet. Rows are ordered by top-1, as the paper's tables are: the
-downstream columns then show at a glance whether they follow it.
+A run (a backbone and all that was fine-tuned from it) enters a table only if every stage it has was scored under the
+table's protocols, so numbers of two tiers, protocol hashes or sample counts never meet.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
-from statistics import mean, stdev
 from typing import NamedTuple
 
-from .paper import Value, values_of
-from .results import DIAGNOSTICS, METRICS, Result, changed_keys
+from .results import METRICS, Result, changed_keys
 
 TIERS = ("paper", "mini", "smoke")  # the order of the tables
-COLUMNS = (*(name for names in METRICS.values() for name in names), *DIAGNOSTICS)
-RANKED_BY = "top1"
 PER_SEED = ("seed", "sha256")  # what seeds of one recipe may differ in: the sha256 is that of a card or a teacher
 
 
@@ -31,32 +26,12 @@ class Protocol(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A metric's mean over n seeds, and their standard deviation (n - 1 degrees of freedom; None where n = 1)."""
-
-    mean: float
-    sd: float | None
-    n: int
-
-
-@dataclass(frozen=True)
-class Row:
-    """A recipe: cells by metric (those it has), its size, and what the paper says of it (tier `paper` only)."""
-
-    recipe: str
-    cells: dict[str, Cell]
-    params_m: float | None
-    gmacs: float | None
-    paper: dict[str, Value] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Table:
-    """Rows that may be compared with each other."""
+    """Results that may be compared with each other, by recipe."""
 
     tier: str
     protocols: tuple[Protocol, ...]
-    rows: tuple[Row, ...]
+    rows: dict[str, list[Result]]
 
 
 def protocol(result: Result) -> Protocol:
@@ -79,10 +54,10 @@ def tier_rank(tier: str) -> tuple[int, str]:
 
 
 def runs(results: Iterable[Result]) -> list[list[Result]]:
-    """Results of one recipe and seed, together."""
+    """Results of one recipe and backbone, together."""
     grouped = defaultdict(list)
     for result in results:
-        grouped[result.recipe, result.seed].append(result)
+        grouped[result.recipe, result.backbone_seed].append(result)
     return list(grouped.values())
 
 
@@ -101,45 +76,17 @@ def protocol_sets(results: list[Result]) -> list[frozenset[Protocol]]:
 
 
 def table(tier: str, chosen: frozenset[Protocol], results: list[Result]) -> Table:
-    """The table of one tier and one set of protocols."""
-    by_recipe: dict[str, list[Result]] = defaultdict(list)
+    """The table of one tier and one set of protocols; its rows are by recipe's name."""
+    rows: dict[str, list[Result]] = defaultdict(list)
     for run in runs(results):
         if any(choice <= chosen for choice in choices(run)):
-            by_recipe[run[0].recipe] += [result for result in run if protocol(result) in chosen]
-    rows = [row(recipe, some) for recipe, some in by_recipe.items()]
+            rows[run[0].recipe] += [result for result in run if protocol(result) in chosen]
     stages = list(METRICS)
     return Table(
         tier,
         tuple(sorted(chosen, key=lambda each: stages.index(each.stage))),
-        tuple(sorted(rows, key=lambda each: (-cell_mean(each, RANKED_BY), each.recipe))),
+        {name: rows[name] for name in sorted(rows)},
     )
-
-
-def row(recipe: str, results: list[Result]) -> Row:
-    """A recipe's row from its results, which have to be of one tier and one set of protocols."""
-    values = defaultdict(list)
-    for result in results:
-        for metric in (*METRICS[result.stage], *DIAGNOSTICS):
-            if metric in result.metrics:
-                values[metric].append(result.metrics[metric])
-    sized = [result for result in results if result.params_m is not None]
-    return Row(
-        recipe,
-        {metric: cell(values[metric]) for metric in COLUMNS if metric in values},
-        sized[0].params_m if sized else None,
-        sized[0].gmacs if sized else None,
-        values_of(recipe) if results[0].tier == "paper" else {},
-    )
-
-
-def cell(values: list[float]) -> Cell:
-    """Mean and standard deviation of one metric over seeds."""
-    return Cell(mean(values), stdev(values) if len(values) > 1 else None, len(values))
-
-
-def cell_mean(row: Row, metric: str) -> float:
-    """For ordering: what a row lacks comes last."""
-    return row.cells[metric].mean if metric in row.cells else float("-inf")
 
 
 def mixtures(results: Iterable[Result]) -> list[str]:

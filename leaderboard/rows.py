@@ -1,0 +1,150 @@
+"""The rows of a table: a recipe's runs with their outputs, a cell a metric, and what its backbone cost."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .bootstrap import interval, resample
+from .comparison import Sample
+from .correlation import correlate
+from .paper import Value
+from .results import OUTPUTS, Result
+from .scores import Arrays, audit
+
+
+class Metric(NamedTuple):
+    """What a column shows, in percent."""
+
+    label: str
+    stage: str
+    better: str = "higher"
+
+
+METRICS = {
+    "top1": Metric("top-1", "classification"),
+    "top5": Metric("top-5", "classification"),
+    "ece": Metric("ECE", "classification", "lower"),
+    "map_voc07": Metric("VOC mAP (11-point)", "detection"),
+    "map_area": Metric("VOC mAP (area)", "detection"),
+    "map_coco": Metric("COCO mAP", "detection"),
+    "pix_acc": Metric("pixAcc", "segmentation"),
+    "miou": Metric("mIoU", "segmentation"),
+    "follows_shape": Metric("swapped coat: says shape", "classification"),
+    "follows_coat": Metric("swapped coat: says coat", "classification", "lower"),
+}
+UPSTREAM = "top1"  # rows are ordered by it, as the paper's are
+
+
+class Run(NamedTuple):
+    """A result with what its outputs tell; `rounds` is empty and `images` nameless without them."""
+
+    result: Result
+    points: dict[str, float]  # percent by metric
+    rounds: Arrays  # percents (ROUNDS,) by metric, over images drawn anew
+    images: str
+    classes: dict[str, float]
+
+
+def load(result: Result, root: Path | None) -> tuple[Run, list[str]]:
+    """A run, and why it has no interval if so; without a root no outputs are looked for."""
+    outputs, faults = audit(result, root / result.folder / OUTPUTS) if root else (None, [])
+    if not outputs:
+        return Run(result, result.metrics, {}, "", {}), [f"{fault} (so no interval)" for fault in faults]
+    points = outputs.metrics() | result.metrics
+    return Run(result, points, resample(outputs), outputs.key, outputs.classes), []
+
+
+def by_backbone(runs: Sequence[Run], metric: str) -> list[list[Run]]:
+    """The runs that have a metric; those fine-tuned from one backbone, together."""
+    grouped = defaultdict(list)
+    for run in runs:
+        if metric in run.points:
+            grouped[run.result.backbone_seed].append(run)
+    return list(grouped.values())
+
+
+def sample(groups: Sequence[Sequence[Run]], metric: str) -> Sample | None:
+    """Groups of runs as independent draws of a metric; None if a run's outputs are missing."""
+    runs = [run for group in groups for run in group]
+    if any(metric not in run.rounds for run in runs):
+        return None
+    points = [np.mean([run.points[metric] for run in group]) for group in groups]
+    rounds = [np.mean([run.rounds[metric] for run in group], 0) for group in groups]
+    return Sample(np.array(points), np.array(rounds), "+".join(sorted({run.images for run in runs})))
+
+
+def cell(backbones: Sequence[Sequence[Run]], metric: str, said: Value | None) -> dict[str, Any]:
+    """One metric of a row: mean, standard deviation and 95 % interval over backbones; over fine-tunings, if of one."""
+    groups = backbones if len(backbones) > 1 else [[run] for run in backbones[0]]
+    made = plain_cell([float(np.mean([run.points[metric] for run in group])) for group in groups], said)
+    drawn = sample(groups, metric)
+    if drawn:
+        seeds = "seed" if len(backbones) > 1 else "fine-tuning seed"
+        made["low"], made["high"] = interval(drawn.points, drawn.rounds)
+        made["level"] = "image" if len(groups) == 1 else f"{seeds} and image"
+    return made
+
+
+def plain_cell(points: Sequence[float], said: Value | None) -> dict[str, Any]:
+    """A cell without interval."""
+    return {
+        "mean": float(np.mean(points)),
+        "sd": float(np.std(points, ddof=1)) if len(points) > 1 else None,
+        "n": len(points),
+        **dict.fromkeys(("low", "high")),
+        "level": "none",
+        **dict.fromkeys(("group", "rank_low", "rank_high")),
+        "paper": said and said._asdict(),
+    }
+
+
+def class_iou(runs: Sequence[Run]) -> dict[str, float]:
+    """Each class's IoU in percent, the mean over runs."""
+    found = defaultdict(list)
+    for run in runs:
+        for name, iou in run.classes.items():
+            found[name].append(iou)
+    return {name: float(np.mean(some)) for name, some in found.items()}
+
+
+def device_hours(recipe: str, tier: str, results: Sequence[Result]) -> float | None:
+    """Of a recipe's classification run and its teacher's, means over seeds; None if one of them is not there."""
+    own = [each for each in results if (each.recipe, each.tier, each.stage) == (recipe, tier, "classification")]
+    if not own:
+        return None
+    hours = float(np.mean([each.seconds * each.devices / 3600 for each in own]))
+    teacher = (own[0].config.get("model") or {}).get("teacher")
+    if not teacher:
+        return hours
+    of_teacher = device_hours(teacher["recipe"], tier, [each for each in results if each.recipe != recipe])
+    return None if of_teacher is None else hours + of_teacher
+
+
+def with_rows(tier: str, protocols: list[dict], rows: list[dict]) -> dict[str, Any]:
+    """A table that has rows, and no statistics yet."""
+    there = {name for row in rows for name in row["cells"]}
+    names = [name for name in METRICS if name in there]
+    return {
+        "tier": tier,
+        "protocols": protocols,
+        "metrics": [{"name": name, **METRICS[name]._asdict()} for name in names],
+        "rows": sorted(rows, key=lambda row: (-row["cells"].get(UPSTREAM, {"mean": -1})["mean"], row["recipe"])),
+        "pairs": {},
+        "ledger": [],
+        "correlations": correlations(rows, names),
+        "variance": {},
+    }
+
+
+def correlations(rows: Sequence[dict], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Top-1 with each downstream metric, over the rows that have both."""
+    found = []
+    for name in names:
+        both = [row["cells"] for row in rows if {name, UPSTREAM} <= row["cells"].keys()]
+        if METRICS[name].stage != "classification" and len(both) > 1:
+            columns = ([cells[metric]["mean"] for cells in both] for metric in (UPSTREAM, name))
+            found.append({"metric": name, **correlate(*columns)})
+    return found
