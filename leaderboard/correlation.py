@@ -24,8 +24,8 @@ def correlate(upstream: Sequence[float], downstream: Sequence[float]) -> dict[st
         ("spearman", stats.spearmanr, 12 / (rows * (rows**2 - 1)), lambda r: np.sqrt((1 + r**2 / 2) / (rows - 3))),
         ("kendall", stats.kendalltau, 4 / (rows * (rows - 1)), lambda r: np.sqrt(0.437 / (rows - 4))),
     ):
-        coefficient = float(of(upstream, downstream).statistic)
-        exists = not np.isnan(coefficient)  # it does not for a column of equal numbers
+        exists = len(set(upstream)) > 1 and len(set(downstream)) > 1
+        coefficient = float(of(upstream, downstream).statistic) if exists else np.nan
         low, high = interval(coefficient, step, error(coefficient)) if exists and rows >= FEWEST_ROWS else (None, None)
         found |= {name: coefficient if exists else None, f"{name}_low": low, f"{name}_high": high}
     return found

@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
-from test_results import a_detection, a_result, store
+from test_results import a_detection, a_result
 
-from leaderboard import paper, writers
-from leaderboard.tables import mixtures, tables
-from leaderboard.writers import as_json, comma_separated, markdown, readme, screens
+from leaderboard import paper
+from leaderboard.analysis import analyse
+from leaderboard.markdown import markdown, readme
+from leaderboard.tables import mixtures
+from leaderboard.text import screens, title
+from leaderboard.writers import as_json, comma_separated, latex
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,6 +33,20 @@ def a_run(recipe="resnet50d_best", seed=0, tier="mini", top1=60.0):
     return [a_result(metrics=scores, **who), a_detection(**who), a_segmentation(**who)]
 
 
+def ours(results):
+    """The tables of results, without the paper's."""
+    return [table for table in analyse(list(results), None)["tables"] if table["tier"] != "published"]
+
+
+def numbers(table, metric="map_voc07"):
+    return {row["recipe"]: row["cells"][metric]["mean"] for row in table["rows"]}
+
+
+def only_ours(text):
+    """A Markdown text without the tables of the paper's columns."""
+    return text.split("## published")[0]
+
+
 def cells(line):
     return [cell.strip() for cell in line.strip("|").split("|")]
 
@@ -41,16 +59,16 @@ def grids(text):
 
 def test_mean_and_deviation_are_numpys_over_seeds():
     top1 = [60.0, 61.5, 64.25]
-    (table,) = tables(result for seed, value in enumerate(top1) for result in a_run(seed=seed, top1=value))
-    cell = table.rows[0].cells["top1"]
-    assert cell.n == 3
-    assert cell.mean == pytest.approx(np.mean(top1)) and cell.sd == pytest.approx(np.std(top1, ddof=1))
+    (table,) = ours(result for seed, value in enumerate(top1) for result in a_run(seed=seed, top1=value))
+    cell = table["rows"][0]["cells"]["top1"]
+    assert cell["n"] == 3
+    assert cell["mean"] == pytest.approx(np.mean(top1)) and cell["sd"] == pytest.approx(np.std(top1, ddof=1))
 
 
 def test_one_run_has_no_deviation_and_says_so():
-    (table,) = tables(a_run())
-    assert table.rows[0].cells["top1"].sd is None
-    assert "60.00 (n=1)" in markdown([table]) and "60.00 ±" not in markdown([table])
+    analysis = analyse(a_run(), None)
+    assert analysis["tables"][0]["rows"][0]["cells"]["top1"]["sd"] is None
+    assert "60.00 (n=1)" in markdown(analysis)
 
 
 def test_seeds_that_differ_in_more_than_the_seed_are_named():
@@ -65,72 +83,82 @@ def test_seeds_that_differ_in_more_than_the_seed_are_named():
 
 def test_rows_are_ordered_by_top1_and_gaps_come_last():
     results = a_run("low", top1=50.0) + a_run("high", top1=70.0) + [a_detection(recipe="none")]
-    (table,) = tables(results)
-    assert [row.recipe for row in table.rows] == ["high", "low", "none"]
+    (table,) = ours(results)
+    assert [row["recipe"] for row in table["rows"]] == ["high", "low", "none"]
 
 
 def test_tiers_never_mix():
-    made = tables(a_run(tier="mini") + a_run(tier="smoke") + a_run(tier="paper"))
-    assert [table.tier for table in made] == ["paper", "mini", "smoke"]
-    assert all(cell.n == 1 for table in made for row in table.rows for cell in row.cells.values())
+    made = ours(a_run(tier="mini") + a_run(tier="smoke") + a_run(tier="paper"))
+    assert [table["tier"] for table in made] == ["paper", "mini", "smoke"]
+    assert all(cell["n"] == 1 for table in made for row in table["rows"] for cell in row["cells"].values())
 
 
 @pytest.mark.parametrize("change", [dict(protocol_hash="b" * 64), dict(samples_scored=7)])
 def test_seeds_scored_under_two_protocols_are_in_two_tables(change):
     first, second = a_run(seed=0), a_run(seed=1)
     second[1] = a_detection(seed=1, metrics={"map_voc07": 80.5, "map_area": 81.5}, **change)
-    made = tables(first + second)
-    assert sorted(table.rows[0].cells["map_voc07"].mean for table in made) == [40.5, 80.5]
-    assert all(cell.n == 1 for table in made for cell in table.rows[0].cells.values())
+    made = ours(first + second)
+    assert sorted(numbers(table)["resnet50d_best"] for table in made) == [40.5, 80.5]
+    assert all(cell["n"] == 1 for table in made for cell in table["rows"][0]["cells"].values())
 
 
 def test_a_second_protocol_of_a_stage_gets_its_own_table():
-    fpn = a_detection(
-        protocol="faster_rcnn_fpn_voc", protocol_hash="f" * 64, metrics={"map_voc07": 50.5, "map_area": 51.5}
-    )
-    made = tables([*a_run(), fpn, *a_run("other", top1=10.0)])
-    found = {table.protocols[1].name: {row.recipe: row.cells["map_voc07"].mean for row in table.rows} for table in made}
+    scores = {"map_voc07": 50.5, "map_area": 51.5}
+    fpn = a_detection(protocol="faster_rcnn_fpn_voc", protocol_hash="f" * 64, metrics=scores)
+    made = ours([*a_run(), fpn, *a_run("other", top1=10.0)])
+    found = {table["protocols"][1]["name"]: numbers(table) for table in made}
     assert found["faster_rcnn_fpn_voc"] == {"resnet50d_best": 50.5}
     assert found["faster_rcnn_voc"] == {"resnet50d_best": 40.5, "other": 40.5}
 
 
 def test_a_recipe_with_one_stage_shares_the_table_with_gaps():
-    (table,) = tables([*a_run(), a_result(recipe="unfinished", metrics={"top1": 1.5, "top5": 5.0})])
-    assert [cell for cell in grids(markdown([table]))[0][-1] if cell == "–"] == ["–"] * 4
+    unfinished = a_result(recipe="unfinished", metrics={"top1": 1.5, "top5": 5.0})
+    head, _, *rows = grids(markdown(analyse([*a_run(), unfinished], None)))[0]
+    missing = {name for name, cell in zip(head, rows[-1], strict=True) if cell == "–"}
+    assert missing == {"VOC mAP (11-point)", "VOC mAP (area)", "pixAcc", "mIoU"}
 
 
 def test_a_title_tells_tier_protocols_hashes_and_samples():
-    title = writers.title(tables(a_run())[0])
-    for told in ("mini", "faster_rcnn_voc", "fcn_ade20k", "aaaaaaaa", "500 scored"):
-        assert told in title
+    told = title(ours(a_run())[0])
+    for word in ("mini", "faster_rcnn_voc", "fcn_ade20k", "aaaaaaaa", "500 scored"):
+        assert word in told
 
 
 def test_markdown_has_equal_column_counts_and_says_it_is_generated():
-    text = markdown(tables(a_run() + a_run("b") + a_run("resnet50d_best", tier="paper")))
+    text = markdown(analyse(a_run() + a_run("b") + a_run("resnet50d_best", tier="paper"), None))
     assert "Generated by `tools/leaderboard.py`" in text.splitlines()[0]
-    found = grids(text)
-    assert len(found) == 2
-    assert all(len({len(line) for line in grid}) == 1 for grid in found)
-    assert "synthetic" in text.split("## mini")[1] and "synthetic" not in text.split("## mini")[0]
+    assert all(len({len(line) for line in grid}) == 1 for grid in grids(text))
+    paper_tier, mini_tier = only_ours(text).split("## mini")
+    assert "synthetic" in mini_tier and "synthetic" not in paper_tier
 
 
 def test_csv_and_json_parse_and_hold_the_unrounded_mean():
-    made = tables(a_run(seed=0, top1=60.0) + a_run(seed=1, top1=60.001))
-    (line,) = csv.DictReader(io.StringIO(comma_separated(made)))
-    assert (
-        float(line["top1"]) == pytest.approx(60.0005) and line["top1_n"] == "2" and line["recipe"] == "resnet50d_best"
-    )
-    (table,) = json.loads(as_json(made))["tables"]
+    made = analyse(a_run(seed=0, top1=60.0) + a_run(seed=1, top1=60.001), None)
+    line, *rest = csv.DictReader(io.StringIO(comma_separated(made)))
+    assert float(line["top1"]) == pytest.approx(60.0005)
+    assert (line["top1_n"], line["recipe"], line["tier"]) == ("2", "resnet50d_best", "mini")
+    assert {each["tier"] for each in rest} == {"published"}
+    table = json.loads(as_json(made))["tables"][0]
     assert table["rows"][0]["cells"]["top1"]["mean"] == pytest.approx(60.0005)
     assert [each["name"] for each in table["protocols"]] == ["imagenet", "faster_rcnn_voc", "fcn_ade20k"]
 
 
+def test_latex_has_a_booktabs_table_each_with_every_row_and_nothing_that_latex_would_read_otherwise():
+    text = latex(analyse(a_run(), None))
+    first = text.split(r"\end{tabular}")[0]
+    assert first.count(r"\toprule") == first.count(r"\midrule") == first.count(r"\bottomrule") == 1
+    row = next(line for line in first.splitlines() if line.startswith(r"resnet50d\_best"))
+    columns = re.search(r"begin\{tabular\}\{(.*)\}", first)[1]
+    assert row.endswith(r"\\") and row.count("&") == len(columns) - 1 and "60.00" in row
+    assert not re.search(r"(?<!\\)_", "".join(line for line in text.splitlines() if not line.startswith("%")))
+
+
 def test_the_papers_values_stand_beside_ours_in_its_tier_only():
     results = a_run(tier="paper") + a_run("ours_alone", tier="paper", top1=1.0)
-    (head, _, row, other) = grids(markdown(tables(results)))[0]
+    (head, _, row, other) = grids(markdown(analyse(results, None)))[0]
     assert row[head.index("top-1") + 1] == "79.29 (Table 6)" and head[head.index("top-1") + 1] == "paper"
     assert row[head.index("mIoU") + 1] == "38.40 (Table 9)" and other[head.index("mIoU") + 1] == "–"
-    assert "paper" not in grids(markdown(tables(a_run())))[0][0]
+    assert "paper" not in grids(markdown(analyse(a_run(), None)))[0][0]
 
 
 # Quoted from the paper: Table 8 (Refinement, Top-1, mAP) and Table 9 (Refinement, Top-1, PixAcc, mIoU).
@@ -184,7 +212,7 @@ def test_the_papers_tables_are_quoted_to_the_digit():
 
 def test_the_readme_block_is_renewed_and_nothing_else():
     text = "# Us\n\n<!-- leaderboard -->\nold\n<!-- /leaderboard -->\nthe rest\n"
-    made = tables(result for place in range(7) for result in a_run(f"r{place}", top1=10.0 + place))
+    made = analyse([result for place in range(7) for result in a_run(f"r{place}", top1=10.0 + place)], None)
     new = readme(text, made)
     assert new.startswith("# Us\n\n<!-- leaderboard -->\n") and new.endswith("\n<!-- /leaderboard -->\nthe rest\n")
     assert "old" not in new and [line[0] for line in grids(new)[0][2:]] == [f"`r{place}`" for place in (6, 5, 4, 3, 2)]
@@ -195,12 +223,12 @@ def test_the_readme_block_is_renewed_and_nothing_else():
 
 
 def test_the_terminal_row_shows_rank_and_every_metric():
-    made = tables(a_run() + a_run("other", top1=10.0))
+    made = analyse(a_run() + a_run("other", top1=10.0), None)
     console = Console(width=250, record=True, file=io.StringIO())
     console.print(*screens(made, "other", "mini"))
     text = console.export_text()
     assert "2 of 2" in text and "10.00 (n=1)" in text and "30.50 (n=1)" in text and "aaaaaaaa" in text
-    assert screens(made, "other", "paper") == []
+    assert list(screens(made, "other", "paper")) == []
 
 
 def run_tool(*words):
@@ -210,10 +238,11 @@ def run_tool(*words):
 
 def test_the_tool_writes_all_files_and_names_what_it_left_out(tmp_path):
     results, out = tmp_path / "results", tmp_path / "out"
-    for result in a_run():
-        store(results, result)
-    assert run_tool("--results", results, "--out", out).returncode == 0
-    assert sorted(path.name for path in out.iterdir()) == ["LEADERBOARD.md", "leaderboard.csv", "leaderboard.json"]
+    shutil.copytree(ROOT / "results" / "mini" / "resnet50d_best", results / "mini" / "resnet50d_best")
+    run = run_tool("--results", results, "--out", out, "--data", tmp_path)
+    assert run.returncode == 0, run.stderr
+    suffixes = ("csv", "html", "json", "tex")
+    assert {path.name for path in out.iterdir()} == {"LEADERBOARD.md", *(f"leaderboard.{each}" for each in suffixes)}
     (results / "mini" / "broken.json").write_text("{")
     run = run_tool("--results", results, "--out", out)
     assert (
