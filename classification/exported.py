@@ -1,10 +1,13 @@
 """A trained classifier as files: the backbone's card for other tasks, and head.safetensors for a student's teacher."""
 
 from pathlib import Path
+from typing import Any
 
+import torch
 from mmengine.config import Config
 
 from backbones.card import Card, from_timm, read_card, write_card
+from backbones.registry import MODELS as BACKBONES
 from engine.checkpoint import load_strictly, read_weights
 from engine.files import write_tensors
 
@@ -40,6 +43,18 @@ def export(model: ImageClassifier, cfg: Config, folder: Path, metrics: dict[str,
     about["licences"] = {"code": "Apache-2.0", "weights": data, "data": data}
     px = cfg.val_dataloader.dataset.crop.size_px  # some networks take no other
     return write_card(folder, model.backbone, config, metrics, px, **about)
+
+
+def untrained_card(cfg: Config, name: str) -> Card:
+    """What a task may know of a recipe's backbone before it is trained. Takes no memory and no arithmetic."""
+    with torch.device("meta"):
+        backbone = BACKBONES.build(cfg.model.backbone)
+    about: dict[str, Any] = {key: list(cfg.model.data_preprocessor[key]) for key in ("mean", "std")}
+    about |= dict(
+        channels=list(backbone.channels), strides=list(backbone.strides), backbone=cfg.model.backbone.to_dict()
+    )
+    about |= dict(tier="", seed=0, sha256="", metrics={}, feature_error=0.0, commit="", versions={}, licences={})
+    return Card(name=name, **about)
 
 
 def read_classifier(card_path: str | Path) -> ImageClassifier:

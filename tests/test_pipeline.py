@@ -57,6 +57,13 @@ def test_a_second_run_says_that_all_is_done_and_does_nothing(done):
     assert {path: path.stat().st_mtime_ns for path in work.rglob("*.*")} == before
 
 
+def test_a_backbone_that_a_later_stage_cannot_take_is_refused_before_it_is_trained(tmp_path):
+    run = pipeline("inception_v3_efficient", "--tier", "smoke", "--work-dir", tmp_path)
+    assert run.returncode == 2 and not list(tmp_path.iterdir())
+    line = run.stderr.splitlines()[-1]
+    assert "timm/inception_v3 has no output_stride=8" in line and "leave segmentation out (--stages)" in line
+
+
 def test_a_plan_names_what_is_done_what_changed_and_what_is_missing_and_trains_nothing(done):
     work, _ = done
     words = ("resnet50d_best", "--tier", "smoke", "--work-dir", work, "--plan")

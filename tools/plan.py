@@ -12,6 +12,7 @@ from rich.table import Table
 
 import classification.config
 from backbones.card import read_card
+from classification.exported import untrained_card
 from tools.run import STAGES, TIERS, Run
 
 ROOTS = ("imagenet", "places365", "voc", "ade20k")
@@ -72,9 +73,16 @@ def processes(run: Run, args: argparse.Namespace) -> int:
 
 
 def check(planned: list[Run], args: argparse.Namespace) -> None:
-    """Refuse any stage's unknown keys, impossible values and indivisible batch before anything is trained."""
+    """Refuse unknown keys, impossible values, indivisible batches and unfit backbones before anything is trained."""
+    upstream = {run.card: run for run in planned if run.stage == STAGES[0]}
     for run in planned:
         run.batch(run.draft(), processes(run, args), args.accumulate)
+        if run.stage != STAGES[0] and run.card in upstream:
+            card = untrained_card(upstream[run.card].classification(), run.recipe)
+            try:
+                run.downstream(card)
+            except ValueError as error:
+                raise ValueError(f"{error}; leave {run.stage} out (--stages), or take another backbone") from error
 
 
 def check_data(planned: list[Run]) -> None:
