@@ -150,3 +150,25 @@ def test_a_stage_without_its_backbone_is_refused_in_one_line(tmp_path):
 def test_an_unknown_recipe_gets_the_nearest_name():
     run = pipeline("resnet50d_bets", "--plan")
     assert run.returncode == 2 and "did you mean 'resnet50d_best'?" in run.stderr
+
+
+def test_one_backbone_is_fine_tuned_with_another_seed_into_a_place_of_its_own(done):
+    work, _ = done
+    words = [
+        "segmentation",
+        "resnet50d_best",
+        "--tier",
+        "smoke",
+        "--work-dir",
+        work,
+        "--seed",
+        "5",
+        "--backbone-seed",
+        "0",
+    ]
+    run = subprocess.run([sys.executable, "tools/train.py", *map(str, words)], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-2000:]
+    results, problems = read_all(work / "results")
+    assert not problems
+    seeds = {(each.seed, each.backbone_seed): str(each.folder) for each in results if each.stage == "segmentation"}
+    assert seeds[0, 0].endswith("seed0/segmentation") and seeds[5, 0].endswith("seed0/segmentation-seed5")
