@@ -1,0 +1,259 @@
+from hashlib import sha256
+from itertools import combinations
+
+import numpy as np
+import pytest
+from scipy import stats
+from test_results import a_detection, a_result, store
+
+from leaderboard.analysis import analyse
+from leaderboard.bootstrap import ROUNDS, interval, resample
+from leaderboard.comparison import Comparison, Sample, letters
+from leaderboard.correlation import correlate
+from leaderboard.markdown import markdown
+from leaderboard.published import published
+from leaderboard.rows import Run, cell
+from leaderboard.scores import classification
+from leaderboard.variance import Noise, components, pooled
+
+
+def arrays(hits, label=0):
+    """Outputs of a classifier that is right where `hits`."""
+    images = len(hits)
+    ranked = np.where(hits, label, label + 1)[:, None] + np.array([0, 2, 3, 4, 5])
+    logits = np.zeros((images, 5))
+    return {"labels": np.full(images, label), "ranked": ranked, "logits": logits, "log_sum_exp": np.full(images, 0.5)}
+
+
+def hits_of(images, share, seed=0):
+    return np.random.default_rng(seed).random(images) < share
+
+
+def top1_rounds(hits, label=0):
+    return resample(classification(arrays(hits, label)))["top1"]
+
+
+def exact(*rows):
+    """Rows of percents whose images have no noise, with what the seeds have."""
+    points = [np.array(row, float) for row in rows]
+    samples = [Sample(each, np.tile(each[:, None], ROUNDS), "same") for each in points]
+    return Comparison(tuple("abcdefgh"[: len(rows)]), tuple(samples), pooled(points))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_an_accuracys_interval_over_images_is_scipys_and_the_binomials(share):
+    hits = hits_of(1000, share)
+    found = interval(np.array([100 * hits.mean()]), top1_rounds(hits)[None])
+    resampled = stats.bootstrap((100.0 * hits,), np.mean, method="percentile", rng=np.random.default_rng(1))
+    assert found == pytest.approx(resampled.confidence_interval, abs=0.4)
+    half = 1.96 * 100 * np.sqrt(hits.mean() * (1 - hits.mean()) / 1000)
+    assert found == pytest.approx((100 * hits.mean() - half, 100 * hits.mean() + half), abs=0.4)
+
+
+def test_the_same_images_are_drawn_for_all_rows_scored_on_them_and_others_for_others():
+    hits = hits_of(500, 0.7)
+    assert top1_rounds(hits) + top1_rounds(~hits) == pytest.approx(np.full(ROUNDS, 100))
+    correlation = np.corrcoef(top1_rounds(hits), top1_rounds(hits, label=1))[0, 1]
+    assert abs(correlation) < 0.1
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("image_sd", [0.0, 1.0, 3.0])
+def test_about_95_of_100_intervals_of_few_seeds_hold_the_true_mean(seeds, image_sd):
+    generator = np.random.default_rng(0)
+    held, trials = 0, 400
+    for _ in range(trials):
+        points = 50 + generator.normal(0, image_sd) + generator.normal(0, 1, seeds)
+        low, high = interval(points, points[:, None] + generator.normal(0, image_sd, ROUNDS))
+        held += low <= 50 <= high
+    assert 0.91 < held / trials <= 0.99
+
+
+@pytest.mark.parametrize("seeds", [5, 10])
+def test_where_images_have_no_noise_the_interval_is_students(seeds):
+    points = 50 + np.random.default_rng(2).normal(0, 1, seeds)
+    found = interval(points, np.tile(points[:, None], ROUNDS))
+    expected = stats.t.interval(0.95, seeds - 1, points.mean(), stats.sem(points))
+    assert np.ptp(found) == pytest.approx(np.ptp(expected), rel=0.12)
+    assert np.mean(found) == pytest.approx(points.mean(), abs=0.2)
+
+
+def test_an_interval_stays_within_0_and_100_percent():
+    assert interval(np.array([0.5, 99.5]), np.array([[0.5], [99.5]]) + np.zeros(ROUNDS)) == (0, 100)
+
+
+def test_rows_that_differ_on_few_images_have_a_paired_error_far_below_the_unpaired():
+    one = hits_of(2000, 0.7)
+    two = one.copy()
+    two[:20] = ~two[:20]
+
+    def compared(images):
+        points, rounds = ([100 * each.mean() for each in (one, two)], [top1_rounds(each) for each in (one, two)])
+        samples = [Sample(np.array([p]), r[None], key) for p, r, key in zip(points, rounds, images, strict=True)]
+        return Comparison(("a", "b"), tuple(samples), None)
+
+    covariance = 100**2 * np.cov(one, two) / 2000
+    unpaired = np.sqrt(np.trace(covariance))
+    paired = np.sqrt(np.trace(covariance) - 2 * covariance[0, 1])
+    assert compared("xx").error[0, 1] == pytest.approx(paired, rel=0.06)
+    assert compared("xy").error[0, 1] == pytest.approx(unpaired, rel=0.06)
+    assert paired < unpaired / 5
+    assert compared("xx").pair("a", "b")["paired"] and not compared("xy").pair("a", "b")["paired"]
+
+
+def test_two_rows_without_noise_of_images_are_compared_as_by_the_t_test():
+    one, two = [60.0, 61.0, 62.5], [62.0, 63.5, 64.0]
+    expected = stats.ttest_ind(one, two)
+    pair = exact(one, two).pair("a", "b")
+    assert pair["p_holm"] == pytest.approx(expected.pvalue)
+    assert (pair["low"], pair["high"]) == pytest.approx(tuple(expected.confidence_interval()), abs=1e-4)
+    assert pair["difference"] == pytest.approx(np.mean(one) - np.mean(two), abs=1e-4)
+
+
+def test_p_is_holms_over_all_pairs():
+    rows = [60.0, 61.0, 62.0], [62.0, 62.5, 63.6], [62.2, 63.0, 65.0]
+    error = np.sqrt(np.mean([np.var(row, ddof=1) for row in rows]) * 2 / 3)
+    pairs = list(combinations(range(3), 2))
+    raw = [2 * stats.t.sf(abs(np.mean(rows[a]) - np.mean(rows[b])) / error, 6) for a, b in pairs]
+    order, adjusted, largest = np.argsort(raw), {}, 0.0
+    for place, at in enumerate(order):  # Holm (1979): the smallest times 3, the next times 2, never falling
+        largest = adjusted[pairs[at]] = max(largest, min(1.0, (3 - place) * raw[at]))
+    found = exact(*rows).p_holm
+    assert [found[pair] for pair in pairs] == pytest.approx([adjusted[pair] for pair in pairs])
+
+
+def test_rows_without_any_repeated_run_have_no_p_and_are_not_told_apart():
+    compared = exact([90.0], [10.0])
+    assert compared.pair("a", "b")["p_holm"] is None and compared.pair("a", "b")["seeds_needed"] is None
+    assert {each["group"] for each in compared.placed("ab", 1).values()} == {"a"}
+
+
+def test_rows_share_a_letter_if_they_cannot_be_told_apart_and_ranks_are_intervals():
+    # Neighbours are 1 apart, ends 2, one row 10; with a standard error of about 0.5 only neighbours are alike.
+    rows = [[centre - 0.6, centre, centre + 0.6] for centre in (60, 61, 62, 50)]
+    placed = exact(*rows).placed("cbad", 1)
+    assert {name: each["group"] for name, each in placed.items()} == {"c": "a", "b": "a b", "a": "b", "d": "c"}
+    ranks = {name: (each["rank_low"], each["rank_high"]) for name, each in placed.items()}
+    assert ranks == {"c": (1, 2), "b": (1, 3), "a": (2, 3), "d": (4, 4)}
+    assert exact(*rows).placed("dabc", -1)["d"] == {"group": "a", "rank_low": 1, "rank_high": 1}
+
+
+def test_letters_go_on_after_z():
+    assert [letters(place) for place in (0, 25, 26, 27, 52)] == ["a", "z", "aa", "ab", "ba"]
+
+
+# Cohen, "Statistical Power Analysis", 1988, table 2.4.1 (two-sided 5 %, power 80 %): n of each group by d; 0.2: 393.
+@pytest.mark.parametrize("d, needed", [(0.5, 64), (0.8, 26), (1.0, 17), (0.2, None)])
+def test_seeds_needed_are_cohens(d, needed):
+    compared = Comparison(("a", "b"), exact([50.0], [50.0 + 2 * d]).samples, Noise(2.0, 9))
+    assert compared.pair("a", "b")["seeds_needed"] == needed
+
+
+@pytest.mark.parametrize("d", [1.5, 2.0, 3.0])
+def test_seeds_needed_are_the_fewest_with_80_percent_power_of_the_noncentral_t(d):
+    def power(seeds):
+        freedom, shift = 2 * seeds - 2, d * np.sqrt(seeds / 2)
+        border = stats.t.ppf(0.975, freedom)
+        return stats.nct.sf(border, freedom, shift) + stats.nct.cdf(-border, freedom, shift)
+
+    compared = Comparison(("a", "b"), exact([50.0], [50.0 + d]).samples, Noise(1.0, 9))
+    needed = compared.pair("a", "b")["seeds_needed"]
+    assert power(needed) >= 0.8 > power(needed - 1)
+
+
+def test_no_number_of_seeds_mends_too_few_images():
+    hits = hits_of(200, 0.7), hits_of(200, 0.7, seed=1)
+    samples = [Sample(np.array([100 * each.mean()]), top1_rounds(each)[None], "same") for each in hits]
+    compared = Comparison(("a", "b"), tuple(samples), Noise(0.1, 9))
+    assert abs(compared.difference[0, 1]) < 2 * compared.error[0, 1]
+    assert compared.pair("a", "b")["seeds_needed"] is None
+
+
+def test_variance_is_that_of_a_nested_analysis_by_hand():
+    # Within backbones: 4 pairs 2 apart, squares 8 over 4. Between: 2 rows of means 4 apart, squares 2 * (4 + 4) * 2
+    # over 2, so 16 = 2 + 2 * 7.
+    row = [np.array([1.0, 3.0]), np.array([5.0, 7.0])]
+    found = components([row, [10 + backbone for backbone in row]])
+    assert found["fine_tuning"] == pytest.approx({"sd": 2**0.5, "freedom": 4})
+    assert found["pre_training"] == pytest.approx({"sd": 7**0.5, "freedom": 2})
+    assert found["seed"] == pytest.approx({"sd": 3.0, "freedom": 2})
+
+
+def test_variance_that_runs_do_not_tell_is_none_and_none_is_negative():
+    alone = components([[np.array([1.0]), np.array([4.0])], [np.array([9.0])]])
+    assert alone["seed"] == pytest.approx({"sd": np.std([1, 4], ddof=1), "freedom": 1})
+    assert alone["pre_training"] is None and alone["fine_tuning"] is None
+    of_one_backbone = components([[np.array([1.0, 4.0])]])
+    assert of_one_backbone["seed"] is None and of_one_backbone["fine_tuning"]["freedom"] == 1
+    assert components([[np.array([1.0, 9.0]), np.array([5.0, 5.0])]])["pre_training"]["sd"] == 0
+
+
+def test_the_papers_top1_predicts_voc_but_not_ade20k():
+    found = {each["metric"]: each for each in published()[0]["correlations"]}
+    # Tables 8 and 9, from top to bottom.
+    columns = {
+        "map_voc07": [77.54, 78.30, 79.23, 80.71, 80.96, 81.10, 81.33],
+        "pix_acc": [78.08, 78.88, 79.25, 78.64, 78.97, 78.47, 78.72],
+        "miou": [37.05, 38.88, 39.33, 38.75, 38.90, 37.99, 38.40],
+    }
+    expected = {"map_voc07": 1.00, "pix_acc": 0.07, "miou": -0.04}
+    for metric, column in columns.items():
+        rising = sum(np.sign(b - a) for a, b in combinations(column, 2)) / 21  # top-1 rises from row to row
+        assert found[metric]["n"] == 7 and round(found[metric]["spearman"], 2) == expected[metric]
+        assert found[metric]["kendall"] == pytest.approx(rising)
+        assert found[metric]["spearman_low"] <= found[metric]["spearman"] <= found[metric]["spearman_high"]
+
+
+def test_a_correlation_that_does_not_exist_is_none():
+    assert correlate([1, 2, 3, 4, 5], [7, 7, 7, 7, 7])["spearman"] is None
+    few = correlate([1, 2, 3, 4], [1, 2, 4, 3])
+    assert few["spearman"] == pytest.approx(1 - 6 * 2 / (4 * 15)) and few["spearman_low"] is None
+
+
+def stored(root, hits, **changes):
+    """A result with its outputs on disk."""
+    made = arrays(hits)
+    scores = {"top1": 100 * float(hits.mean()), "top5": 100 * float((made["ranked"] == 0).any(1).mean())}
+    result = a_result(metrics=scores, samples_scored=len(hits), **changes)
+    path = store(root, result).with_name("outputs.npz")
+    np.savez(path, **made)
+    return a_result(**vars(result) | {"outputs_sha256": sha256(path.read_bytes()).hexdigest()})
+
+
+def cell_of(analysis):
+    return analysis["tables"][0]["rows"][0]["cells"]["top1"]
+
+
+def test_the_level_tells_what_an_interval_knows_and_one_run_is_starred(tmp_path):
+    runs = [stored(tmp_path, hits_of(300, 0.6, seed), seed=seed) for seed in (0, 1)]
+    one, two, without = (analyse(some, root) for some, root in ((runs[:1], tmp_path), (runs, tmp_path), (runs, None)))
+    assert cell_of(one)["level"] == "image" and "]* (n=1)" in markdown(one)
+    assert cell_of(two)["level"] == "seed and image" and "] (n=2)" in markdown(two)
+    assert cell_of(without)["level"] == "none" and cell_of(without)["low"] is None
+
+
+def test_fine_tunings_of_one_backbone_are_not_seeds_of_the_whole():
+    rounds = top1_rounds(hits_of(300, 0.6))
+    runs = [
+        Run(a_detection(seed=seed, backbone_seed=0), {"map_area": rounds.mean()}, {"map_area": rounds}, "same", {})
+        for seed in (0, 1)
+    ]
+    assert cell([runs], "map_area", None)["level"] == "fine-tuning seed and image"
+    assert cell([runs[:1]], "map_area", None)["level"] == "image"
+    assert cell([runs[:1], runs[1:]], "map_area", None)["level"] == "seed and image"
+
+
+def test_tiers_share_neither_a_table_nor_noise(tmp_path):
+    runs = [stored(tmp_path, hits_of(300, 0.6, seed), seed=seed, tier="smoke") for seed in (0, 1)]
+    runs += [stored(tmp_path, hits_of(300, share), recipe=name) for name, share in (("a", 0.9), ("b", 0.1))]
+    mini, smoke, *paper = analyse(runs, tmp_path)["tables"]
+    assert (mini["tier"], smoke["tier"], {each["tier"] for each in paper}) == ("mini", "smoke", {"published"})
+    assert [len(table["rows"]) for table in (mini, smoke)] == [2, 1]
+    assert mini["pairs"]["top1"][0]["p_holm"] is None and smoke["variance"]["top1"]["seed"]["freedom"] == 1
+    assert "top1" not in mini["variance"]
+
+
+def test_without_results_the_papers_tables_are_still_there():
+    analysis = analyse([], None)
+    assert [table["tier"] for table in analysis["tables"]] == ["published", "published"]
+    assert analysis["receipts"] == {} and analysis["problems"] == []
