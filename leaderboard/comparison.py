@@ -88,7 +88,8 @@ class Comparison:
         adjusted = np.full((rows, rows), np.nan)
         if self.noise and rows > 1:
             difference, error = self.difference[above], self.error[above]
-            t = np.divide(difference, error, out=np.sign(difference) * np.inf, where=error > 0)
+            with np.errstate(divide="ignore", invalid="ignore"):  # no error at all: infinite, or 0/0
+                t = difference / error
             p = np.nan_to_num(2 * stats.t.sf(np.abs(t), self.freedom[above]), nan=1.0)  # 0/0: the very same
             adjusted[above] = adjusted.T[above] = multipletests(p, method="holm")[1]
         return adjusted

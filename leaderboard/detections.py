@@ -37,7 +37,7 @@ def average_precision(curve: Curve, weights: np.ndarray, levels: np.ndarray | No
     truths = curve.truths @ weights
     hits = np.cumsum(weights[curve.images], 0)
     found = hits + np.cumsum(curve.between @ weights, 0)
-    precision = np.divide(hits, found, out=np.zeros_like(hits), where=found > 0)
+    precision = np.divide(hits, found, out=np.zeros(hits.shape), where=found > 0)
     envelope = np.maximum.accumulate(precision[::-1], 0)[::-1]
     recall = hits / np.maximum(truths, 1)
     reached = recall if levels is None else np.searchsorted(levels, recall, side="right") / len(levels)
@@ -111,7 +111,8 @@ def match_coco(boxes: np.ndarray, truths: np.ndarray, difficult: np.ndarray) -> 
         for place in np.flatnonzero(overlap.max(1) >= least):
             close = overlap[place] >= least
             if (close & free).any():
-                free[np.where(close & free, overlap[place], 0).argmax()] = False
+                best = overlap[place].max(where=close & free, initial=0)
+                free[np.flatnonzero(free & (overlap[place] == best))[-1]] = False  # of equals the last
                 state[place] = TRUE
             elif (close & difficult).any():
                 state[place] = IGNORED

@@ -1,0 +1,242 @@
+"""Metrics from stored outputs against full logits, mmdet, pycocotools and mmseg, and the audit of results with them."""
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmseg.evaluation import IoUMetric
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from scipy.special import softmax
+
+from classification.metric import TopK
+from detection.metric import mean_ap, read_outputs, write_outputs
+from leaderboard import results, scores
+from segmentation.data import IGNORED
+from segmentation.metric import SegmentationScores
+
+ROOT = Path(__file__).parents[1]
+COMMITTED = sorted(path.parent for path in (ROOT / "results").rglob("metrics.json"))
+STAGES = ("classification", "detection", "segmentation")
+NEVER_FOUND, WITHOUT_TRUTH, DETECTED = 4, 5, 6  # of the classes detected
+random_seed = pytest.mark.parametrize("seed", range(4))
+
+
+def logits_of(seed, images=301, classes=12):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, images)
+    logits = rng.normal(0, 2, (images, classes)) + 2.5 * np.eye(classes)[labels]
+    return logits.astype(np.float32), labels
+
+
+def classified(path, seed):
+    logits, labels = logits_of(seed)
+    metric = TopK(outputs=str(path))
+    metric.process(None, [dict(logits=torch.tensor(z), label=y) for z, y in zip(logits, labels, strict=True)])
+    metric.evaluate(len(labels))
+
+
+def detected(path, seed, images=60, digits=7):
+    """Crowded images: up to five detections a truth, more where there is none; few digits tie the scores."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for number in range(images):
+        size = rng.integers(0, 7)
+        corners = rng.integers(0, 90, (size, 2))
+        truths = np.column_stack([corners, corners + rng.integers(9, 50, (size, 2))]).astype(np.float32)
+        gt_labels = rng.integers(0, WITHOUT_TRUTH, size)
+        boxes = np.repeat(truths, 5, 0) + rng.uniform(-4, 4, (5 * size, 4))  # no side turns negative
+        stray = rng.integers(0, 90, (6, 2))
+        boxes = np.concatenate([boxes, np.column_stack([stray, stray + 30])]).astype(np.float32)
+        labels = np.concatenate([np.repeat(gt_labels, 5), rng.integers(0, DETECTED, 6)])
+        labels = np.where(rng.random(len(labels)) < 0.2, rng.integers(0, DETECTED, len(labels)), labels)
+        labels[labels == NEVER_FOUND] = 0
+        image = dict(image_ids=np.array([f"{number:06d}"]), boxes=boxes, labels=labels.astype(np.int16))
+        image["scores"] = np.round(rng.random(len(boxes)), digits).astype(np.float32)
+        hard = np.arange(size) >= size - (size > 2) * rng.integers(0, 3)  # last, as the metric stores them
+        found.append(image | dict(gt_boxes=truths, gt_labels=gt_labels.astype(np.int16), gt_difficult=hard))
+    write_outputs(str(path), found)
+
+
+def masks_of(seed, images=14, classes=6):
+    """Predictions right on most pixels; some pixels are not labelled, and the last class occurs nowhere."""
+    rng = np.random.default_rng(seed)
+    for _ in range(images):
+        truth = rng.integers(0, classes - 1, (18, 25))
+        wrong, hidden = (rng.random(truth.shape) < share for share in (0.3, 0.1))
+        predicted = np.where(wrong, rng.integers(0, classes - 1, truth.shape), truth)
+        yield torch.tensor(predicted), torch.tensor(np.where(hidden, IGNORED, truth))
+
+
+def segmented(path, seed):
+    metric = SegmentationScores(outputs=str(path))
+    metric.dataset_meta = {"classes": tuple("abcdef")}
+    for number, maps in enumerate(masks_of(seed)):
+        data = zip(("pred_sem_seg", "gt_sem_seg"), ({"data": each[None]} for each in maps), strict=True)
+        metric.process({}, [dict(data, img_path=f"{number}.jpg")])
+    metric.evaluate(number + 1)
+
+
+@random_seed
+def test_accuracies_and_calibration_error_are_those_of_the_full_logits(tmp_path, seed):
+    classified(tmp_path / "o.npz", seed)
+    logits, labels = logits_of(seed)
+    of_label = logits[np.arange(len(labels)), labels][:, None]
+    sure, right = softmax(logits.astype(float), 1).max(1), logits.argmax(1) == labels
+    ece = 0
+    for k in range(15):  # Guo et al. 2017, eq. 3
+        own = (sure > k / 15) & (sure <= (k + 1) / 15)
+        if own.any():
+            ece += own.mean() * abs(right[own].mean() - sure[own].mean())
+    expected = {f"top{k}": 100 * ((logits > of_label).sum(1) < k).mean() for k in (1, 5)} | {"ece": 100 * ece}
+    assert scores.read(tmp_path / "o.npz", STAGES[0]).metrics() == pytest.approx(expected, abs=1e-4)
+
+
+@random_seed
+@pytest.mark.parametrize("digits", [7, 1])
+def test_voc_precisions_are_those_of_mmdet_also_with_tied_scores(tmp_path, monkeypatch, seed, digits):
+    detected(tmp_path / "o.npz", seed, digits=digits)
+    with monkeypatch.context() as patch:  # mmdet leaves the order of ties to the sort
+        patch.setattr(np, "argsort", partial(np.argsort, kind="stable"))
+        expected = mean_ap(read_outputs(tmp_path / "o.npz"), DETECTED)
+    found = scores.read(tmp_path / "o.npz", "detection").metrics()
+    assert 5 < expected["map_voc07"] < 95
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=scores.TOLERANCE_PERCENT)
+
+
+def coco_ap(images):
+    """COCOeval's AP in percent, difficult truths as crowds, with the scores as float32 holds them."""
+    truths, found = [], []
+    for at, image in enumerate(images):
+        for kind, rows in (("gt_", truths), ("", found)):
+            boxes = image[kind + "boxes"].astype(float)
+            for row, (x, y, right, low) in enumerate(boxes.tolist()):
+                box = dict(image_id=at, category_id=int(image[kind + "labels"][row]), bbox=[x, y, right - x, low - y])
+                more = dict(score=float(image["scores"][row])) if not kind else {}
+                if kind:
+                    more = dict(id=len(rows) + 1, area=box["bbox"][2] * box["bbox"][3])
+                    more["iscrowd"] = int(image["gt_difficult"][row])
+                rows.append(box | more)
+    coco = COCO()
+    of_set = dict(images=[{"id": at} for at in range(len(images))], categories=[{"id": c} for c in range(DETECTED)])
+    coco.dataset = dict(info={}, annotations=truths, **of_set)
+    coco.createIndex()
+    judge = COCOeval(coco, coco.loadRes(found), "bbox")
+    for step in (judge.evaluate, judge.accumulate, judge.summarize):
+        step()
+    return 100 * judge.stats[0]
+
+
+@random_seed
+@pytest.mark.parametrize("digits", [7, 1])
+def test_coco_precision_is_that_of_pycocotools(tmp_path, seed, digits):
+    detected(tmp_path / "o.npz", seed, digits=digits)
+    found = scores.read(tmp_path / "o.npz", "detection").metrics()["map_coco"]
+    assert found == pytest.approx(coco_ap(read_outputs(tmp_path / "o.npz")), abs=1e-6)
+
+
+def test_of_two_truths_overlapped_alike_the_same_is_taken_as_in_pycocotools(tmp_path):
+    """The first detection overlaps both truths by 0.6; only the left one is overlapped by the second."""
+    boxes, truths = [[4, 0, 12, 8], [0, 0, 8, 8]], [[2, 0, 10, 8], [6, 0, 14, 8]]
+    arrays = dict(boxes=boxes, gt_boxes=truths, scores=[0.9, 0.8])
+    image = {name: np.array(values, np.float32) for name, values in arrays.items()}
+    image |= dict(image_ids=np.array(["a"]), gt_difficult=np.zeros(2, bool))
+    image |= {name: np.zeros(2, np.int16) for name in ("labels", "gt_labels")}
+    write_outputs(str(tmp_path / "o.npz"), [image])
+    assert scores.read(tmp_path / "o.npz", "detection").metrics()["map_coco"] == pytest.approx(coco_ap([image]))
+
+
+@random_seed
+def test_segmentation_scores_are_those_of_mmseg(tmp_path, seed):
+    segmented(tmp_path / "o.npz", seed)
+    areas = [IoUMetric.intersect_and_union(*maps, 6, IGNORED) for maps in masks_of(seed)]
+    told = IoUMetric.total_area_to_metrics(*(sum(parts).double() for parts in zip(*areas, strict=True)))
+    outputs = scores.read(tmp_path / "o.npz", "segmentation")
+    expected = {"pix_acc": 100 * told["aAcc"], "miou": 100 * np.nanmean(told["IoU"])}
+    assert outputs.metrics() == pytest.approx(expected)
+    assert outputs.classes == pytest.approx(dict(zip("abcde", 100 * told["IoU"], strict=False)))
+
+
+@pytest.mark.parametrize(("stage", "make"), [*zip(STAGES, (classified, detected, segmented), strict=True)])
+def test_a_bootstrap_round_scores_what_the_images_drawn_score(tmp_path, stage, make):
+    make(tmp_path / "o.npz", 5)
+    outputs, rng = scores.read(tmp_path / "o.npz", stage), np.random.default_rng(6)
+    size = len(outputs.images)
+    rounds = [np.sort(rng.integers(0, size, size)) for _ in range(5)]
+    found = outputs.score(np.column_stack([np.bincount(drawn, minlength=size) for drawn in rounds]))
+    for at, drawn in enumerate(rounds):
+        if stage == "detection":
+            images = read_outputs(tmp_path / "o.npz")
+            write_outputs(str(tmp_path / "drawn.npz"), [images[i] for i in drawn])
+        else:
+            with np.load(tmp_path / "o.npz") as stored:
+                rows = {name: v[drawn] if len(v) == size else v for name, v in stored.items()}
+            np.savez(tmp_path / "drawn.npz", **rows)
+        expected = scores.read(tmp_path / "drawn.npz", stage).metrics()
+        assert {name: values[at] for name, values in found.items()} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_committed_outputs_give_the_committed_numbers(folder):
+    result = results.read(folder / "metrics.json")
+    outputs, faults = scores.audit(result, folder / "outputs.npz")
+    assert faults == []
+    assert outputs.metrics().keys() >= set(results.METRICS[result.stage])
+
+
+def signed(folder, **changes):
+    """The outputs as they are now become the result's own."""
+    own = sha256((folder / "outputs.npz").read_bytes()).hexdigest()
+    result = replace(results.read(folder / "metrics.json"), outputs_sha256=own, **changes)
+    results.write(result, folder / "metrics.json")
+
+
+def spoil(folder, fault):
+    path = folder / "outputs.npz"
+    if fault == "missing":
+        path.unlink()
+    elif fault == "another sha256":
+        path.write_bytes(path.read_bytes() + b"\0")
+    elif fault == "a changed number":
+        signed(folder, metrics=results.read(folder / "metrics.json").metrics | {"miou": 50.0})
+    else:
+        whole = path.read_bytes()
+        array = np.lib.format.magic(1, 0)  # the first bytes of a .npy
+        other = (folder.parent / "detection" / path.name).read_bytes()
+        path.write_bytes({"truncated": whole[:999], "empty": b"", "foreign": other, "no archive": array}[fault])
+        signed(folder)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    {
+        "missing": "is missing",
+        "another sha256": "its sha256 is",
+        "a changed number": "miou is .*, the result tells 50.0",
+        "truncated": "no outputs of segmentation",
+        "empty": "no outputs of segmentation",
+        "foreign": "no outputs of segmentation",
+        "no archive": "no outputs of segmentation",
+    }.items(),
+)
+def test_a_fault_is_told_in_one_line_and_verify_fails(tmp_path, fault, told):
+    run = tmp_path / "mini/resnet50d_best/seed0"
+    shutil.copytree(ROOT / "results/mini/resnet50d_best/seed0", run)
+    row = "mini/resnet50d_best/seed0/segmentation"
+    command = [sys.executable, "tools/leaderboard.py", "verify", row, "--results", str(tmp_path)]
+    if fault == "missing":  # once: a sound row passes
+        assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
+    spoil(tmp_path / row, fault)
+    outputs, lines = scores.audit(results.read(tmp_path / row / "metrics.json"), tmp_path / row / "outputs.npz")
+    assert outputs is None and len(lines) == 1 and "\n" not in lines[0]
+    assert re.search(told, lines[0])
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, lines[0] + "\n")
