@@ -5,6 +5,7 @@ by the `metric.py` of each stage.
 """
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,7 +20,7 @@ Arrays = dict[str, np.ndarray]
 Score = Callable[[np.ndarray], Arrays]
 ECE_BINS = 15  # Guo et al., "On Calibration of Modern Neural Networks", 2017
 TOLERANCE_PERCENT = 1e-4  # the detector's metric computes in single precision
-VOC07_LEVELS = np.arange(0, 1.001, 0.1)  # not linspace: a recall of 0.3 has to reach its level as in VOC's own code
+VOC07_LEVELS = np.arange(0, 1.001, 0.1)  # as in mmdet's `average_precision`, to the last bit
 COCO_LEVELS = np.linspace(0, 1, 101)
 
 
@@ -46,7 +47,7 @@ def read(path: Path, stage: str) -> Outputs:
     try:
         with np.load(path) as stored:
             return READERS[stage]({name: stored[name] for name in stored.files})
-    except (ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as fault:
+    except (ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as fault:
         raise ValueError(f"{path}: no outputs of {stage}: {fault}") from None
 
 

@@ -1,5 +1,6 @@
 """Metrics from stored outputs against full logits, mmdet, pycocotools and mmseg, and the audit of results with them."""
 
+import io
 import re
 import shutil
 import subprocess
@@ -117,14 +118,13 @@ def coco_ap(images):
     truths, found = [], []
     for at, image in enumerate(images):
         for kind, rows in (("gt_", truths), ("", found)):
-            boxes = image[kind + "boxes"].astype(float)
-            for row, (x, y, right, low) in enumerate(boxes.tolist()):
+            for row, (x, y, right, low) in enumerate(image[kind + "boxes"].astype(float).tolist()):
                 box = dict(image_id=at, category_id=int(image[kind + "labels"][row]), bbox=[x, y, right - x, low - y])
-                more = dict(score=float(image["scores"][row])) if not kind else {}
                 if kind:
-                    more = dict(id=len(rows) + 1, area=box["bbox"][2] * box["bbox"][3])
-                    more["iscrowd"] = int(image["gt_difficult"][row])
-                rows.append(box | more)
+                    box |= dict(id=len(rows) + 1, area=(right - x) * (low - y))
+                    rows.append(box | dict(iscrowd=int(image["gt_difficult"][row])))
+                else:
+                    rows.append(box | dict(score=float(image["scores"][row])))
     coco = COCO()
     of_set = dict(images=[{"id": at} for at in range(len(images))], categories=[{"id": c} for c in range(DETECTED)])
     coco.dataset = dict(info={}, annotations=truths, **of_set)
@@ -201,42 +201,50 @@ def signed(folder, **changes):
 
 def spoil(folder, fault):
     path = folder / "outputs.npz"
+    whole = path.read_bytes()
+    other = (folder.parent / "detection" / path.name).read_bytes()
+    array = io.BytesIO()
+    np.save(array, np.ones(3))
+    contents = {"truncated": whole[:999], "damaged": whole[:60] + b"\xff" * 20 + whole[80:], "empty": b""}
+    contents |= {"another stage's": other, "one array": array.getvalue()}
     if fault == "missing":
         path.unlink()
     elif fault == "another sha256":
-        path.write_bytes(path.read_bytes() + b"\0")
+        path.write_bytes(whole + b"\0")
     elif fault == "a changed number":
         signed(folder, metrics=results.read(folder / "metrics.json").metrics | {"miou": 50.0})
     else:
-        whole = path.read_bytes()
-        array = np.lib.format.magic(1, 0)  # the first bytes of a .npy
-        other = (folder.parent / "detection" / path.name).read_bytes()
-        path.write_bytes({"truncated": whole[:999], "empty": b"", "foreign": other, "no archive": array}[fault])
+        path.write_bytes(contents[fault])
         signed(folder)
 
 
-@pytest.mark.parametrize(
-    ("fault", "told"),
-    {
-        "missing": "is missing",
-        "another sha256": "its sha256 is",
-        "a changed number": "miou is .*, the result tells 50.0",
-        "truncated": "no outputs of segmentation",
-        "empty": "no outputs of segmentation",
-        "foreign": "no outputs of segmentation",
-        "no archive": "no outputs of segmentation",
-    }.items(),
-)
-def test_a_fault_is_told_in_one_line_and_verify_fails(tmp_path, fault, told):
-    run = tmp_path / "mini/resnet50d_best/seed0"
-    shutil.copytree(ROOT / "results/mini/resnet50d_best/seed0", run)
-    row = "mini/resnet50d_best/seed0/segmentation"
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of a committed result of segmentation; beside it those of the other stages."""
+    shutil.copytree(ROOT / "results/mini/resnet50d_best/seed0", tmp_path / "mini/resnet50d_best/seed0")
+    return tmp_path / "mini/resnet50d_best/seed0/segmentation"
+
+
+FAULTS = {"missing": "is missing$", "another sha256": "its sha256 is", "a changed number": "miou is .* tells 50.0"}
+FAULTS |= dict.fromkeys(("truncated", "damaged", "empty", "another stage's", "one array"), "no outputs of segmentation")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_outputs_is_told_in_one_line(folder, fault):
+    spoil(folder, fault)
+    outputs, lines = scores.audit(results.read(folder / "metrics.json"), folder / "outputs.npz")
+    assert outputs is None
+    assert len(lines) == 1 and "\n" not in lines[0]
+    assert re.search(FAULTS[fault], lines[0])
+
+
+def test_verify_passes_a_sound_row_and_fails_a_changed_one_with_its_fault(folder, tmp_path):
+    row = str(folder.relative_to(tmp_path))
     command = [sys.executable, "tools/leaderboard.py", "verify", row, "--results", str(tmp_path)]
-    if fault == "missing":  # once: a sound row passes
-        assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
-    spoil(tmp_path / row, fault)
-    outputs, lines = scores.audit(results.read(tmp_path / row / "metrics.json"), tmp_path / row / "outputs.npz")
-    assert outputs is None and len(lines) == 1 and "\n" not in lines[0]
-    assert re.search(told, lines[0])
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (1, lines[0] + "\n")
+    verify = partial(subprocess.run, command, cwd=ROOT, capture_output=True, text=True)
+    sound = verify()
+    assert (sound.returncode, sound.stderr) == (0, "")
+    spoil(folder, "a changed number")
+    changed = verify()
+    assert changed.returncode == 1
+    assert re.fullmatch(f"{folder}/outputs.npz: miou is .*, the result tells 50.0+\n", changed.stderr)
