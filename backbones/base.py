@@ -5,17 +5,12 @@
 """
 
 from collections.abc import Iterator
-from hashlib import sha256 as new_sha256
 from pathlib import Path
 
 from torch import nn
 
 from engine.checkpoint import load_strictly, read_weights
-
-
-def file_sha256(path: str | Path) -> str:
-    """The sha256 of a file, in hex."""
-    return new_sha256(Path(path).read_bytes()).hexdigest()
+from engine.files import file_sha256
 
 
 class Backbone(nn.Module):

@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from engine.files import write_tensors, write_whole
+from engine.files import file_sha256, write_tensors, write_whole
 from engine.receipt import commit, versions
 
-from .base import Backbone, file_sha256
+from .base import Backbone
 from .registry import MODELS
 
 WEIGHTS = "backbone.safetensors"

@@ -11,7 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from engine.manifest import MANIFEST, data_files, hash_of
+from engine.files import file_sha256
+from engine.manifest import MANIFEST, data_files
 
 from .sources import DataSet
 from .splits import Folder, Reader, Split
@@ -77,7 +78,7 @@ def changed(root: Path) -> list[str]:
     lines = (root / MANIFEST).read_text("utf-8").splitlines()
     known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     names = sorted(data_files(root))
-    hashes = over_threads(hash_of, [root / name for name in names], f"comparing with {MANIFEST}")
+    hashes = over_threads(file_sha256, [root / name for name in names], f"comparing with {MANIFEST}")
     differ = [name for name, digest in zip(names, hashes, strict=True) if known.get(name, digest) != digest]
     found = [f"{root / name} changed since {MANIFEST} was written" for name in differ]
     found += [f"{root / name} is gone since {MANIFEST} was written" for name in sorted(known.keys() - set(names))]

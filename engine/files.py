@@ -4,6 +4,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,12 @@ def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
         ) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def file_sha256(path: str | Path) -> str:
+    """The sha256 of a file of any size, in hex."""
+    with Path(path).open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def write_tensors(path: str | Path, state: Mapping[str, Tensor]) -> None:

@@ -6,10 +6,9 @@
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import file_digest, sha256
 from pathlib import Path
 
-from .files import write_whole
+from .files import file_sha256, write_whole
 
 MANIFEST = "manifest.sha256"
 
@@ -22,18 +21,12 @@ def data_files(root: Path) -> Iterator[str]:
         yield from ((relative / name).as_posix() for name in names if not name.startswith(".") and name != MANIFEST)
 
 
-def hash_of(path: Path) -> str:
-    """The sha256 of one file, in hex."""
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
-
-
 def write_manifest(root: str | Path) -> str:
     """Hash every file under root, write the manifest whole or not at all; returns its own sha256."""
     root = Path(root)
     names = sorted(data_files(root))
     with ThreadPoolExecutor() as pool:  # hashing leaves Python's lock alone
-        hashes = pool.map(hash_of, (root / name for name in names))
+        hashes = pool.map(file_sha256, (root / name for name in names))
         text = "".join(f"{digest}  {name}\n" for digest, name in zip(hashes, names, strict=True))
     write_whole(root / MANIFEST, lambda part: part.write_text(text, "utf-8"))
     return manifest_digest(root)
@@ -44,4 +37,4 @@ def manifest_digest(root: str | Path) -> str:
     path = Path(root, MANIFEST)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; tools/data.py check writes it once all files are sound")
-    return sha256(path.read_bytes()).hexdigest()
+    return file_sha256(path)

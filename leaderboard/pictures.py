@@ -9,12 +9,13 @@ import colorsys
 import io
 from base64 import b64encode
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
+
+from engine.files import file_sha256
 
 from .results import OUTPUTS
 
@@ -81,7 +82,7 @@ def first_runs(table: dict[str, Any], stage: str) -> dict[str, str]:
 
 def is_own(path: Path, receipt: dict[str, Any]) -> bool:
     """Whether a file holds the outputs that a receipt tells of."""
-    return path.is_file() and sha256(path.read_bytes()).hexdigest() == receipt["outputs_sha256"]
+    return path.is_file() and file_sha256(path) == receipt["outputs_sha256"]
 
 
 def boxes(path: Path, root: Path, config: dict[str, Any]) -> Seen:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.files import file_sha256
+
 from .detections import average_precision, curves, match_coco, match_voc
 from .results import Result
 
@@ -55,7 +57,7 @@ def audit(result: Result, path: Path) -> tuple[Outputs | None, list[str]]:
     """A result's outputs if they are its own, and how they differ from what it says; reads nothing else."""
     if not path.is_file():
         return None, [f"{path} is missing"]
-    found = sha256(path.read_bytes()).hexdigest()
+    found = file_sha256(path)
     if found != result.outputs_sha256:
         return None, [f"{path}: its sha256 is {found}, the result tells {result.outputs_sha256}"]
     try:

@@ -4,9 +4,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from backbones.base import file_sha256
 from backbones.resnet import ResNet
 from engine.checkpoint import read_weights
+from engine.files import file_sha256
 
 PARTS = ("stem", "stage1", "stage2", "stage3", "stage4")
 

@@ -8,9 +8,9 @@ from mmengine.config import Config
 from PIL import Image
 from safetensors.torch import save_file
 
-from backbones.base import file_sha256
 from backbones.card import Card
 from backbones.resnet import ResNet
+from engine.files import file_sha256
 from segmentation import config
 
 CLASSES = ("cat", "dog", "grass")

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from backbones.base import file_sha256
 from classification.config import finish
+from engine.files import file_sha256
 from leaderboard import figures
 from leaderboard.results import OUTPUTS, Result
 from tools.dry_run import rates, steps_an_epoch

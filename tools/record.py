@@ -11,7 +11,7 @@ from mmengine.config import Config
 from torch import nn
 
 import mini
-from backbones.base import Backbone, file_sha256
+from backbones.base import Backbone
 from backbones.card import arrived_percent, read_card
 from backbones.complexity import gmacs, params_m
 from classification.classifier import ImageClassifier
@@ -19,7 +19,7 @@ from classification.data import ImageFolder
 from classification.exported import export
 from engine.batch import Batch
 from engine.checkpoint import LATEST
-from engine.files import write_tensors, write_whole
+from engine.files import file_sha256, write_tensors, write_whole
 from engine.manifest import manifest_digest
 from engine.precision import low_precision
 from engine.receipt import commit, device, versions
