@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -212,7 +213,11 @@ def test_two_runs_at_once_in_one_folder_are_refused(tool, folder, photos):
     assert not folder.exists()
 
 
-def test_what_another_config_made_is_kept_and_a_result_counts_once_it_stands_in_results(tool, folder, photos, tmp_path):
+def test_what_another_config_made_is_kept_and_a_result_counts_once_it_stands_in_results(
+    tool, folder, photos, tmp_path, monkeypatch
+):
+    # runs that begin within one second are runs of their own
+    monkeypatch.setattr(time, "strftime", lambda *_: "20261125_004410")
     words = (*QUICK, "--data-root", str(photos))
     (tmp_path / "work" / "results").parent.mkdir()
     (tmp_path / "work" / "results").write_text("in the way")
@@ -225,7 +230,8 @@ def test_what_another_config_made_is_kept_and_a_result_counts_once_it_stands_in_
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"global_batch": 8}))
     code, lines = tool(*words)
-    assert code == 0 and "the config changed in global_batch; starting anew" in lines[0]
+    assert code == 0, lines
+    assert "the config changed in global_batch; starting anew" in lines[0]
     (kept,) = folder.parent.glob("classification.*")
     assert (kept / "model.safetensors").is_file() and (kept / "metrics.json").is_file()
 

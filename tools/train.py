@@ -19,6 +19,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 from zipfile import is_zipfile
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
@@ -114,6 +115,7 @@ def make_runner(run: Run, cfg: Config, batch: Batch, load_from: str | None = Non
 
 def runner_of(complete_cfg: Config) -> Runner:
     """The one place that makes it."""
+    complete_cfg.experiment_name = uuid4().hex  # mmengine's is the second: runs that share it share log and curves
     runner = Runner.from_cfg(complete_cfg)
     unwrapped(runner).to(memory_format=torch.channels_last)
     return runner
