@@ -39,6 +39,15 @@ def list_images(root: str | Path, split: str) -> tuple[list[str], list[str], np.
     return classes, files, np.array(labels)
 
 
+def list_unlabelled(root: str | Path, split: str) -> list[Path]:
+    """Images of unknown class, in a flat folder, sorted. Raises FileNotFoundError where there is none."""
+    folder = Path(root) / split
+    files = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+    if not files:
+        raise FileNotFoundError(f"{folder} holds no image; put the unlabelled images there, without subfolders")
+    return files
+
+
 def decode(path: str) -> np.ndarray:
     """An RGB image (H, W, 3) in uint8. Raises ValueError that names a file which is truncated or no image."""
     data = np.fromfile(path, np.uint8)

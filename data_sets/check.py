@@ -15,7 +15,7 @@ from engine.files import file_sha256
 from engine.manifest import MANIFEST, data_files
 
 from .sources import DataSet
-from .splits import Folder, Reader, Split
+from .splits import Folder, Reader, Split, Unlabelled
 
 CHUNK = 32  # files a thread takes at once
 
@@ -65,6 +65,8 @@ def over_threads(work: Callable, items: list, title: str) -> Iterable[Any]:
 
 def summary(split: Split, samples: int, counts: Counter[str]) -> str:
     """`train: 1,281,167 of 1,281,167 images; 1,000 classes, each 732 to 1,300 times (median 1,300); empty: none`."""
+    if isinstance(split, Unlabelled):
+        return f"{split.name}: {samples:,} of {split.images:,} images, without labels"
     numbers = sorted(counts.values()) or [0]
     spread = f"{numbers[0]:,} to {numbers[-1]:,} times (median {median(numbers):,.0f})"
     empty = ", ".join(split.empty(set(counts))) or "none"

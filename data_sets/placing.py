@@ -61,6 +61,11 @@ def places_val(archives: list[Path]) -> Place:
     return place
 
 
+def places_test(archives: list[Path]) -> Place:
+    """test_256/Places365_test_00000001.jpg -> test/; its classes are not published."""
+    return lambda name: f"test/{PurePosixPath(name).name}"
+
+
 def places_class(parts: tuple[str, ...]) -> str:
     """("b", "bakery", "shop") -> bakery-shop. Sorted, these names are in the order of the official numbers."""
     return "-".join(parts[1:])

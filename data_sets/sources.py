@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import mini.splits
 
 from .download import Archive
-from .placing import Placing, as_is, imagenet_train, imagenet_val, places_train, places_val
-from .splits import Ade, Folder, Split, Voc
+from .placing import Placing, as_is, imagenet_train, imagenet_val, places_test, places_train, places_val
+from .splits import Ade, Folder, Split, Unlabelled, Voc
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,13 @@ PLACES365 = DataSet(
             ),
             places_val,
         ),
+        Part(  # what tools/test.py --submission labels
+            (Unlabelled("test", 328_500),),
+            (Archive("test_256.tar", "md5:f532f6ad7b582262a2ec8009075e186b", PLACES_URL),),
+            places_test,
+        ),
     ),
-    terms="Places365-Standard, 256 px (27 GB): for non-commercial research and education only, not to be passed on;\n"
+    terms="Places365-Standard, 256 px (31 GB): for non-commercial research and education only, not to be passed on;\n"
     "copyright stays with the images' owners. By downloading you agree to the terms at http://places2.csail.mit.edu/.",
 )
 

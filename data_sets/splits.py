@@ -54,6 +54,35 @@ class Folder:
 
 
 @dataclass(frozen=True)
+class Unlabelled:
+    """root/<name>/*.jpg, whose classes only the publisher knows."""
+
+    name: str
+    images: int
+
+    def samples(self, root: Path) -> tuple[list[Path], list[str]]:
+        from classification.data import list_unlabelled
+
+        try:
+            files = list_unlabelled(root, self.name)
+        except FileNotFoundError as error:
+            return [], [str(error)]
+        return files, wrong_count(f"images in {root / self.name}", len(files), self.images)
+
+    def reader(self) -> Reader:
+        from classification.data import decode
+
+        def look(sample: Path) -> Iterable[str]:
+            decode(str(sample))
+            return []
+
+        return look
+
+    def empty(self, seen: set[str]) -> list[str]:
+        return []
+
+
+@dataclass(frozen=True)
 class Voc:
     """root/VOCdevkit/<year>/ImageSets/Main/<image_set>.txt lists stems of JPEGImages/*.jpg and Annotations/*.xml."""
 
@@ -133,4 +162,4 @@ class Ade:
         return [str(label) for label in range(1, self.classes + 1) if str(label) not in seen]
 
 
-Split = Folder | Voc | Ade
+Split = Folder | Unlabelled | Voc | Ade

@@ -16,7 +16,7 @@ from data_sets import sources
 from data_sets.check import check
 from data_sets.download import Archive
 from data_sets.sources import DATA_SETS, DataSet, Part
-from data_sets.splits import Ade, Folder, Voc
+from data_sets.splits import Ade, Folder, Unlabelled, Voc
 from engine.manifest import MANIFEST
 from tools import data
 
@@ -81,6 +81,22 @@ def test_what_is_wrong_with_class_folders_is_named(folders):
     assert len(found) == len(patterns)
     for line, pattern in zip(found, patterns, strict=True):
         assert re.fullmatch(pattern, line)
+
+
+def test_unlabelled_images_are_counted_and_decoded(folders, capsys):
+    (folders / "test").mkdir()
+    for path in (folders / "val").glob("*/*.jpg"):
+        path.rename(folders / "test" / f"{path.parent.name}-{path.name}")
+    unlabelled = DataSet((Part((Unlabelled("test", 11),)),))
+    assert check(unlabelled, folders) == []
+    assert "test: 11 of 11 images, without labels\n" in capsys.readouterr().out
+    bad, gone = sorted((folders / "test").iterdir())[:2]
+    truncate(bad)
+    gone.unlink()
+    count, truncated = check(unlabelled, folders)
+    assert re.fullmatch(r"images in .*/test: 10, not 11", count) and truncated.startswith(f"{bad} is a truncated JPEG")
+    (nothing,) = check(unlabelled, folders / "val")
+    assert nothing.startswith(f"{folders}/val/test holds no image")
 
 
 def test_what_is_wrong_with_voc_is_named(voc):
@@ -242,8 +258,8 @@ def test_checksums_addresses_and_classes_are_torchvisions():
         about = voc.DATASET_YEAR_DICT[year]
         found = ours.pop(about["filename"])
         assert (found.checksum, found.url) == (f"md5:{about['md5']}", about["url"])
-    places = [Places365._DEVKIT_META["standard"], *(Places365._IMAGES_META[s, True] for s in ("train-standard", "val"))]
-    for name, md5 in places:
+    images = [Places365._IMAGES_META[split, True] for split in ("train-standard", "val", "test")]
+    for name, md5 in (Places365._DEVKIT_META["standard"], *images):
         found = ours.pop(name)
         assert (found.checksum, found.url) == (f"md5:{md5}", Places365._BASE_URL + name)
     assert list(ours) == ["ADEChallengeData2016.zip"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from data_sets.placing import imagenet_train, imagenet_val, places_train, places_val
+from data_sets.placing import imagenet_train, imagenet_val, places_test, places_train, places_val
 from data_sets.unpack import unpack
 
 FILES = {"top/a.txt": b"a" * 20_000, "top/deep/b.txt": b"b", "top/empty.txt": b""}
@@ -180,6 +180,8 @@ def test_places_has_torchvisions_labels(tmp_path, monkeypatch):
     unpack(train, tmp_path / "ours", places_train([train]))
     val = tar(tmp_path / "val.tar", images)
     unpack(val, tmp_path / "ours", places_val([val, filelist]))
+    test = tar(tmp_path / "test.tar", {"test_256/Places365_test_00000001.jpg": b"3"})
+    unpack(test, tmp_path / "ours", places_test([test]))
 
     for name, content in lists.items():
         (tmp_path / name).write_bytes(content)
@@ -189,5 +191,6 @@ def test_places_has_torchvisions_labels(tmp_path, monkeypatch):
     expected = {f"val/{folders[label]}/{os.path.basename(path)}" for path, label in theirs.imgs}
     found = tree(tmp_path / "ours")
     assert {path for path in found if path.startswith("val/")} == expected
+    assert found["test/Places365_test_00000001.jpg"] == b"3"
     assert found["train/airfield/1.jpg"] == b"/a/airfield/1.jpg"
     assert found["train/bakery-shop/1.jpg"] == b"/b/bakery/shop/1.jpg"

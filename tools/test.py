@@ -21,7 +21,7 @@ from mmengine.model import BaseModel
 from torch.utils.data import DataLoader, Dataset
 
 from classification.augment import CROPS
-from classification.data import SUFFIXES, decode
+from classification.data import decode, list_unlabelled
 from classification.registry import MODELS
 from engine.checkpoint import load_strictly, read_weights
 from engine.files import write_whole
@@ -46,12 +46,10 @@ def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, 
 
 
 class Unlabelled(Dataset):
-    """The images of a folder in the order of their names, cropped as in validation."""
+    """Images as validation crops them."""
 
-    def __init__(self, folder: Path, crop: dict) -> None:
-        self.files = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
-        if not self.files:
-            raise FileNotFoundError(f"{folder} holds no image; put the unlabelled images there, without subfolders")
+    def __init__(self, files: list[Path], crop: dict) -> None:
+        self.files = files
         self.options = dict(crop)
         self.crop = CROPS[self.options.pop("type")]
 
@@ -71,7 +69,7 @@ def submission(run: Run, checkpoint: Path) -> Iterator[str]:
     if run.stage != STAGES[0]:
         raise ValueError(f"--submission names the classes of whole images; {run.stage} does not")
     cfg = run.config()
-    images = Unlabelled(run.root / UNLABELLED, cfg.val_dataloader.dataset.crop)
+    images = Unlabelled(list_unlabelled(run.root, UNLABELLED), cfg.val_dataloader.dataset.crop)
     cfg.model.teacher = None
     model = MODELS.build(cfg.model)
     load_strictly(model, read_weights(checkpoint), checkpoint)
