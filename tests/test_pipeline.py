@@ -24,7 +24,7 @@ def pipeline(*words):
 def done(tmp_path_factory):
     """The work folder and output of a whole run of the best recipe, teacher included."""
     work = tmp_path_factory.mktemp("work")
-    run = pipeline("resnet50d_best", "--tier", "smoke", "--work-dir", work)
+    run = pipeline("resnet50d_best", "--tier", "smoke", "--work-dir", work, "--tracker", "none")
     assert run.returncode == 0, run.stderr[-2000:]
     return work, run
 
@@ -40,6 +40,7 @@ def test_one_command_trains_the_teacher_then_all_stages_and_prints_the_row(done)
     assert "1 of 2" in run.stdout or "2 of 2" in run.stdout
     for stage in STAGES:
         assert f"resnet50d_best seed 0 {stage} train  step 2/2" in run.stderr
+    assert not list(work.rglob("events.out.tfevents*"))  # TensorBoard's, which --tracker switched off
 
 
 def test_every_exported_tensor_arrives_bit_for_bit_and_the_features_are_the_classifiers(done):

@@ -14,18 +14,20 @@ import classification.config
 from backbones.card import read_card
 from classification.exported import untrained_card
 from tools.run import STAGES, TIERS, Run
+from tools.tracking import TRACKERS, check_tracker
 
 ROOTS = ("imagenet", "places365", "voc", "ade20k")
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)  # a log has no width of its own
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """--tier --plan --gpus --accumulate --work-dir, and the data sets' roots."""
+    """--tier --plan --gpus --accumulate --work-dir --tracker, and the data sets' roots."""
     parser.add_argument("--tier", choices=TIERS, default="mini", help="where the numbers come from (default: mini)")
     parser.add_argument("--plan", action="store_true", help="say what would run; train nothing")
     parser.add_argument("--gpus", type=int, default=1, help="processes; a stage uses at most one an image of its batch")
     parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
     parser.add_argument("--work-dir", type=Path, default=Path("work"))
+    parser.add_argument("--tracker", choices=TRACKERS, default=TRACKERS[0], help="of scalars and predictions")
     for name in ROOTS:
         parser.add_argument(f"--{name}-root", type=Path, help="the data set's folder (default: under data/)")
 
@@ -74,6 +76,7 @@ def processes(run: Run, args: argparse.Namespace) -> int:
 
 def check(planned: list[Run], args: argparse.Namespace) -> None:
     """Refuse unknown keys, impossible values, indivisible batches and unfit backbones before anything is trained."""
+    check_tracker(args.tracker)
     upstream = {run.card: run for run in planned if run.stage == STAGES[0]}
     for run in planned:
         run.batch(run.draft(), processes(run, args), args.accumulate)
@@ -102,6 +105,7 @@ def command(run: Run, args: argparse.Namespace) -> list[str]:
     if devices > 1:
         words += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(devices)]
     words += ["tools/train.py", *run.words()]
+    words += ["--tracker", args.tracker] if args.tracker != TRACKERS[0] else []
     return words + (["--accumulate", str(args.accumulate)] if args.accumulate > 1 else [])
 
 

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from tools.run import Run
 
-TRACKERS = ("tensorboard", "mlflow", "wandb", "none")
+TRACKERS = ("tensorboard", "mlflow", "wandb", "none")  # the first unless told otherwise
 PROJECT = "trick-transfer"
 
 

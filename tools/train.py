@@ -193,7 +193,7 @@ def main() -> None:
     add_run_options(parser)
     parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
     parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on where it stopped")
-    parser.add_argument("--tracker", choices=TRACKERS, default="tensorboard", help="of scalars and predictions")
+    parser.add_argument("--tracker", choices=TRACKERS, default=TRACKERS[0], help="of scalars and predictions")
     parser.add_argument(
         "--dry-run", action="store_true", help="the plan, and two steps on made-up data; no data needed"
     )
