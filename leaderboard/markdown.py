@@ -9,10 +9,11 @@ from .text import ABSENT, COMMAND, NOTES, between, columns, entry, header, title
 
 HOW_TO_READ = (
     "Percent: mean over n seeds, [95 % interval] of a bootstrap over seeds and images, and groups: rows that share a "
-    "letter cannot be told apart at 5 % (Holm over all pairs of a table). A star: n = 1, so the interval knows the "
-    "images only and nothing of the noise between seeds. Without brackets: no outputs to resample. Rows are ordered by "
-    "top-1. Params and GMACs (multiply-adds, the paper's FLOPs) are the whole classifier's at the tier's input size; "
-    "device-hours are the backbone's, its teacher's included. A dash: not run. What each number means: "
+    "letter cannot be told apart at 5 % (Holm over all pairs of a table). A row that would have more than six letters "
+    "shows the ranks that are not excluded. A star: n = 1, so the interval knows the images only and nothing of the "
+    "noise between seeds. Without brackets: no outputs to resample. Rows are ordered by top-1. Params and GMACs "
+    "(multiply-adds, the paper's FLOPs) are the whole classifier's at the tier's input size; device-hours are the "
+    "backbone's, its teacher's included. A dash: not run. What each number means: "
     "[docs/statistics.md](docs/statistics.md)."
 )
 LEDGER = (

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from .text import NOTES, SIZES
+from .text import NOTES, SIZES, group, letters, ranks
 
 FOLDER = Path(__file__).parent / "page"
 SCRIPTS = ("plot.min.js", "table.js", "charts.js", "receipt.js", "pairs.js", "pictures.js", "page.js")
@@ -32,7 +32,7 @@ def render(analysis: dict[str, Any], pictures: list[dict[str, Any]]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["place"] = place
+    environment.filters |= {"place": place, "letters": letters, "ranks": ranks}
     tables = analysis["tables"]
     scripts = [(FOLDER / name).read_text("utf-8") for name in SCRIPTS]
     return environment.get_template("page.html.j2").render(
@@ -51,8 +51,13 @@ def render(analysis: dict[str, Any], pictures: list[dict[str, Any]]) -> str:
 
 def at_once(table: dict[str, Any]) -> dict[str, Any]:
     """The part of a table that the page needs from the start."""
-    rows = [{name: row[name] for name in OF_ROW} for row in table["rows"]]
+    rows = [{name: row[name] for name in OF_ROW} | {"cells": grouped(row["cells"])} for row in table["rows"]]
     return {name: table[name] for name in OF_TABLE} | {"rows": rows}
+
+
+def grouped(cells: dict[str, dict]) -> dict[str, dict]:
+    """Cells with their group as it is shown: of 500 rows, one can have hundreds of letters."""
+    return {metric: cell | {"group": group(cell)} for metric, cell in cells.items()}
 
 
 def unpacked_later(analysis: dict[str, Any]) -> dict[str, Any]:

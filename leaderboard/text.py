@@ -13,6 +13,7 @@ from .rows import METRICS
 COMMAND = "tools/leaderboard.py"
 SIZES = {"params_m": "params (M)", "gmacs": "GMACs", "device_hours": "device-hours"}
 ABSENT = "–"
+MOST_LETTERS = 6
 SYNTHETIC = "The `mini` data are synthetic scenes: these numbers say nothing about ImageNet, VOC or ADE20K."
 NOTES = {
     "mini": SYNTHETIC,
@@ -53,9 +54,23 @@ def percent(cell: dict[str, Any]) -> str:
         spread = "" if cell["sd"] is None else f"sd {cell['sd']:.2f}, "
         return f"{cell['mean']:.2f} ({spread}n={cell['n']})"
     star = "*" if cell["level"] == "image" else ""
-    return (
-        f"{cell['mean']:.2f} {between(cell['low'], cell['high'])}{star} (n={cell['n']}) {cell['group'] or ''}".rstrip()
-    )
+    return f"{cell['mean']:.2f} {between(cell['low'], cell['high'])}{star} (n={cell['n']}) {group(cell)}".rstrip()
+
+
+def group(cell: dict[str, Any]) -> str:
+    """A row's letters; of too many to be compared by eye its ranks: rank 3–250."""
+    return letters(cell) or (f"rank {ranks(cell)}" if cell["group"] else "")
+
+
+def letters(cell: dict[str, Any]) -> str:
+    """A row's letters, if they are few enough."""
+    found = (cell["group"] or "").split()
+    return " ".join(found) if len(found) <= MOST_LETTERS else ""
+
+
+def ranks(cell: dict[str, Any]) -> str:
+    """The best and the worst rank: 3–7, or 3."""
+    return "–".join(dict.fromkeys((str(cell["rank_low"]), str(cell["rank_high"]))))
 
 
 def between(low: float | None, high: float | None, digits: int = 1, sign: str = "") -> str:

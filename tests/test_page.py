@@ -19,8 +19,10 @@ from selenium.webdriver.support.ui import WebDriverWait
 from test_results import a_detection, a_result
 
 from leaderboard import pictures
+from leaderboard.comparison import letters
 from leaderboard.page import render
 from leaderboard.published import published
+from leaderboard.rows import METRICS
 
 TOP1 = {"resnet50d_best": 61.5, "resnet50d_mixup": 58.25, "resnet50_baseline": 40.0, "resnet101_mixup": 70.125}
 MAP = {"resnet50d_best": 30.0, "resnet50d_mixup": 32.5, "resnet50_baseline": 12.0}  # one row has none
@@ -319,8 +321,24 @@ def test_500_rows_weigh_less_than_10_megabytes():
         for stage in ("classification", "detection", "segmentation"):
             config = {f"key{key}": f"value {key} of {stage}" for key in range(300)}  # 10 kB, as the real ones
             analysis["receipts"][f"{number}/{stage}"] = result | {"curves": curves, "config": config}
-    table["rows"] = [a_row("resnet50d_best", []) | {"recipe": f"recipe{number}"} for number in range(500)]
+    group = " ".join(letters(place) for place in range(380))  # of 500 rows with mixed n one can have as many
+    cells = {name: a_cell(40.0, group=group) for name in METRICS}
+    table["metrics"] = [{"name": name, **metric._asdict()} for name, metric in METRICS.items()]
+    table["rows"] = [a_row("resnet50d_best", []) | {"recipe": f"recipe{n}", "cells": cells} for n in range(500)]
     assert len(render(analysis, nothing(analysis)).encode()) < 10e6
+
+
+def test_a_row_with_hundreds_of_letters_shows_its_ranks_and_stays_narrow(chromium, tmp_path):
+    analysis = an_analysis()
+    cell = analysis["tables"][0]["rows"][0]["cells"]["top1"]
+    cell |= {"group": " ".join(letters(place) for place in range(380)), "rank_high": 2}
+    path = tmp_path / "page.html"
+    path.write_text(render(analysis, nothing(analysis)), "utf-8")
+    chromium.get(path.as_uri())
+    first, second = chromium.find_elements(By.CSS_SELECTOR, ".board:not([hidden]) .rows tbody td:nth-child(3)")[:2]
+    assert "rank 1–2 of 4" in first.text and not first.find_elements(By.TAG_NAME, "sup")
+    assert second.find_element(By.TAG_NAME, "sup").text == "a" and second.rect["width"] < 150
+    assert "rank 1–2\na\na\na" in find(chromium, ".intervals svg").text
 
 
 # what the models saw

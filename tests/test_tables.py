@@ -143,6 +143,16 @@ def test_csv_and_json_parse_and_hold_the_unrounded_mean():
     assert [each["name"] for each in table["protocols"]] == ["imagenet", "faster_rcnn_voc", "fcn_ade20k"]
 
 
+def test_a_row_with_more_than_six_letters_shows_its_ranks_instead():
+    made = analyse(a_run(), None)
+    cell = made["tables"][0]["rows"][0]["cells"]["top1"]
+    cell |= dict(low=58.0, high=62.0, group="a b c d e f", rank_low=3, rank_high=250)
+    assert "60.00 [58.0, 62.0] (n=1) a b c d e f |" in markdown(made)
+    cell["group"] += " g"
+    assert "60.00 [58.0, 62.0] (n=1) rank 3–250 |" in markdown(made)
+    assert "60.00 [58.0, 62.0] (n=1) rank 3--250 &" in latex(made)
+
+
 def test_latex_has_a_booktabs_table_each_with_every_row_and_nothing_that_latex_would_read_otherwise():
     text = latex(analyse(a_run(), None))
     first = text.split(r"\end{tabular}")[0]

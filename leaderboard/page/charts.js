@@ -19,6 +19,9 @@ function points(table, recipes, metric) {
 const percent = (value) => value.toFixed(2);
 const range = ({ low, high }) => (low === null ? "" : ` (${percent(low)} to ${percent(high)})`);
 
+const rank = ({ rank_low, rank_high }, compared) => (rank_low ? `, rank ${[...new Set([rank_low, rank_high])].join("–")} of ${compared}` : "");
+const comparedRows = (table, metric) => table.rows.filter(({ cells }) => cells[metric]?.rank_low).length;
+
 function intervalChart(board, width) {
   const table = tableOf(board);
   const name = board.querySelector(".intervals input:checked").value;
@@ -30,12 +33,14 @@ function intervalChart(board, width) {
   const narrow = width < NARROW_PX;
   const longest = Math.max(0, ...data.map((each) => each.recipe.length));
   const papers = table.tier === "paper" ? data.filter((each) => each.paper) : [];
+  const placed = Math.max(0, ...data.map((each) => each.group.length));
+  const compared = comparedRows(table, name);
   const label = { y: "recipe", text: "recipe", frameAnchor: "left", textAnchor: narrow ? "start" : "end" };
   const chart = Plot.plot({
     width,
     height: 56 + data.length * (narrow ? 34 : 26),
     marginLeft: narrow ? 8 : 16 + 7.4 * longest,
-    marginRight: 44,
+    marginRight: 20 + 6.6 * placed,
     marginTop: 34,
     marginBottom: 8,
     style: FONT,
@@ -49,8 +54,8 @@ function intervalChart(board, width) {
       }),
       Plot.dot(data, { y: "recipe", x: "mean", fill: colour, r: 4.5, stroke: "var(--card)", strokeWidth: 1.5 }),
       Plot.dot(papers, { y: "recipe", x: (each) => each.paper.value, symbol: "diamond", stroke: "currentColor", r: 5 }),
-      Plot.text(data, { y: "recipe", text: (each) => each.group ?? "", frameAnchor: "right", textAnchor: "start", dx: 8, fill: "var(--muted)" }),
-      Plot.tip(data, Plot.pointerY({ y: "recipe", x: "mean", title: (each) => `${each.recipe}\n${percent(each.mean)}${range(each)}\nn=${each.n}` })),
+      Plot.text(data, { y: "recipe", text: "group", frameAnchor: "right", textAnchor: "start", dx: 8, fill: "var(--muted)" }),
+      Plot.tip(data, Plot.pointerY({ y: "recipe", x: "mean", title: (each) => `${each.recipe}\n${percent(each.mean)}${range(each)}\nn=${each.n}${rank(each, compared)}` })),
     ],
   });
   const more = all.length - data.length;
