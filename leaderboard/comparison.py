@@ -1,8 +1,9 @@
 """Which rows can be told apart: paired differences, Holm over all pairs, groups, ranks, and the seeds it would take.
 
 A difference's variance has two parts: the images' from the bootstrap, paired where both rows were scored on the same
-ones, and the seeds'. Few seeds measure the latter badly, so it is pooled over all rows of the table that were repeated
-(rows that were not borrow it); where none was, no pair is told apart.
+ones, and the seeds'. A run's luck with single images is in both, and is taken off the first. Few seeds measure the
+second badly, so it is pooled over all rows of the table that were repeated (rows that were not borrow it); where none
+was, no pair is told apart.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestIndPower
 
-from .bootstrap import ALPHA, NORMAL, degrees_of_freedom
+from .bootstrap import ALPHA, NORMAL, degrees_of_freedom, interaction
 from .variance import Noise
 
 POWER = 0.8
@@ -52,17 +53,23 @@ class Comparison:
         return images[:, None] == images
 
     @cached_property
+    def shares(self) -> np.ndarray:
+        """What of one run's variance the difference of two means has."""
+        per_row = np.array([1 / len(sample.points) for sample in self.samples])
+        return per_row[:, None] + per_row
+
+    @cached_property
     def image_variance(self) -> np.ndarray:
-        """Of the difference, over images."""
+        """Of the difference, over images, without what more seeds would lessen."""
         shared = np.atleast_2d(np.cov([sample.rounds.mean(0) for sample in self.samples])) * self.paired
         own = np.diag(shared)
-        return np.maximum(own[:, None] + own - 2 * shared, 0)
+        of_runs = interaction([sample.rounds for sample in self.samples]) * self.shares
+        return np.maximum(own[:, None] + own - 2 * shared - of_runs, 0)
 
     @cached_property
     def seed_variance(self) -> np.ndarray:
         """Of the difference, over seeds; zero where the noise is unknown."""
-        per_row = np.array([(self.noise.sd if self.noise else 0) ** 2 / len(each.points) for each in self.samples])
-        return per_row[:, None] + per_row
+        return (self.noise.sd if self.noise else 0) ** 2 * self.shares
 
     @cached_property
     def error(self) -> np.ndarray:

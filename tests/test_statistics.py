@@ -7,7 +7,7 @@ from scipy import stats
 from test_results import a_detection, a_result, store
 
 from leaderboard.analysis import analyse
-from leaderboard.bootstrap import ROUNDS, interval, resample
+from leaderboard.bootstrap import ROUNDS, interaction, interval, resample
 from leaderboard.comparison import Comparison, Sample, letters
 from leaderboard.correlation import correlate
 from leaderboard.markdown import markdown
@@ -161,12 +161,36 @@ def test_seeds_needed_are_the_fewest_with_80_percent_power_of_the_noncentral_t(d
     assert power(needed) >= 0.8 > power(needed - 1)
 
 
-def test_no_number_of_seeds_mends_too_few_images():
-    hits = hits_of(200, 0.7), hits_of(200, 0.7, seed=1)
-    samples = [Sample(np.array([100 * each.mean()]), top1_rounds(each)[None], "same") for each in hits]
-    compared = Comparison(("a", "b"), tuple(samples), Noise(0.1, 9))
-    assert abs(compared.difference[0, 1]) < 2 * compared.error[0, 1]
-    assert compared.pair("a", "b")["seeds_needed"] is None
+def lucky(chances, seeds, generator):
+    """A row whose runs are right on each image by chance: their luck with single images is all their noise."""
+    hits = generator.random((seeds, len(chances))) < chances
+    return Sample(100 * hits.mean(1), np.array([top1_rounds(each) for each in hits]), "same")
+
+
+def test_a_runs_luck_with_single_images_counts_once_in_the_error_of_a_difference():
+    chances = np.random.default_rng(3).beta(2, 1, 500)  # of both rows: no image is harder for one of them
+    rows = [lucky(chances, 4, np.random.default_rng(seed)) for seed in (4, 5)]
+    luck = 100**2 * np.mean(chances * (1 - chances)) / 500  # the variance of a sum of independent draws
+    assert interaction([row.rounds for row in rows]) == pytest.approx(luck, rel=0.1)
+    compared = Comparison(("a", "b"), tuple(rows), Noise(luck**0.5, 1000))
+    assert compared.error[0, 1] ** 2 == pytest.approx(2 * luck / 4, rel=0.3)  # twice as much, if it counted twice
+
+
+def test_seeds_mend_a_runs_luck_but_not_images_that_suit_one_row():
+    generator = np.random.default_rng(6)
+    even = generator.beta(2, 2, 400) * 0.94
+    suits_one = (generator.random(400) < 0.5).astype(float)  # right on other images, every time
+    suits_other = np.where(generator.random(400) < 0.1, suits_one, 1 - suits_one)
+    repeated = lucky(even, 5, generator)
+    noise = pooled([repeated.points])
+
+    def pair(one, other):
+        rows = (lucky(one, 1, generator), lucky(other, 1, generator), repeated)
+        return Comparison(("a", "b", "c"), rows, noise).pair("a", "b")
+
+    assert pair(even, even + 0.06)["seeds_needed"] <= 20
+    images_only = pair(suits_one, suits_other)
+    assert images_only["low"] < 0 < images_only["high"] and images_only["seeds_needed"] is None
 
 
 def test_variance_is_that_of_a_nested_analysis_by_hand():
