@@ -46,6 +46,18 @@ def write_tensors(path: str | Path, state: Mapping[str, Tensor]) -> None:
 
 
 @contextmanager
+def in_turn(folder: Path) -> Iterator[None]:
+    """Make a folder, and hold it as long as several files are written that belong together; waits for who holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Hold a folder's lock, a file beside it; the kernel drops it with the process, however that ends.
 

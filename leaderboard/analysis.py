@@ -13,33 +13,36 @@ from .paper import values_of
 from .published import published
 from .results import Result
 from .rows import METRICS, Run, by_backbone, cell, class_iou, device_hours, load, sample, with_rows
-from .tables import Table, tables
+from .tables import Table, doubts, tables
 from .variance import components, pooled
 
 LISTED_PAIRS = 2000  # of a metric, each row with its nearest; all pairs count for Holm, groups and ranks
 
 
-def analyse(results: Sequence[Result], outputs: Path | None) -> dict[str, Any]:
-    """All tables with their statistics, and the receipts by path: plain JSON data.
+def analyse(results: Sequence[Result], outputs: Path | None, problems: Sequence[str] = ()) -> dict[str, Any]:
+    """All tables with their statistics, the receipts by path, and what to worry about: plain JSON data.
 
-    `outputs` is the folder that holds <tier>/<recipe>/seed<n>/<stage>/outputs.npz; None: means only.
+    `outputs` is the folder that holds <tier>/<recipe>/seed<n>/<stage>/outputs.npz; None: means only. A result that its
+    outputs refute is left out. `problems` are known already.
 
-    {"tables": [{"tier", "protocols": [{"stage", "name", "hash", "samples"}], "metrics": [{"name", "label", "stage",
-    "better"}], "rows": [{"recipe", "params_m", "gmacs", "device_hours", "cells": {metric: {"mean", "sd", "n", "low",
-    "high", "level", "group", "rank_low", "rank_high", "paper": {"value", "table"} | None}}, "class_iou": {class:
-    percent}, "runs": [{"seed", "backbone_seed", "stage", "path"}]}], "pairs": {metric: [{"a", "b", "difference", "low",
-    "high", "p_holm", "seeds_needed", "paired"}]}, "ledger": [{"trick", "without", "with", "metric", "effect", "low",
-    "high", "n", "paper_effect", "verdict"}], "correlations": [{"metric", "spearman", "spearman_low", "spearman_high",
-    "kendall", "kendall_low", "kendall_high", "n"}], "variance": {metric: {"seed" | "pre_training" | "fine_tuning":
-    {"sd", "freedom"} | None}}}], "receipts": {path: a result's fields}, "problems": [line]}
+    {"tables": [{"tier", "protocols": [{"stage", "name", "hash", "data", "samples"}], "metrics": [{"name", "label",
+    "stage", "better"}], "rows": [{"recipe", "params_m", "gmacs", "device_hours", "cells": {metric: {"mean", "sd",
+    "n", "low", "high", "level", "group", "rank_low", "rank_high", "paper": {"value", "table"} | None}},
+    "class_iou": {class: percent}, "runs": [{"seed", "backbone_seed", "stage", "path"}]}], "pairs": {metric: [{"a",
+    "b", "difference", "low", "high", "p_holm", "seeds_needed", "paired"}]}, "ledger": [{"trick", "without", "with",
+    "metric", "effect", "low", "high", "n", "paper_effect", "verdict"}], "correlations": [{"metric", "spearman",
+    "spearman_low", "spearman_high", "kendall", "kendall_low", "kendall_high", "n"}], "variance": {metric: {"seed" |
+    "pre_training" | "fine_tuning": {"sd", "freedom"} | None}}}], "receipts": {path: a result's fields}, "problems":
+    [line]}
     """
     loaded = [load(result, outputs) for result in results]
-    runs = {str(run.result.folder): run for run, _ in loaded}
-    made = [our_table(table, runs, results) for table in tables(results)]
+    runs = {str(run.result.folder): run for run, _ in loaded if run}
+    sound = [run.result for run in runs.values()]
+    made = [our_table(table, runs, sound) for table in tables(sound)]
     return {
         "tables": [*made, *published()],
         "receipts": {path: asdict(run.result) for path, run in runs.items()},
-        "problems": [fault for _, faults in loaded for fault in faults],
+        "problems": [*problems, *(fault for _, faults in loaded for fault in faults), *doubts(sound)],
     }
 
 

@@ -23,6 +23,7 @@ from .variance import Noise
 
 POWER = 0.8
 MOST_SEEDS = 100
+MOST_LETTERED = 100  # rows; 500 have over a hundred letters each, which nobody reads, and take 10 s a metric
 
 
 class Sample(NamedTuple):
@@ -110,15 +111,17 @@ class Comparison:
         """Each row's group, and the best and worst rank that the pairs told apart leave open.
 
         The group is a compact letter display: rows share a letter if no two that have it can be told apart; letters
-        follow `order`, from the best to the worst. `better` is -1 where lower is better.
+        follow `order`, from the best to the worst; large tables have none. `better` is -1 where lower is better.
         """
         place = {name: at for at, name in enumerate(order)}
-        alike = networkx.from_numpy_array(~self.apart & ~np.eye(len(order), dtype=bool))
-        cliques = sorted(sorted(place[self.names[row]] for row in some) for some in networkx.find_cliques(alike))
+        cliques = []
+        if len(order) <= MOST_LETTERED:
+            alike = networkx.from_numpy_array(~self.apart & ~np.eye(len(order), dtype=bool))
+            cliques = sorted(sorted(place[self.names[row]] for row in some) for some in networkx.find_cliques(alike))
         above = self.apart & (better * self.difference < 0)
         return {
             name: {
-                "group": " ".join(letters(at) for at, some in enumerate(cliques) if place[name] in some),
+                "group": " ".join(letters(at) for at, some in enumerate(cliques) if place[name] in some) or None,
                 "rank_low": 1 + int(above[row].sum()),
                 "rank_high": len(order) - int(above[:, row].sum()),
             }

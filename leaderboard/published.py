@@ -8,10 +8,10 @@ from .paper import SOURCES, Value, values_of
 from .rows import METRICS, plain_cell, with_rows
 
 TIER = "published"
-IMAGENET = {"stage": "classification", "name": "imagenet", "hash": None, "samples": 50_000}
-PLACES = {"stage": "classification", "name": "places365", "hash": None, "samples": 36_500}
-VOC = {"stage": "detection", "name": "faster_rcnn_voc", "hash": None, "samples": 4952}
-ADE20K = {"stage": "segmentation", "name": "fcn_ade20k", "hash": None, "samples": 2000}
+IMAGENET = {"stage": "classification", "name": "imagenet", "hash": None, "data": None, "samples": 50_000}
+PLACES = {"stage": "classification", "name": "places365", "hash": None, "data": None, "samples": 36_500}
+VOC = {"stage": "detection", "name": "faster_rcnn_voc", "hash": None, "data": None, "samples": 4952}
+ADE20K = {"stage": "segmentation", "name": "fcn_ade20k", "hash": None, "data": None, "samples": 2000}
 OF_PLACES = "Table 7"
 
 

@@ -191,23 +191,6 @@ def refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not a number")
 
 
-def read_all(root: Path | str) -> tuple[list[Result], list[str]]:
-    """Every sound result under the root, and one line for each file left out: corrupt, duplicated or foreign."""
-    results, problems = [], []
-    for path in sorted(Path(root).rglob("*.json")):
-        try:
-            result = read(path)
-        except (ValueError, OSError) as fault:
-            problems.append(str(fault))
-            continue
-        home = Path(root) / result.folder / FILE_NAME
-        if path == home:
-            results.append(result)
-        else:
-            problems.append(f"{path}: {'duplicate of' if home.is_file() else 'foreign: belongs at'} {home}")
-    return results, problems
-
-
 def changed_keys(old: Any, new: Any, name: str = "") -> list[str]:
     """Dotted names of what differs between two nested configs; lists of one length are entered, as are tuples."""
     pairs: list[tuple[Any, Any, Any]] = []

@@ -48,11 +48,17 @@ class Run(NamedTuple):
     classes: dict[str, float]
 
 
-def load(result: Result, root: Path | None) -> tuple[Run, list[str]]:
-    """A run, and why it has no interval if so; without a root no outputs are looked for."""
-    outputs, faults = audit(result, root / result.folder / OUTPUTS) if root else (None, [])
+def load(result: Result, root: Path | None) -> tuple[Run | None, list[str]]:
+    """A run, and why it has no interval if its outputs are missing; no run, and why, if they are not as it tells.
+
+    Without a root no outputs are looked for.
+    """
+    path = root / result.folder / OUTPUTS if root else None
+    if not path or not path.is_file():
+        return Run(result, result.metrics, {}, "", {}), [f"{path} is missing (so no interval)"] if path else []
+    outputs, faults = audit(result, path)
     if not outputs:
-        return Run(result, result.metrics, {}, "", {}), [f"{fault} (so no interval)" for fault in faults]
+        return None, [f"left out: {fault}" for fault in faults]
     points = outputs.metrics() | result.metrics
     return Run(result, points, resample(outputs), outputs.key, outputs.classes), []
 

@@ -1,14 +1,14 @@
 """Which results may be compared: a table for each tier and set of protocols, in it a row for each recipe.
 
 A run (a backbone and all that was fine-tuned from it) enters a table only if every stage it has was scored under the
-table's protocols, so numbers of two tiers, protocol hashes or sample counts never meet.
+table's protocols, so numbers of two tiers, protocol hashes, data or sample counts never meet.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .results import METRICS, Result, changed_keys
 
@@ -22,6 +22,7 @@ class Protocol(NamedTuple):
     stage: str
     name: str
     hash: str
+    data: str  # sha256 of its manifest
     samples: int
 
 
@@ -36,7 +37,7 @@ class Table:
 
 def protocol(result: Result) -> Protocol:
     """Under which rules a result was scored."""
-    return Protocol(result.stage, result.protocol, result.protocol_hash, result.samples_scored)
+    return Protocol(result.stage, result.protocol, result.protocol_hash, result.data_manifest, result.samples_scored)
 
 
 def tables(results: Iterable[Result]) -> list[Table]:
@@ -89,15 +90,25 @@ def table(tier: str, chosen: frozenset[Protocol], results: list[Result]) -> Tabl
     )
 
 
-def mixtures(results: Iterable[Result]) -> list[str]:
-    """A line for each result whose config differs by more than the seed from the one it is averaged with."""
+def doubts(results: Sequence[Result]) -> list[str]:
+    """A line for each result that is averaged with one of another kind, or whose backbone has no result."""
     first: dict[tuple, Result] = {}
+    backbones = {(each.tier, each.recipe, each.seed) for each in results if each.stage == "classification"}
+    recipes = {(tier, recipe) for tier, recipe, _ in backbones}
     lines = []
     for result in sorted(results, key=lambda each: each.seed):
         one = first.setdefault((result.tier, result.recipe, protocol(result)), result)
-        keys = [key for key in changed_keys(one.config, result.config) if key.split(".")[-1] not in PER_SEED]
+        keys = [key for key in changed_keys(kind(one), kind(result)) if key.split(".")[-1] not in PER_SEED]
         if keys:
             lines.append(
                 f"{result.folder} differs from seed {one.seed}, with which it is averaged, in {', '.join(keys)}"
             )
+        who = result.tier, result.recipe
+        if who in recipes and (*who, result.backbone_seed) not in backbones:
+            lines.append(f"{result.folder}: its backbone's result is missing, other seeds have theirs")
     return lines
+
+
+def kind(result: Result) -> dict[str, Any]:
+    """What is alike in all seeds of a recipe, but for `PER_SEED`."""
+    return result.config | {"precision": result.precision, "dirty": result.dirty}

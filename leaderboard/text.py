@@ -59,7 +59,7 @@ def percent(cell: dict[str, Any]) -> str:
 
 def group(cell: dict[str, Any]) -> str:
     """A row's letters; of too many to be compared by eye its ranks: rank 3–250."""
-    return letters(cell) or (f"rank {ranks(cell)}" if cell["group"] else "")
+    return letters(cell) or (f"rank {ranks(cell)}" if cell["rank_low"] else "")
 
 
 def letters(cell: dict[str, Any]) -> str:
@@ -79,10 +79,10 @@ def between(low: float | None, high: float | None, digits: int = 1, sign: str = 
 
 
 def title(table: dict[str, Any]) -> str:
-    """Tier, protocols with the first 8 digits of their hashes, samples scored."""
+    """Tier, protocols with the first 8 digits of their hashes and of the data's, samples scored."""
     rules = []
     for each in table["protocols"]:
-        told = [each["hash"][:8]] if each["hash"] else []
+        told = [each["hash"][:8], f"data {each['data'][:8]}"] if each["hash"] else []
         rules.append(f"{each['stage']} {each['name']} ({', '.join([*told, str(each['samples']) + ' scored'])})")
     return f"{table['tier']}: {'; '.join(rules)}"
 

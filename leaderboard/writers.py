@@ -22,7 +22,7 @@ def comma_separated(analysis: dict[str, Any]) -> str:
     writer = csv.DictWriter(file, csv_names(), lineterminator="\n")
     writer.writeheader()
     for table in analysis["tables"]:
-        rules = ";".join("{name}:{hash}:{samples}".format_map(each) for each in table["protocols"])
+        rules = ";".join("{name}:{hash}:{data}:{samples}".format_map(each) for each in table["protocols"])
         writer.writerows({"tier": table["tier"], "protocols": rules} | flat(row) for row in table["rows"])
     return file.getvalue()
 

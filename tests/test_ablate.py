@@ -11,7 +11,8 @@ from test_results import a_detection, a_result, store
 
 import classification.config
 from leaderboard import ablation, figures
-from leaderboard.results import OUTPUTS, Result, fingerprint, read_all
+from leaderboard.folder import read_all
+from leaderboard.results import OUTPUTS, Result, fingerprint
 from tools.draw import FIGURES, outputs, schedule
 from tools.run import Run, plain
 

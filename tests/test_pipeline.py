@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard.results import read_all
+from leaderboard.folder import read_all
 from tools.run import Run
 
 ROOT = Path(__file__).parents[1]

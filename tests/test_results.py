@@ -8,7 +8,10 @@ from hashlib import sha256
 
 import pytest
 
-from leaderboard.results import Result, changed_keys, fingerprint, read, read_all, write
+from engine.files import file_sha256
+from leaderboard.folder import read_all
+from leaderboard.results import Result, changed_keys, fingerprint, read, write
+from tools.record import keep
 
 
 def a_result(**changes):
@@ -24,7 +27,7 @@ def a_result(**changes):
         metrics={"top1": 61.5, "top5": 90.25},
         curves={"top1": [[1, 40.0], [2, 61.5]]},
         samples_scored=500,
-        outputs_sha256="b" * 64,
+        outputs_sha256=sha256(repr(changes).encode()).hexdigest(),  # no two results have the same outputs
         data_manifest="c" * 64,
         licences={"code": "Apache-2.0"},
         params_m=25.6,
@@ -106,22 +109,27 @@ def test_a_write_that_the_kernel_cuts_short_leaves_the_old_file_and_nothing_else
 
 
 def write_often(root, seed):
+    outputs = root / f"outputs{seed}"
     for seconds in range(30):
-        store(root, a_result(seed=seed, seconds=float(seconds)))
-        store(root, a_result(seed=9, seconds=float(seconds)))  # both writers write this one
+        store(root / "results", a_result(seed=seed, seconds=float(seconds)))
+        outputs.write_text(f"{seed} {seconds}" * 10_000)
+        shared = a_result(seed=9, seconds=float(seconds), outputs_sha256=file_sha256(outputs))  # both write this one
+        keep(shared, outputs, root / "results" / shared.folder)
 
 
-def test_two_writers_at_once_lose_nothing(tmp_path):
+def test_two_writers_at_once_lose_nothing(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(os.path.dirname(__file__))  # where the writers find this file
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=write_often, args=(tmp_path, seed)) for seed in (0, 1)]
     for writer in writers:
         writer.start()
     while any(writer.is_alive() for writer in writers):
-        assert read_all(tmp_path)[1] == []  # a reader never meets half a file
+        assert not [line for line in read_all(tmp_path / "results")[1] if "missing" not in line]  # never half a file
     assert [writer.exitcode for writer in writers] == [0, 0]
-    results, problems = read_all(tmp_path)
+    results, problems = read_all(tmp_path / "results")
     assert sorted(result.seed for result in results) == [0, 1, 9] and problems == []
     assert {result.seconds for result in results} == {29.0}
+    assert file_sha256(tmp_path / "results" / results[-1].folder / "outputs.npz") == results[-1].outputs_sha256
 
 
 FAULTS = {
@@ -190,11 +198,20 @@ def test_corrupt_duplicated_and_foreign_files_are_named_and_left_out(tmp_path):
     write(replace(good, recipe="other"), foreign)
     corrupt = store(tmp_path, a_result(seed=1))
     corrupt.write_text(corrupt.read_text()[:100])
+    copied = store(tmp_path, replace(good, seed=7, backbone_seed=7))  # of the same outputs
+    lonely = store(tmp_path, a_result(seed=2)).rename(tmp_path / "mini/resnet50d_best/seed2/classification/outputs.npz")
+    (strange := tmp_path / "mini/notes.txt").write_text("?")
     results, problems = read_all(tmp_path)
     assert results == [good]
-    told = {str(each): word for each, word in ((duplicate, "duplicate"), (foreign, "foreign"), (corrupt, ""))}
-    assert len(problems) == 3
-    assert all(any(line.startswith(name) and word in line for line in problems) for name, word in told.items())
+    told = {
+        duplicate: "duplicate of",
+        foreign: "foreign",
+        corrupt: "",
+        copied: f"a copy of {path.parent}/outputs.npz",
+    }
+    told |= {lonely: "its metrics.json is missing", strange: "foreign"}
+    assert len(problems) == len(told)
+    assert all(any(line.startswith(str(name)) and word in line for line in problems) for name, word in told.items())
 
 
 def test_the_fingerprint_is_sha256_of_sorted_json():

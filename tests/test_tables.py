@@ -15,7 +15,7 @@ from test_results import a_detection, a_result
 from leaderboard import paper
 from leaderboard.analysis import analyse
 from leaderboard.markdown import markdown, readme
-from leaderboard.tables import mixtures
+from leaderboard.tables import doubts
 from leaderboard.text import screens, title
 from leaderboard.writers import as_json, comma_separated, latex
 
@@ -77,8 +77,16 @@ def test_seeds_that_differ_in_more_than_the_seed_are_named():
         for seed, lr in ((0, 1), (1, 1), (2, 9))
     ]
     results = [a_result(seed=seed, config=config) for seed, config in enumerate(configs)]
-    (line,) = mixtures(results)
+    (line,) = doubts(results)
     assert "resnet50d_best/seed2" in line and line.endswith("in lr")
+    (line,) = doubts([a_result(), a_result(seed=1, dirty=True, precision="float32")])
+    assert "resnet50d_best/seed1" in line and line.endswith("in precision, dirty")
+
+
+def test_a_backbone_without_a_result_is_named_where_other_seeds_have_theirs():
+    (line,) = doubts([*a_run(), a_detection(seed=1)])
+    assert line.startswith("mini/resnet50d_best/seed1/detection") and "backbone's result is missing" in line
+    assert doubts([a_detection(seed=1)]) == []  # its backbone came from elsewhere
 
 
 def test_rows_are_ordered_by_top1_and_gaps_come_last():
@@ -93,7 +101,7 @@ def test_tiers_never_mix():
     assert all(cell["n"] == 1 for table in made for row in table["rows"] for cell in row["cells"].values())
 
 
-@pytest.mark.parametrize("change", [dict(protocol_hash="b" * 64), dict(samples_scored=7)])
+@pytest.mark.parametrize("change", [dict(protocol_hash="b" * 64), dict(data_manifest="d" * 64), dict(samples_scored=7)])
 def test_seeds_scored_under_two_protocols_are_in_two_tables(change):
     first, second = a_run(seed=0), a_run(seed=1)
     second[1] = a_detection(seed=1, metrics={"map_voc07": 80.5, "map_area": 81.5}, **change)

@@ -18,7 +18,8 @@ from rich.table import Table
 
 from classification.config import nearest
 from leaderboard import ablation, figures
-from leaderboard.results import Result, changed_keys, read_all
+from leaderboard.folder import read_all
+from leaderboard.results import Result, changed_keys
 from tools.command import tool
 from tools.draw import DRAW, FIGURES
 from tools.plan import add_options, check, check_data, console, data_root, execute, lineage, show, state

@@ -17,10 +17,10 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, where this
 from engine.files import write_whole
 from leaderboard import ablation, page, pictures, results, writers
 from leaderboard.analysis import analyse
+from leaderboard.folder import read_all
 from leaderboard.markdown import markdown, readme
 from leaderboard.results import FILE_NAME, OUTPUTS
 from leaderboard.scores import audit
-from leaderboard.tables import mixtures
 from tools.command import tool
 
 
@@ -28,12 +28,12 @@ def generate(root: Path, out: Path, tier: str | None = None, data: Path = Path("
     """Write everything; what to worry about, a line each. Raises ValueError or OSError of one line."""
     if not root.is_dir():
         raise ValueError(f"no folder {root}: results lie in <folder>/<tier>/<recipe>/seed<n>/<stage>/metrics.json")
-    found, problems = results.read_all(root)
+    found, problems = read_all(root)
     chosen = [result for result in found if tier in (None, result.tier)]
     if tier and not chosen:
         tiers = ", ".join(sorted({result.tier for result in found})) or "none"
         raise ValueError(f"{root} holds no result of tier {tier!r}, but of: {tiers}")
-    analysis = analyse(chosen, root)
+    analysis = analyse(chosen, root, [f"left out: {problem}" for problem in problems])
     texts = {
         "LEADERBOARD.md": markdown(analysis),
         "leaderboard.csv": writers.comma_separated(analysis),
@@ -43,10 +43,11 @@ def generate(root: Path, out: Path, tier: str | None = None, data: Path = Path("
     }
     if (out / "README.md").is_file():
         text = readme((out / "README.md").read_text("utf-8"), analysis)
-        texts["README.md"] = ablation.readme(text, chosen)
+        sound = [result for result in chosen if str(result.folder) in analysis["receipts"]]
+        texts["README.md"] = ablation.readme(text, sound)
     for name, text in texts.items():  # all texts exist before the first file changes
         write_text(out / name, text)
-    return [*(f"left out: {problem}" for problem in problems), *analysis["problems"], *mixtures(chosen)]
+    return analysis["problems"]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -63,10 +64,13 @@ def verify(root: Path, row: str | None) -> list[str]:
     problems = []
     for path in chosen:
         try:
-            _, faults = audit(results.read(path), path.with_name(OUTPUTS))
+            result = results.read(path)
+            outputs, faults = audit(result, path.with_name(OUTPUTS))
+            beyond = sorted(result.metrics.keys() - outputs.metrics().keys()) if outputs else []
         except ValueError as fault:
-            faults = [str(fault)]
-        print(f"{path.parent}: {'differs' if faults else 'the same numbers'}")
+            faults, beyond = [str(fault)], []
+        remark = f"; not in the outputs: {', '.join(beyond)}" if beyond else ""
+        print(f"{path.parent}: {'differs' if faults else 'the same numbers'}{remark}")
         problems += faults
     return problems
 

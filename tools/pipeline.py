@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
 
-from leaderboard import results
 from leaderboard.analysis import analyse
+from leaderboard.folder import read_all
 from leaderboard.text import screens
 from tools.command import tool
 from tools.plan import add_options, check, check_data, console, data_root, execute, lineage, show, state
@@ -66,7 +66,7 @@ def main() -> int:
     if not execute(planned, args):
         console.print("all is done already")
     last = planned[-1]
-    found, _ = results.read_all(last.results_root)
+    found, _ = read_all(last.results_root)
     console.print(*screens(analyse(found, None), last.name, last.tier))
     return 0
 

@@ -19,7 +19,7 @@ from classification.data import ImageFolder
 from classification.exported import export
 from engine.batch import Batch
 from engine.checkpoint import LATEST
-from engine.files import file_sha256, write_tensors, write_whole
+from engine.files import file_sha256, in_turn, write_tensors, write_whole
 from engine.manifest import manifest_digest
 from engine.precision import low_precision
 from engine.receipt import commit, device, versions
@@ -54,12 +54,17 @@ def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts
         if Path(cfg.data.root, SWAPPED).is_dir():
             metrics |= swapped_coats(model, cfg)
     result = Result(metrics=metrics, **facts, **receipt(run, cfg, batch))
-    committed = run.results_root / result.folder
-    write_whole(committed / OUTPUTS, lambda part: shutil.copyfile(run.folder / OUTPUTS, part))
-    for folder in (committed, run.folder):  # in the second place it says that all is written
-        write(result, folder / FILE_NAME)
+    keep(result, run.folder / OUTPUTS, run.results_root / result.folder)
+    write(result, run.folder / FILE_NAME)  # here it says that all is written
     (run.folder / LATEST).unlink(missing_ok=True)  # half a gigabyte that nothing needs any more
     return result
+
+
+def keep(result: Result, outputs: Path, folder: Path) -> None:
+    """A result and its outputs, which stay together even if two runs of one name, in two work folders, end at once."""
+    with in_turn(folder):
+        write_whole(folder / OUTPUTS, lambda part: shutil.copyfile(outputs, part))
+        write(result, folder / FILE_NAME)
 
 
 def all_scored(cfg: Config, scored: int, expected: int) -> int:
