@@ -14,10 +14,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from .comparison import MOST_SEEDS
 from .text import NOTES, SIZES, group, letters, ranks
 
 FOLDER = Path(__file__).parent / "page"
-SCRIPTS = ("plot.min.js", "table.js", "charts.js", "receipt.js", "pairs.js", "pictures.js", "page.js")
+SCRIPTS = ("plot.min.js", "table.js", "labels.js", "charts.js", "receipt.js", "pairs.js", "pictures.js", "page.js")
 DIGITS = 5  # of what is only looked at; receipts keep all of theirs
 OF_TABLE, OF_ROW = ("tier", "metrics"), ("recipe", "device_hours", "cells", "runs")  # what the charts need at once
 HEADLINES = ("top1", "map_voc07", "miou")  # one a stage, for the view at equal compute
@@ -44,7 +45,7 @@ def render(analysis: dict[str, Any], pictures: list[dict[str, Any]]) -> str:
         style=Markup((FOLDER / "page.css").read_text("utf-8")),
         scripts=[Markup(script) for script in scripts],
         policy=policy(scripts),
-        data={"tables": rounded([at_once(each) for each in tables]), "pictures": pictures},
+        data={"tables": rounded([at_once(each) for each in tables]), "pictures": pictures, "most_seeds": MOST_SEEDS},
         packed=packed(unpacked_later(analysis)),
     )
 

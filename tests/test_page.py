@@ -19,7 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from test_results import a_detection, a_result
 
 from leaderboard import pictures
-from leaderboard.comparison import letters
+from leaderboard.comparison import MOST_SEEDS, letters
 from leaderboard.page import render
 from leaderboard.published import published
 from leaderboard.rows import METRICS
@@ -32,6 +32,7 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--window-size=1280,900"),
 )
 
+CORRELATION = ("spearman", "spearman_low", "spearman_high", "kendall", "kendall_low", "kendall_high")
 MASK = (np.arange(48 * 64).reshape(48, 64) % 3).astype(np.uint8)
 
 
@@ -63,7 +64,10 @@ def an_analysis(recipes=tuple(TOP1)):
         "protocols": [dict(stage="classification", name="imagenet", hash="a" * 64, samples=500)],
         "metrics": metrics,
         "rows": [a_row(*each) for each in sorted(results.items(), key=lambda each: -TOP1[each[0]])],
-        "pairs": {"top1": [pair | dict(p_holm=0.0125, seeds_needed=3, paired=True)]},
+        "pairs": {
+            "top1": [pair | dict(p_holm=0.0125, seeds_needed=3, paired=True)],
+            "map_voc07": [pair | dict(a="resnet50d_best", p_holm=0.903, seeds_needed=None, paired=True)],
+        },
         "ledger": [step | dict(effect=18.25, low=9.5, high=27.0, n=2, paper_effect=-0.84, verdict="disagrees")],
         "correlations": [],
         "variance": {"top1": {"seed": dict(sd=1.5, freedom=4), "pre_training": None, "fine_tuning": None}},
@@ -99,6 +103,13 @@ def page_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "leaderboard.html"
     path.write_text(render(analysis, nothing(analysis)), "utf-8")
     return path
+
+
+def open_page(browser, folder, analysis, drawn=None):
+    """A page of its own in the browser."""
+    path = folder / "page.html"
+    path.write_text(render(analysis, drawn or nothing(analysis)), "utf-8")
+    browser.get(path.as_uri())
 
 
 @pytest.fixture
@@ -173,7 +184,8 @@ def test_the_keyboard_opens_a_receipt_and_escape_closes_it(browser):
     button.send_keys(Keys.ENTER)
     dialog = browser.find_element(By.ID, "receipt")
     wait(browser, lambda: dialog.find_elements(By.TAG_NAME, "dd"))
-    for told in ("resnet50d_best", "61.5", "c0ffee", "torch 2.14.1", "b" * 64, "c" * 64, "code: Apache-2.0", NASTY):
+    outputs = a_result(recipe="resnet50d_best", command=NASTY).outputs_sha256
+    for told in ("resnet50d_best", "61.5", "c0ffee", "torch 2.14.1", outputs, "c" * 64, "code: Apache-2.0", NASTY):
         assert told in dialog.text
     assert dialog.find_elements(By.CSS_SELECTOR, "svg"), "its training curve is not drawn"
     browser.switch_to.active_element.send_keys(Keys.ESCAPE)
@@ -194,9 +206,7 @@ def test_names_are_text_and_never_markup(chromium, tmp_path):
     analysis = an_analysis()
     analysis["tables"][0]["rows"][0]["recipe"] = NASTY
     drawn = {"classes": [NASTY], "colours": ["#fff"], "images": [], "rows": {NASTY: []}}
-    path = tmp_path / "page.html"
-    path.write_text(render(analysis, [{"segmentation": drawn}, {}, {}]), "utf-8")
-    chromium.get(path.as_uri())
+    open_page(chromium, tmp_path, analysis, [{"segmentation": drawn}, {}, {}])
     assert shown(chromium)[0] == NASTY and NASTY in find(chromium, ".legend").text
     assert chromium.title == "trick-transfer leaderboard" and not chromium.find_elements(By.CSS_SELECTOR, "img")
 
@@ -235,6 +245,85 @@ def test_an_interval_is_drawn_from_its_low_to_its_high(browser):
     assert np.corrcoef(ends.ravel(), expected.ravel())[0, 1] == pytest.approx(1, abs=1e-6)
 
 
+def test_an_interval_of_one_run_is_dashed_and_its_dot_hollow_in_table_and_charts(chromium, tmp_path):
+    alone, repeated = (f".board:not([hidden]) .rows [data-recipe={name}] .ranged" for name in list(TOP1)[:2])
+    analysis = an_analysis(tuple(MAP))
+    analysis["tables"][0]["correlations"] = [dict.fromkeys(CORRELATION) | {"metric": "map_voc07", "n": 3}]
+    for cell in analysis["tables"][0]["rows"][0]["cells"].values():
+        cell |= dict(n=1, sd=None, level="image")
+    open_page(chromium, tmp_path, analysis)
+    drawn = [
+        chromium.find_element(By.CSS_SELECTOR, each).value_of_css_property("background") for each in (alone, repeated)
+    ]
+    assert ["repeating" in each for each in drawn] == [True, False]
+    for chart, bars in ((".intervals", 1), (".transfer", 2), (".compute", 1)):
+        lines = chromium.find_elements(
+            By.CSS_SELECTOR, f".board:not([hidden]) {chart} figure:first-of-type [stroke-dasharray] line"
+        )
+        hollow = f'.board:not([hidden]) {chart} figure:first-of-type [aria-label=dot][fill="var(--card)"] circle'
+        assert (len(lines), len(chromium.find_elements(By.CSS_SELECTOR, hollow))) == (bars, 1), chart
+
+
+def scatter_names(browser):
+    """The names beside the dots of the first plot at equal compute, and their boxes."""
+    names = browser.find_elements(By.CSS_SELECTOR, ".board:not([hidden]) .compute figure:first-of-type .dot-names text")
+    return [each.text for each in names], [each.rect for each in names]
+
+
+def test_dots_are_named_where_there_is_room_and_always_when_chosen(chromium, tmp_path):
+    analysis = an_analysis()
+    low, *_, high = analysis["tables"][0]["rows"]
+    low["cells"]["top1"], low["device_hours"] = high["cells"]["top1"], high["device_hours"]  # one dot on the other
+    twin = high | {"recipe": "twin"}
+    analysis["tables"][0]["rows"] += [twin | {"recipe": f"{'twin' * 4}{place}"} for place in range(6)]
+    open_page(chromium, tmp_path, analysis)
+    names, boxes = scatter_names(chromium)
+    assert 2 < len(names) < 10
+    for at, one in enumerate(boxes):
+        for two in boxes[at + 1 :]:
+            apart = one["x"] + one["width"] <= two["x"] or two["x"] + two["width"] <= one["x"]
+            assert apart or abs(one["y"] - two["y"]) >= 11
+    unnamed = next(row["recipe"] for row in analysis["tables"][0]["rows"] if row["recipe"] not in names)
+    choose(chromium, unnamed)
+    assert unnamed in scatter_names(chromium)[0]
+
+
+def test_of_many_rows_only_the_chosen_dots_are_named(chromium, tmp_path):
+    analysis = an_analysis()
+    rows = analysis["tables"][0]["rows"]
+    rows += [rows[-1] | {"recipe": f"r{place}", "device_hours": 2.0**place} for place in range(9)]
+    open_page(chromium, tmp_path, analysis)
+    choose(chromium, "r3")
+    assert scatter_names(chromium)[0] == ["r3"]
+
+
+def test_a_curve_of_three_epochs_has_whole_epochs_on_its_axis(chromium, tmp_path):
+    analysis = an_analysis()
+    analysis["receipts"]["mini/resnet50d_best/seed0/classification"]["curves"] = {
+        "top1": [[1, 9.0], [2, 8.0], [3, 7.0]]
+    }
+    open_page(chromium, tmp_path, analysis)
+    find(chromium, "[data-recipe=resnet50d_best] .open").click()
+    ticks = wait(
+        chromium, lambda: chromium.find_elements(By.CSS_SELECTOR, "#receipt [aria-label='x-axis tick label'] text")
+    )
+    assert [tick.text for tick in ticks] == ["1", "2", "3"]
+
+
+def test_the_sticky_column_keeps_the_rules_between_rows(chromium, page_file):
+    size = {"width": 600, "height": 500, "deviceScaleFactor": 1.25, "mobile": False}  # rows of broken heights
+    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        chromium.get(page_file.as_uri())
+        shot = Image.open(io.BytesIO(find(chromium, ".rows tbody").screenshot_as_png)).convert("L")
+        sticky = find(chromium, ".rows tbody th").rect["x"] - find(chromium, ".rows tbody").rect["x"]
+    finally:
+        chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    beside, under = (np.asarray(shot)[:, round(1.25 * (x + 4))] for x in (0, sticky))
+    assert np.unique(beside).size > 1, "no rule at all"
+    np.testing.assert_allclose(beside.astype(int), under.astype(int), atol=12)  # a rule is 25 darker
+
+
 def test_two_chosen_rows_show_their_difference_with_its_sign(browser):
     choose(browser, "resnet50d_mixup")
     choose(browser, "resnet101_mixup")
@@ -243,7 +332,16 @@ def test_two_chosen_rows_show_their_difference_with_its_sign(browser):
     choose(browser, "resnet50_baseline")
     cell = wait(browser, lambda: find(browser, ".differences td"))
     assert "less resnet101_mixup" in find(browser, ".differences").text
-    assert cell.text.split("\n")[:3] == ["−11.88", "−16.25 to −7.50", "p 0.013"]
+    told = ["−11.88", "−16.25 to −7.50", "p (Holm, 6 pairs) 0.013", "3 seeds a row would tell"]
+    assert cell.text.split("\n") == told
+
+
+def test_a_pair_that_no_number_of_seeds_would_tell_says_so(browser):
+    for recipe in ("resnet50d_best", "resnet50d_mixup"):
+        choose(browser, recipe)
+    cell = wait(browser, lambda: find(browser, ".differences td:nth-child(3)"))
+    told = ["p (Holm, 3 pairs) 0.903", f"no number of seeds up to {MOST_SEEDS} would tell on these images"]
+    assert cell.text.split("\n")[2:] == told
 
 
 def test_no_more_than_four_rows_can_be_chosen(browser):
@@ -332,9 +430,7 @@ def test_a_row_with_hundreds_of_letters_shows_its_ranks_and_stays_narrow(chromiu
     analysis = an_analysis()
     cell = analysis["tables"][0]["rows"][0]["cells"]["top1"]
     cell |= {"group": " ".join(letters(place) for place in range(380)), "rank_high": 2}
-    path = tmp_path / "page.html"
-    path.write_text(render(analysis, nothing(analysis)), "utf-8")
-    chromium.get(path.as_uri())
+    open_page(chromium, tmp_path, analysis)
     first, second = chromium.find_elements(By.CSS_SELECTOR, ".board:not([hidden]) .rows tbody td:nth-child(3)")[:2]
     assert "rank 1–2 of 4" in first.text and not first.find_elements(By.TAG_NAME, "sup")
     assert second.find_element(By.TAG_NAME, "sup").text == "a" and second.rect["width"] < 150
@@ -418,12 +514,22 @@ def test_rows_that_saw_other_images_are_left_out(stored):
 
 
 def test_boxes_and_masks_are_drawn_beside_the_truth(chromium, stored, tmp_path):
-    path = tmp_path / "page.html"
-    path.write_text(render(stored[0], pictures.collect(*stored)), "utf-8")
-    chromium.get(path.as_uri())
+    open_page(chromium, tmp_path, stored[0], pictures.collect(*stored))
     heads = chromium.find_elements(By.CSS_SELECTOR, ".comparison .detection th")
     assert [head.text for head in heads] == ["truth", "resnet50d_best"]
     words = [each.text for each in chromium.find_elements(By.CSS_SELECTOR, ".comparison .detection text")]
     assert words == ["dog", "dog 0.90", "cat 0.50"]
     masks = chromium.find_elements(By.CSS_SELECTOR, ".comparison .segmentation .mask")
     assert len(masks) == 4 and all(mask.get_property("naturalWidth") == 64 for mask in masks)
+
+
+def test_a_label_at_the_right_edge_is_not_cut(chromium, stored, tmp_path):
+    analysis, _, data = stored
+    truth = [[60, 10, 64, 20, 0], [30, 10, 64, 40, 0]]
+    image = pictures.photo(data / "mini" / pictures.VOC / "007.jpg") | {"truth": truth}
+    drawn = {"classes": ["pottedplant"], "colours": ["#fff"], "images": [image], "rows": {}}
+    open_page(chromium, tmp_path, analysis, [{"detection": drawn}, {}, {}])
+    picture = find(chromium, ".comparison .picture").rect
+    labels = [each.rect for each in chromium.find_elements(By.CSS_SELECTOR, ".comparison .detection text")]
+    assert len(labels) == 2 and all(label["width"] > 0.3 * picture["width"] for label in labels)
+    assert all(label["x"] + label["width"] <= picture["x"] + picture["width"] for label in labels)

@@ -20,7 +20,7 @@ const percent = (value) => value.toFixed(2);
 const range = ({ low, high }) => (low === null ? "" : ` (${percent(low)} to ${percent(high)})`);
 
 const rank = ({ rank_low, rank_high }, compared) => (rank_low ? `, rank ${[...new Set([rank_low, rank_high])].join("–")} of ${compared}` : "");
-const comparedRows = (table, metric) => table.rows.filter(({ cells }) => cells[metric]?.rank_low).length;
+const comparedRows = (rows, metric) => rows.filter(({ cells }) => cells[metric]?.rank_low).length;
 
 function intervalChart(board, width) {
   const table = tableOf(board);
@@ -34,7 +34,7 @@ function intervalChart(board, width) {
   const longest = Math.max(0, ...data.map((each) => each.recipe.length));
   const papers = table.tier === "paper" ? data.filter((each) => each.paper) : [];
   const placed = Math.max(0, ...data.map((each) => each.group.length));
-  const compared = comparedRows(table, name);
+  const compared = comparedRows(table.rows, name);
   const label = { y: "recipe", text: "recipe", frameAnchor: "left", textAnchor: narrow ? "start" : "end" };
   const chart = Plot.plot({
     width,
@@ -49,10 +49,8 @@ function intervalChart(board, width) {
     y: { axis: null, domain: data.map((each) => each.recipe) },
     marks: [
       Plot.text(data, { ...label, dx: narrow ? 0 : -12, dy: narrow ? -12 : 0, fill: "currentColor" }),
-      Plot.ruleY(data.filter((each) => each.low !== null), {
-        y: "recipe", x1: "low", x2: "high", stroke: colour, strokeOpacity: 0.45, strokeWidth: 6, strokeLinecap: "round",
-      }),
-      Plot.dot(data, { y: "recipe", x: "mean", fill: colour, r: 4.5, stroke: "var(--card)", strokeWidth: 1.5 }),
+      ...bars(Plot.ruleY, data, { y: "recipe", x1: "low", x2: "high" }, { stroke: colour, strokeOpacity: 0.45, strokeWidth: 6, strokeLinecap: "round" }),
+      ...dots(data, { y: "recipe", x: "mean" }, colour, 4.5),
       Plot.dot(papers, { y: "recipe", x: (each) => each.paper.value, symbol: "diamond", stroke: "currentColor", r: 5 }),
       Plot.text(data, { y: "recipe", text: "group", frameAnchor: "right", textAnchor: "start", dx: 8, fill: "var(--muted)" }),
       Plot.tip(data, Plot.pointerY({ y: "recipe", x: "mean", title: (each) => `${each.recipe}\n${percent(each.mean)}${range(each)}\nn=${each.n}${rank(each, compared)}` })),
@@ -62,6 +60,22 @@ function intervalChart(board, width) {
   return more ? [chart, caption(`${more} more rows: filter the table to see them.`)] : [chart];
 }
 
+// Of one run the interval knows the images only: dashed, and its dot hollow, lest it look surer than that of two.
+function bars(rule, data, ends, look, n = "n") {
+  const known = data.filter((each) => Number.isFinite(each[ends.x1 ?? ends.y1]));
+  return [
+    rule(known.filter((each) => each[n] > 1), { ...ends, ...look }),
+    rule(known.filter((each) => each[n] === 1), { ...ends, ...look, strokeDasharray: "3 3", strokeLinecap: "butt" }),
+  ];
+}
+
+function dots(data, at, colour, r) {
+  return [
+    Plot.dot(data.filter(({ n }) => n > 1), { ...at, r, fill: colour, stroke: "var(--card)", strokeWidth: 1.5 }),
+    Plot.dot(data.filter(({ n }) => n === 1), { ...at, r: r - 0.75, fill: "var(--card)", stroke: colour, strokeWidth: 1.75 }),
+  ];
+}
+
 function caption(text) {
   return Object.assign(document.createElement("figcaption"), { textContent: text });
 }
@@ -69,33 +83,34 @@ function caption(text) {
 function scatter(data, { width, x, y, colour, xScale, marks = [], named }) {
   const few = data.length <= 60;
   const bar = { stroke: colour, strokeOpacity: 0.4, strokeWidth: 1.5 };
-  return Plot.plot({
+  const chart = Plot.plot({
     width,
     height: Math.min(300, Math.max(220, width * 0.75)),
-    marginLeft: 44,
-    marginTop: 26,
-    marginBottom: 38,
+    marginLeft: FRAME.left,
+    marginTop: FRAME.top,
+    marginBottom: FRAME.bottom,
     style: FONT,
     ariaLabel: `${y} against ${x}, ${data.length} rows; the numbers are in the table`,
     x: { label: x, grid: true, nice: true, inset: 6, ticks: 5, labelArrow: "none", labelAnchor: "right", ...xScale },
     y: { label: y, grid: true, nice: true, inset: 6, ticks: 5, labelArrow: "none" },
     marks: [
       ...marks,
-      few ? Plot.ruleX(data.filter((each) => each.low !== null), { x: "x", y1: "low", y2: "high", ...bar }) : null,
-      few ? Plot.ruleY(data.filter((each) => each.xLow !== undefined), { y: "mean", x1: "xLow", x2: "xHigh", ...bar }) : null,
-      Plot.dot(data, { x: "x", y: "mean", fill: colour, r: few ? 4.5 : 3, fillOpacity: few ? 1 : 0.6, stroke: "var(--card)" }),
-      Plot.text(data.filter((each) => named.includes(each.recipe)), { x: "x", y: "mean", text: "recipe", dy: -10, fill: "currentColor", stroke: "var(--card)", strokeWidth: 4 }),
+      ...(few ? bars(Plot.ruleX, data, { x: "x", y1: "low", y2: "high" }, bar) : []),
+      ...(few ? bars(Plot.ruleY, data, { y: "mean", x1: "xLow", x2: "xHigh" }, bar, "xN") : []),
+      ...dots(data, { x: "x", y: "mean" }, colour, few ? 4.5 : 3),
       Plot.tip(data, Plot.pointer({ x: "x", y: "mean", title: (each) => `${each.recipe}\n${y} ${percent(each.mean)}${range(each)}\n${x} ${each.x.toPrecision(4)}` })),
     ],
   });
+  nameDots(chart, data, named);
+  return chart;
 }
 
 function transferChart(board, metric, width) {
   const table = tableOf(board);
   const upstream = new Map(points(table, recipesOf(shownRows(board)), "top1").map((each) => [each.recipe, each]));
   const data = points(table, [...upstream.keys()], metric.name).map((each) => {
-    const { mean, low, high } = upstream.get(each.recipe);
-    return { ...each, x: mean, xLow: low ?? undefined, xHigh: high ?? undefined };
+    const { mean, low, high, n } = upstream.get(each.recipe);
+    return { ...each, x: mean, xLow: low, xHigh: high, xN: n };
   });
   return scatter(data, { width, x: "top-1", y: metric.label, colour: COLOURS[metric.stage], named: chosen(board) });
 }
@@ -126,7 +141,7 @@ function curveChart(name, [epochs, values], width) {
     marginBottom: 34,
     style: FONT,
     ariaLabel: `${name} by epoch: from ${values[0]} to ${values.at(-1)}`,
-    x: { label: "epoch", ticks: 5, labelArrow: "none" },
+    x: { label: "epoch", ticks: Math.min(5, epochs.at(-1) - epochs[0]), labelArrow: "none" }, // whole epochs only
     y: { label: name, grid: true, nice: true, ticks: 4, labelArrow: "none" },
     marks: [
       Plot.line(epochs, { ...at, stroke: "var(--accent)", strokeWidth: 2 }),

@@ -18,9 +18,16 @@ function boxesOver({ width, height }, found, { classes, colours }) {
     const words = classes[label] + (score === undefined ? "" : ` ${score.toFixed(2)}`);
     const line = Math.max(size, y1 - size * 0.2);
     overlay.append(drawn("rect", { ...box, class: "halo" }), drawn("rect", box));
-    overlay.append(drawn("text", { x: Math.min(x1, width - size * 0.55 * words.length), y: line, "font-size": size }, words));
+    overlay.append(drawn("text", { x: x1, y: line, "font-size": size }, words));
   }
   return overlay;
+}
+
+// Moves a label that would be cut at the right edge; its width is known once it is on the page.
+function keepInside(label) {
+  const room = label.ownerSVGElement.viewBox.baseVal.width;
+  const halo = label.ownerSVGElement.viewBox.baseVal.width / 100;
+  label.setAttribute("x", Math.max(0, Math.min(label.x.baseVal[0].value, room - halo - label.getComputedTextLength())));
 }
 
 function seen(stage, image, found, pictures) {
@@ -72,4 +79,5 @@ function drawPictures(board) {
     if (stage === "segmentation") parts.push(legend(pictures));
   }
   holder.replaceChildren(...parts);
+  holder.querySelectorAll("text").forEach(keepInside);
 }
