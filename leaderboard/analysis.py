@@ -12,7 +12,7 @@ from .ledger import Step, entry, steps
 from .paper import values_of
 from .published import published
 from .results import Result
-from .rows import METRICS, Run, by_backbone, cell, class_iou, device_hours, load, sample, with_rows
+from .rows import METRICS, Run, by_backbone, cell, class_iou, device_hours, load, sample, total_hours, with_rows
 from .tables import Table, doubts, tables
 from .variance import components, pooled
 
@@ -27,7 +27,7 @@ def analyse(results: Sequence[Result], outputs: Path | None, problems: Sequence[
 
     {"tables": [{"tier", "protocols": [{"stage", "name", "hash", "data", "samples"}], "metrics": [{"name", "label",
     "stage", "better"}], "rows": [{"recipe", "params_m", "gmacs", "device_hours", "cells": {metric: {"mean", "sd",
-    "n", "low", "high", "level", "group", "rank_low", "rank_high", "paper": {"value", "table"} | None}},
+    "n", "low", "high", "level", "group", "rank_low", "rank_high", "device_hours", "paper": {"value", "table"} | None}},
     "class_iou": {class: percent}, "runs": [{"seed", "backbone_seed", "stage", "path"}]}], "pairs": {metric: [{"a",
     "b", "difference", "low", "high", "p_holm", "seeds_needed", "paired"}]}, "ledger": [{"trick", "without", "with",
     "metric", "effect", "low", "high", "n", "paper_effect", "verdict"}], "correlations": [{"metric", "spearman",
@@ -65,12 +65,16 @@ def our_row(recipe: str, runs: Sequence[Run], results: Sequence[Result]) -> dict
     told = [run.result for run in runs]
     sized = next((result for result in told if result.params_m is not None), None)
     said = values_of(recipe) if told[0].tier == "paper" else {}
+    hours = device_hours(recipe, told[0].tier, results)
+    cells = {name: cell(some, name, said.get(name)) for name in METRICS if (some := by_backbone(runs, name))}
+    for name, each in cells.items():
+        each["device_hours"] = total_hours(name, hours, told)
     return {
         "recipe": recipe,
         "params_m": sized and sized.params_m,
         "gmacs": sized and sized.gmacs,
-        "device_hours": device_hours(recipe, told[0].tier, results),
-        "cells": {name: cell(some, name, said.get(name)) for name in METRICS if (some := by_backbone(runs, name))},
+        "device_hours": hours,
+        "cells": cells,
         "class_iou": class_iou(runs),
         "runs": [
             {"seed": each.seed, "backbone_seed": each.backbone_seed, "stage": each.stage, "path": str(each.folder)}

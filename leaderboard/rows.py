@@ -102,7 +102,7 @@ def plain_cell(points: Sequence[float], said: Value | None) -> dict[str, Any]:
         "n": len(points),
         **dict.fromkeys(("low", "high")),
         "level": "none",
-        **dict.fromkeys(("group", "rank_low", "rank_high")),
+        **dict.fromkeys(("group", "rank_low", "rank_high", "device_hours")),
         "paper": said and said._asdict(),
     }
 
@@ -121,12 +121,25 @@ def device_hours(recipe: str, tier: str, results: Sequence[Result]) -> float | N
     own = [each for each in results if (each.recipe, each.tier, each.stage) == (recipe, tier, "classification")]
     if not own:
         return None
-    hours = float(np.mean([each.seconds * each.devices / 3600 for each in own]))
+    hours = mean_hours(own)
     teacher = (own[0].config.get("model") or {}).get("teacher")
     if not teacher:
         return hours
     of_teacher = device_hours(teacher["recipe"], tier, [each for each in results if each.recipe != recipe])
     return None if of_teacher is None else hours + of_teacher
+
+
+def mean_hours(results: Sequence[Result]) -> float:
+    """Measured time times devices."""
+    return float(np.mean([each.seconds * each.devices / 3600 for each in results]))
+
+
+def total_hours(metric: str, of_backbone: float | None, results: Sequence[Result]) -> float | None:
+    """Device-hours behind a row's metric: the backbone's, and downstream those of the fine-tuning."""
+    stage = METRICS[metric].stage
+    if stage == "classification" or of_backbone is None:
+        return of_backbone
+    return of_backbone + mean_hours([each for each in results if each.stage == stage])
 
 
 def with_rows(tier: str, protocols: list[dict], rows: list[dict]) -> dict[str, Any]:

@@ -89,6 +89,17 @@ def test_a_backbone_without_a_result_is_named_where_other_seeds_have_theirs():
     assert doubts([a_detection(seed=1)]) == []  # its backbone came from elsewhere
 
 
+def test_device_hours_are_the_backbones_with_its_teachers_and_in_a_downstream_metric_the_fine_tunings_too():
+    config = {"model": {"teacher": {"recipe": "teacher"}}}
+    runs = [a_result(config=config, seconds=3600.0, devices=2), a_result(config=config, seed=1, seconds=7200.0)]
+    runs += [a_detection(seconds=1800.0)]
+    row, _ = ours([*runs, a_result(recipe="teacher", seconds=900.0, devices=4)])[0]["rows"]
+    (alone,) = ours(runs)[0]["rows"]
+    assert row["device_hours"] == row["cells"]["top1"]["device_hours"] == (2 + 2) / 2 + 1
+    assert row["cells"]["map_area"]["device_hours"] == (2 + 2) / 2 + 1 + 0.5
+    assert alone["device_hours"] is alone["cells"]["map_area"]["device_hours"] is None  # the teacher's are not known
+
+
 def test_rows_are_ordered_by_top1_and_gaps_come_last():
     results = a_run("low", top1=50.0) + a_run("high", top1=70.0) + [a_detection(recipe="none")]
     (table,) = ours(results)
