@@ -10,9 +10,10 @@ from mmengine.config import Config, ConfigDict
 from backbones.registry import MODELS as BACKBONES
 from backbones.registry import by_name, check_options
 from engine.batch import Batch
+from engine.names import check_name, nearest
 
 from .data import list_images
-from .tricks import apply, nearest
+from .tricks import apply
 from .tricks.schedule import schedulers
 
 FOLDER = Path(__file__).parent
@@ -31,8 +32,7 @@ def load(recipe: str, sets: dict[str, Any] | None = None) -> Config:
     {"model.backbone": "timm/NAME"}.
     Raises ValueError for a recipe or key that does not exist, with the nearest name.
     """
-    if recipe not in names():
-        raise ValueError(f"recipe {recipe!r} does not exist; {nearest(recipe, names())}")
+    check_name("recipe", recipe, names())
     cfg = Config.fromfile(RECIPES / f"{recipe}.py")
     cfg.merge_from_dict(sets or {})
     if isinstance(cfg.model.backbone, str):

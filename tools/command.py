@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.run import STAGES, TIERS, Run, parse_sets
+from tools.run import STAGES, TIERS, Run
+from tools.settings import parse_sets
 
 
 def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None:

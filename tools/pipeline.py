@@ -19,7 +19,8 @@ from leaderboard.folder import read_all
 from leaderboard.text import screens
 from tools.command import tool
 from tools.plan import add_options, check, check_data, console, data_root, execute, lineage, show, state
-from tools.run import STAGES, Run, parse_sets
+from tools.run import STAGES, Run
+from tools.settings import parse_sets
 
 
 def options() -> argparse.Namespace:

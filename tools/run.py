@@ -1,6 +1,5 @@
 """One run: where its files lie, its resolved Config, and whether it is done, stale, or under way."""
 
-import ast
 import importlib
 import json
 import re
@@ -19,6 +18,7 @@ from engine.checkpoint import LATEST
 from engine.manifest import MANIFEST, manifest_digest, write_manifest
 from leaderboard.results import FILE_NAME, MAIN_PROTOCOLS, changed_keys, fingerprint
 from mini.shrink import shrink, two_steps
+from tools.settings import override, split_sets
 
 STAGES = ("classification", "detection", "segmentation")
 TIERS = ("mini", "paper", "smoke")
@@ -209,51 +209,3 @@ def plain(cfg: Config) -> dict:
         return [clean(each) for each in node] if isinstance(node, list | tuple) else node
 
     return clean(cfg.to_dict())
-
-
-def split_sets(sets: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Tricks, and another backbone, are set before the tricks are applied; all others last, so that they are final."""
-    first = {key: value for key, value in sets.items() if key.startswith("tricks.") or key == "model.backbone"}
-    return first, {key: value for key, value in sets.items() if key not in first}
-
-
-def override(cfg: Config, sets: dict[str, Any]) -> None:
-    """Set dotted keys that exist. Raises ValueError with the nearest name for one that does not."""
-    for dotted, value in sets.items():
-        *path, last = dotted.split(".")
-        node = cfg._cfg_dict
-        for key in [*path, last]:
-            if isinstance(node, list) and key in map(str, range(len(node))):  # datasets.0.skip_broken
-                node = node[int(key)]
-                continue
-            if not isinstance(node, dict) or key not in node:
-                known = classification.config.nearest(key, list(node)) if isinstance(node, dict) and node else ""
-                raise ValueError(f"key {dotted!r} does not exist; {known or 'set what is above it as a whole'}")
-            node = node[key]
-        if not replaces(value, node):
-            raise ValueError(f"{dotted} cannot be {value!r}, it is a {type(node).__name__} such as {node!r:.60}")
-        cfg.merge_from_dict({dotted: value})
-
-
-def replaces(value: Any, old: Any) -> bool:
-    """Whether a value may stand where `old` stood; None switches off a slot, but not a part with a type."""
-    if value is None:
-        return not (isinstance(old, dict) and "type" in old)
-    for kind in (bool, int | float, str, dict, list | tuple):
-        if isinstance(old, kind):
-            return isinstance(value, kind) and isinstance(value, bool) == isinstance(old, bool)
-    return True
-
-
-def parse_sets(pairs: list[str]) -> dict[str, Any]:
-    """["tricks.mixup=None", "max_epochs=3"] -> a dict of Python values; a word that is none stays a string."""
-    sets = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals or not key:
-            raise ValueError(f"--set takes key=value, not {pair!r}")
-        try:
-            sets[key] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            sets[key] = text
-    return sets

@@ -1,11 +1,12 @@
 """The bag of tricks: one file a trick, each the owner of its own slots in the Config, so that they commute."""
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from inspect import signature
 from typing import get_type_hints
 
 from mmengine.config import Config
+
+from engine.names import check_name, nearest
 
 from .amp import amp
 from .distillation import distillation
@@ -29,17 +30,10 @@ BAG: dict[str, Callable[..., None]] = {
 }
 
 
-def nearest(name: str, known: list[str]) -> str:
-    """What to say of a name that does not exist."""
-    close = get_close_matches(name, known, 1)
-    return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(sorted(known))}"
-
-
 def apply(cfg: Config, tricks: dict[str, dict | None]) -> None:
     """Switch on each trick whose options are not None. Raises ValueError for a trick or option that does not exist."""
     for name, options in tricks.items():
-        if name not in BAG:
-            raise ValueError(f"trick {name!r} does not exist; {nearest(name, list(BAG))}")
+        check_name("trick", name, BAG)
         if options is None:
             continue
         if not isinstance(options, dict):
