@@ -14,8 +14,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from . import text
 from .comparison import MOST_SEEDS
-from .text import NOTES, SIZES, group, letters, ranks
+from .text import group, rounded
 
 FOLDER = Path(__file__).parent / "page"
 SCRIPTS = ("plot.min.js", "table.js", "labels.js", "charts.js", "receipt.js", "pairs.js", "pictures.js", "page.js")
@@ -33,19 +34,24 @@ def render(analysis: dict[str, Any], pictures: list[dict[str, Any]]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"place": place, "letters": letters, "ranks": ranks}
-    tables = analysis["tables"]
+    environment.filters["place"] = place
+    tables = rounded(analysis["tables"])
     scripts = [(FOLDER / name).read_text("utf-8") for name in SCRIPTS]
     return environment.get_template("page.html.j2").render(
         tables=tables,
-        notes=NOTES,
-        sizes=SIZES,
+        text=text,
+        receipts=analysis["receipts"],
+        problems=analysis["problems"],
         headlines=HEADLINES,
         pictures=pictures,
         style=Markup((FOLDER / "page.css").read_text("utf-8")),
         scripts=[Markup(script) for script in scripts],
         policy=policy(scripts),
-        data={"tables": rounded([at_once(each) for each in tables]), "pictures": pictures, "most_seeds": MOST_SEEDS},
+        data={
+            "tables": rounded([at_once(each) for each in tables], DIGITS),
+            "pictures": pictures,
+            "most_seeds": MOST_SEEDS,
+        },
         packed=packed(unpacked_later(analysis)),
     )
 
@@ -69,7 +75,7 @@ def unpacked_later(analysis: dict[str, Any]) -> dict[str, Any]:
         {"pairs": table["pairs"], "class_iou": {row["recipe"]: row["class_iou"] for row in table["rows"]}}
         for table in analysis["tables"]
     ]
-    return {"tables": rounded(tables), "receipts": receipts, "curves": rounded(curves, DIGITS - 1)}
+    return {"tables": rounded(tables, DIGITS), "receipts": receipts, "curves": rounded(curves, DIGITS - 1)}
 
 
 def columns(curves: dict[str, list]) -> dict[str, list]:
@@ -83,11 +89,6 @@ def policy(scripts: list[str]) -> str:
     allowed = " ".join(f"'sha256-{each}'" for each in hashes)
     # Styles are named as a whole since Plot puts a <style> into each chart.
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
-
-
-def rounded(data: Any, digits: int = DIGITS) -> Any:
-    """JSON data with as many digits as a chart can show."""
-    return json.loads(json.dumps(data, allow_nan=False), parse_float=lambda text: float(f"{float(text):.{digits}g}"))
 
 
 def packed(data: Any) -> str:

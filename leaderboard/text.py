@@ -3,17 +3,30 @@
 Metrics are percent with two decimals, as in the paper; GMACs are the paper's "FLOPs" (multiply-adds).
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.table import Table as Screen
 
+from .results import DIAGNOSTICS
 from .rows import METRICS
 
 COMMAND = "tools/leaderboard.py"
 SIZES = {"params_m": "params (M)", "gmacs": "GMACs", "device_hours": "device-hours"}
 ABSENT = "–"
 MOST_LETTERS = 6
+SIGNIFICANT = 10  # digits in files; the 15th or so differs with the number of threads
+UNCOMMITTED, UNVERIFIED = "†", "‡"
+FOOTNOTES = {
+    UNCOMMITTED: "a run of this row was made with changes that were not committed",
+    UNVERIFIED: "a diagnostic of `mini`, as the runs told it: nothing is stored that could verify it",
+}
+CAVEATS = (
+    "Intervals are not corrected for their number: of 20 tricks without effect, expect one to leave out 0. "
+    "All seeds of a distilled recipe share one teacher (seed 0), so its luck is in no interval."
+)
+PROBLEMS = "Left out or in doubt"
 SYNTHETIC = "The `mini` data are synthetic scenes: these numbers say nothing about ImageNet, VOC or ADE20K."
 NOTES = {
     "mini": SYNTHETIC,
@@ -35,7 +48,21 @@ def columns(table: dict[str, Any]) -> list[tuple[str, bool]]:
 
 def header(name: str, of_paper: bool) -> str:
     """A column's heading."""
-    return "paper" if of_paper else SIZES.get(name) or METRICS[name].label
+    if of_paper or name in SIZES:
+        return "paper" if of_paper else SIZES[name]
+    return METRICS[name].label + (f" {UNVERIFIED}" if name in DIAGNOSTICS else "")
+
+
+def mark(row: dict[str, Any], receipts: Mapping[str, dict]) -> str:
+    """What stands behind a recipe one of whose runs was made with uncommitted changes."""
+    return f" {UNCOMMITTED}" if any(receipts[run["path"]]["dirty"] for run in row["runs"]) else ""
+
+
+def footnotes(table: dict[str, Any], receipts: Mapping[str, dict]) -> list[str]:
+    """What the marks in a table mean."""
+    marks = {mark(row, receipts).strip() for row in table["rows"]}
+    marks |= {UNVERIFIED for each in table["metrics"] if each["name"] in DIAGNOSTICS}
+    return [f"{each}: {text}." for each, text in FOOTNOTES.items() if each in marks]
 
 
 def entry(row: dict[str, Any], name: str, of_paper: bool) -> str:
@@ -85,6 +112,11 @@ def title(table: dict[str, Any]) -> str:
         told = [each["hash"][:8], f"data {each['data'][:8]}"] if each["hash"] else []
         rules.append(f"{each['stage']} {each['name']} ({', '.join([*told, str(each['samples']) + ' scored'])})")
     return f"{table['tier']}: {'; '.join(rules)}"
+
+
+def rounded(data: Any, digits: int = SIGNIFICANT) -> Any:
+    """JSON data with numbers of so many significant digits."""
+    return json.loads(json.dumps(data, allow_nan=False), parse_float=lambda text: float(f"{float(text):.{digits}g}"))
 
 
 def screens(analysis: dict[str, Any], recipe: str, tier: str) -> Iterator[Screen]:

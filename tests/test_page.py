@@ -38,7 +38,7 @@ MASK = (np.arange(48 * 64).reshape(48, 64) % 3).astype(np.uint8)
 
 def a_cell(mean, **changes):
     cell = dict(mean=mean, sd=1.0, n=2, low=mean - 2, high=mean + 2, level="seed and image")
-    return cell | dict(group="a", rank_low=1, rank_high=3, paper=None) | changes
+    return cell | dict(group="a", rank_low=1, rank_high=3, device_hours=mean / 10, paper=None) | changes
 
 
 def a_row(recipe, results):
@@ -61,7 +61,7 @@ def an_analysis(recipes=tuple(TOP1)):
     step = {"trick": "mixup", "without": "resnet50_baseline", "with": "resnet50d_mixup", "metric": "top1"}
     table = {
         "tier": "mini",
-        "protocols": [dict(stage="classification", name="imagenet", hash="a" * 64, samples=500)],
+        "protocols": [dict(stage="classification", name="imagenet", hash="a" * 64, data="d" * 64, samples=500)],
         "metrics": metrics,
         "rows": [a_row(*each) for each in sorted(results.items(), key=lambda each: -TOP1[each[0]])],
         "pairs": {
@@ -193,6 +193,61 @@ def test_the_keyboard_opens_a_receipt_and_escape_closes_it(browser):
     assert browser.switch_to.active_element == button
 
 
+def test_a_distilled_rows_receipt_adds_its_teachers_hours_up_to_the_tables(chromium, tmp_path):
+    analysis = an_analysis()
+    row, teacher = (analysis["tables"][0]["rows"][at] for at in (1, 0))
+    own = analysis["receipts"][row["runs"][0]["path"]]
+    own |= {"config": {"model": {"teacher": {"recipe": teacher["recipe"]}}}, "seconds": 1800.0, "devices": 2}
+    row["device_hours"] = 1.0 + teacher["device_hours"]  # 1,800 s on two devices
+    open_page(chromium, tmp_path, analysis)
+    find(chromium, f"[data-recipe={row['recipe']}] .open").click()
+    told = wait(chromium, lambda: chromium.find_element(By.CSS_SELECTOR, "#receipt dl").text)
+    assert f"{teacher['recipe']}, {teacher['device_hours']:.3f} device-hours" in told
+    assert f"with its teacher\n{row['device_hours']:.3f} device-hours" in told
+
+
+def test_a_distilled_row_without_its_teachers_result_says_so(chromium, tmp_path):
+    analysis = an_analysis()
+    row = analysis["tables"][0]["rows"][0]
+    analysis["receipts"][row["runs"][0]["path"]]["config"] = {"model": {"teacher": {"recipe": "resnet152d_mixup"}}}
+    open_page(chromium, tmp_path, analysis)
+    find(chromium, f"[data-recipe={row['recipe']}] .open").click()
+    told = wait(chromium, lambda: chromium.find_element(By.CSS_SELECTOR, "#receipt dl").text)
+    assert "resnet152d_mixup, whose own result is not here" in told and "with its teacher" not in told
+
+
+def test_a_run_without_curves_says_so(chromium, tmp_path):
+    analysis = an_analysis()
+    analysis["receipts"]["mini/resnet50d_best/seed0/classification"]["curves"] = {"map_voc07": [[1, 9.0]]}
+    open_page(chromium, tmp_path, analysis)
+    find(chromium, "[data-recipe=resnet50d_best] .open").click()
+    told = wait(chromium, lambda: chromium.find_element(By.CSS_SELECTOR, "#receipt .multiples").text)
+    assert told == "None: this run’s receipt holds no loss or score of two epochs or more."
+
+
+def test_uncommitted_runs_problems_and_what_cannot_be_verified_are_told(chromium, tmp_path):
+    analysis = an_analysis()
+    table = analysis["tables"][0]
+    open_page(chromium, tmp_path, analysis)
+    assert not re.search("[†‡]", find(chromium, ".rows").text) and not chromium.find_elements(
+        By.CSS_SELECTOR, ".problems"
+    )
+    analysis["receipts"]["mini/resnet50d_best/seed0/detection"]["dirty"] = True
+    analysis["problems"] = [f"left out: {NASTY}"]
+    table["metrics"].append({"name": "follows_coat", **METRICS["follows_coat"]._asdict()})
+    open_page(chromium, tmp_path, analysis)
+    marked = {row: "†" in find(chromium, f"[data-recipe={row}] th").text for row in TOP1}
+    assert marked == {row: row == "resnet50d_best" for row in TOP1}
+    assert column(chromium, "swapped coat: says coat ‡")
+    caption = find(chromium, "[aria-label=Table] .caption").text
+    assert (
+        "†: a run of this row was made with changes that were not committed." in caption
+        and "‡: a diagnostic" in caption
+    )
+    chromium.find_element(By.CSS_SELECTOR, ".problems summary").click()
+    assert chromium.find_element(By.CSS_SELECTOR, ".problems li").text == f"left out: {NASTY}"
+
+
 def test_each_run_of_a_row_has_its_receipt(browser):
     find(browser, "[data-recipe=resnet50d_best] .open").click()
     dialog = browser.find_element(By.ID, "receipt")
@@ -236,6 +291,8 @@ def test_the_arrow_keys_choose_a_table(browser):
 def test_the_ledger_shows_effect_interval_verdict_and_the_papers(browser):
     cell = find(browser, ".ledger td.helps")
     assert cell.text.split("\n") == ["+18.25 ✗", "+9.50 to +27.00", "paper −0.84"]
+    caption = find(browser, ".ledger .caption").text
+    assert "not corrected for their number" in caption and "share one teacher (seed 0)" in caption
 
 
 def test_an_interval_is_drawn_from_its_low_to_its_high(browser):
@@ -273,7 +330,7 @@ def scatter_names(browser):
 def test_dots_are_named_where_there_is_room_and_always_when_chosen(chromium, tmp_path):
     analysis = an_analysis()
     low, *_, high = analysis["tables"][0]["rows"]
-    low["cells"]["top1"], low["device_hours"] = high["cells"]["top1"], high["device_hours"]  # one dot on the other
+    low["cells"]["top1"] = high["cells"]["top1"]  # one dot on the other
     twin = high | {"recipe": "twin"}
     analysis["tables"][0]["rows"] += [twin | {"recipe": f"{'twin' * 4}{place}"} for place in range(6)]
     open_page(chromium, tmp_path, analysis)
@@ -291,7 +348,7 @@ def test_dots_are_named_where_there_is_room_and_always_when_chosen(chromium, tmp
 def test_of_many_rows_only_the_chosen_dots_are_named(chromium, tmp_path):
     analysis = an_analysis()
     rows = analysis["tables"][0]["rows"]
-    rows += [rows[-1] | {"recipe": f"r{place}", "device_hours": 2.0**place} for place in range(9)]
+    rows += [rows[-1] | {"recipe": f"r{place}"} for place in range(9)]
     open_page(chromium, tmp_path, analysis)
     choose(chromium, "r3")
     assert scatter_names(chromium)[0] == ["r3"]

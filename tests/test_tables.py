@@ -15,6 +15,7 @@ from test_results import a_detection, a_result
 from leaderboard import paper
 from leaderboard.analysis import analyse
 from leaderboard.markdown import markdown, readme
+from leaderboard.results import fingerprint
 from leaderboard.tables import doubts
 from leaderboard.text import screens, title
 from leaderboard.writers import as_json, comma_separated, latex
@@ -151,7 +152,7 @@ def test_markdown_has_equal_column_counts_and_says_it_is_generated():
     assert "synthetic" in mini_tier and "synthetic" not in paper_tier
 
 
-def test_csv_and_json_parse_and_hold_the_unrounded_mean():
+def test_csv_and_json_parse_and_hold_the_mean_to_ten_digits():
     made = analyse(a_run(seed=0, top1=60.0) + a_run(seed=1, top1=60.001), None)
     line, *rest = csv.DictReader(io.StringIO(comma_separated(made)))
     assert float(line["top1"]) == pytest.approx(60.0005)
@@ -170,6 +171,54 @@ def test_a_row_with_more_than_six_letters_shows_its_ranks_instead():
     cell["group"] += " g"
     assert "60.00 [58.0, 62.0] (n=1) rank 3–250 |" in markdown(made)
     assert "60.00 [58.0, 62.0] (n=1) rank 3--250 &" in latex(made)
+
+
+def test_files_are_the_same_where_the_last_bits_of_a_sum_differ():
+    first, second = (analyse(a_run(), None) for _ in range(2))
+    for cell in second["tables"][0]["rows"][0]["cells"].values():
+        cell["mean"] *= 1 + 4e-15
+    assert first["tables"] != second["tables"]
+    assert comma_separated(first) == comma_separated(second) and as_json(first) == as_json(second)
+
+
+def test_receipts_in_json_keep_all_digits_since_their_hashes_are_of_all():
+    result = a_result(config={"lr": 1 / 3})
+    (receipt,) = json.loads(as_json(analyse([result], None)))["receipts"].values()
+    assert receipt["config"] == {"lr": 1 / 3} and fingerprint(receipt["config"]) == result.config_hash
+
+
+def test_a_row_with_uncommitted_changes_is_marked_and_the_mark_explained():
+    made = analyse([*a_run(), *a_run("clean", top1=1.0)], None)
+    assert "†" not in markdown(made) + latex(made)
+    made["receipts"]["mini/resnet50d_best/seed0/detection"]["dirty"] = True
+    text = markdown(made)
+    assert "`resnet50d_best` † |" in text and "`clean` |" in text and "\n\n†: a run of this row was made" in text
+    assert r"resnet50d\_best \textdagger  &" in latex(made) and "% †: a run of this row was made" in latex(made)
+
+
+def test_problems_are_told_below_the_tables_if_there_are_any():
+    made = analyse(a_run(), None)
+    assert "in doubt" not in markdown(made)
+    made = analyse(a_run(), None, ["left out: results/mini/broken.json: not a result"])
+    assert markdown(made).endswith(
+        "## Left out or in doubt\n\n```text\nleft out: results/mini/broken.json: not a result\n```\n"
+    )
+
+
+def test_what_outputs_cannot_verify_is_marked_in_its_column():
+    scores = {"top1": 60.0, "top5": 90.0, "follows_shape": 5.0, "follows_coat": 60.0}
+    made = analyse([a_result(metrics=scores)], None)
+    head = grids(markdown(made))[0][0]
+    assert {name for name in head if "‡" in name} == {f"swapped coat: says {what} ‡" for what in ("shape", "coat")}
+    assert "\n\n‡: a diagnostic of `mini`" in markdown(made) and "‡" not in markdown(analyse(a_run(), None))
+
+
+def test_the_papers_own_table_does_not_compare_the_paper_with_itself():
+    text = markdown(analyse([], None))
+    (ledger,) = [grid for grid in grids(text) if grid[0][0] == "trick"]
+    step = next(line for line in ledger if line[:2] == ["warm-up", "resnet50_baseline"])
+    assert step[3:5] == ["+0.16", "+0.11"]  # Table 4: 75.87 to 76.03, 92.70 to 92.81
+    assert "paper +" not in text and "not decidable" not in text
 
 
 def test_latex_has_a_booktabs_table_each_with_every_row_and_nothing_that_latex_would_read_otherwise():

@@ -13,7 +13,7 @@ const FONT = { fontFamily: "inherit", fontSize: "12px", background: "none" };
 function points(table, recipes, metric) {
   const kept = new Set(recipes);
   const rows = table.rows.filter((row) => kept.has(row.recipe) && metric in row.cells);
-  return rows.map((row) => ({ recipe: row.recipe, hours: row.device_hours, ...row.cells[metric] }));
+  return rows.map((row) => ({ recipe: row.recipe, ...row.cells[metric] }));
 }
 
 const percent = (value) => value.toFixed(2);
@@ -117,7 +117,7 @@ function transferChart(board, metric, width) {
 
 function computeChart(board, metric, width) {
   const all = points(tableOf(board), recipesOf(shownRows(board)), metric.name);
-  const data = all.filter((each) => each.hours > 0).map((each) => ({ ...each, x: each.hours }));
+  const data = all.filter((each) => each.device_hours > 0).map((each) => ({ ...each, x: each.device_hours }));
   const colour = COLOURS[metric.stage];
   const line = Plot.line(frontier(data, metric.better), { x: "x", y: "mean", curve: "step-after", stroke: colour, strokeOpacity: 0.5 });
   return scatter(data, { width, x: "device-hours", y: metric.label, colour, xScale: { type: "log", ticks: 3, tickFormat: "~r" }, marks: [line], named: chosen(board) });

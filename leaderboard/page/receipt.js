@@ -75,6 +75,22 @@ function listed(values) {
   return Object.entries(values).map(([name, value]) => `${name} ${value}`).join(", ");
 }
 
+const deviceHours = (hours) => `${hours.toFixed(3)} device-hours`;
+
+// What a distilled run's teacher took, so that all adds up to what the table tells.
+function teachersTime(run) {
+  const recipe = run.config.model?.teacher?.recipe;
+  if (!recipe) return {};
+  const rows = page.tables.flatMap((table) => (table.tier === run.tier ? table.rows : []));
+  const hours = rows.find((row) => row.recipe === recipe)?.device_hours ?? null;
+  if (hours === null) return { teacher: `${recipe}, whose own result is not here` };
+  const all = (run.seconds * run.devices) / 3600 + hours;
+  return {
+    teacher: `${recipe}, ${deviceHours(hours)} by its own receipts (mean over seeds)`,
+    "with its teacher": `${deviceHours(all)}; the table has the mean over the row’s seeds`,
+  };
+}
+
 function facts(run) {
   const downstream = run.stage !== "classification";
   return {
@@ -88,7 +104,8 @@ function facts(run) {
     "feature error": run.feature_error ?? "not measured",
     "global batch and rate": `${run.global_batch}, ${+run.lr.toPrecision(6)} over ${run.steps} steps`,
     "device and precision": `${run.devices} × ${run.device}, ${run.precision}`,
-    time: `${duration(run.seconds)}, ${((run.seconds * run.devices) / 3600).toFixed(3)} device-hours`,
+    time: `${duration(run.seconds)}, ${deviceHours((run.seconds * run.devices) / 3600)}`,
+    ...teachersTime(run),
     versions: listed(run.versions),
     licences: Object.entries(run.licences).map(([of, licence]) => `${of}: ${licence}`).join("; "),
     "data's manifest": run.data_manifest,
@@ -111,7 +128,7 @@ function showRun(content, run, curves) {
 }
 
 function drawCurves(charts, curves) {
-  if (!curves.length) charts.append(element("p", { className: "caption", textContent: "This run kept no curve of two points or more." }));
+  if (!curves.length) charts.append(element("p", { className: "caption", textContent: "None: this run’s receipt holds no loss or score of two epochs or more." }));
   for (const [name, curve] of curves) {
     const holder = element("figure", { className: "chart" });
     charts.append(holder);
