@@ -10,14 +10,17 @@ from mmengine.config import Config, ConfigDict
 from backbones.registry import MODELS as BACKBONES
 from backbones.registry import by_name, check_options
 from engine.batch import Batch
-from engine.names import check_name, nearest
+from engine.values import check_epochs, check_name, nearest
 
+from .augment import CROPS, JITTERS
 from .data import list_images
+from .registry import METRICS
 from .tricks import apply
 from .tricks.schedule import schedulers
 
 FOLDER = Path(__file__).parent
 RECIPES = FOLDER / "recipes"
+TEACHER = dict(teacher="recipe", temperature="temperature", form="form")  # distillation's options as its slot has them
 
 
 def names() -> list[str]:
@@ -35,8 +38,8 @@ def load(recipe: str, sets: dict[str, Any] | None = None) -> Config:
     check_name("recipe", recipe, names())
     cfg = Config.fromfile(RECIPES / f"{recipe}.py")
     cfg.merge_from_dict(sets or {})
-    if isinstance(cfg.model.backbone, str):
-        cfg.model.backbone = by_name(cfg.model.backbone)
+    if not isinstance(cfg.model.backbone, dict):
+        cfg.model.backbone = by_name(str(cfg.model.backbone))
     check(cfg)
     apply(cfg, cfg.pop("tricks", {}))
     return cfg
@@ -69,22 +72,40 @@ def strangers(cfg: ConfigDict, known: ConfigDict, where: str = "") -> str:
 
 def check_backbone(backbone: ConfigDict) -> None:
     """Refuse options that the backbone's class does not take, and values that it refuses."""
-    cls = BACKBONES.get(backbone.type)
-    if cls is None:
-        types = ["backbones.ResNet", "backbones.Timm"]
-        raise ValueError(f"backbone {backbone.type!r} does not exist; {nearest(backbone.type, types)}")
-    known = list(inspect.signature(cls).parameters)
+    check_name("backbone", backbone.type, ["backbones.ResNet", "backbones.Timm"])
+    known = list(inspect.signature(BACKBONES.get(backbone.type)).parameters)
     for option in backbone:
         if option != "type" and option not in known:
             raise ValueError(f"key 'model.backbone.{option}' does not exist; {nearest(option, known)}")
     check_options(backbone)
 
 
+def check_values(cfg: Config) -> None:
+    """Refuse what could not be trained so: called once all is set, before any run of a plan begins."""
+    check_backbone(cfg.model.backbone)
+    check_length(cfg)
+    apply(Config(cfg.to_dict()), options_in_force(cfg))  # each trick refuses what it cannot do
+    train, val = cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset
+    for crop in (train.crop, val.crop):
+        check_name("crop", crop.type, CROPS)
+    if train.jitter:
+        check_name("jitter", train.jitter.form, JITTERS)
+    METRICS.build(cfg.val_evaluator)
+
+
+def options_in_force(cfg: Config) -> dict[str, Any]:
+    """What the tricks' slots hold, as the tricks' options again: slots can be set without their trick."""
+    schedule = {key: cfg.schedule[key] for key in ("warmup_epochs", "decay")}
+    teacher = cfg.model.teacher
+    if isinstance(teacher, dict):
+        teacher = {key: teacher.get(slot) for key, slot in TEACHER.items()}
+    return dict(schedule=schedule, label_smoothing=cfg.model.smoothing, mixup=cfg.model.mix, distillation=teacher)
+
+
 def check_length(cfg: Config) -> None:
     """Refuse a schedule that is no whole number of epochs, or ends before its warm-up does."""
     epochs, warmup = cfg.max_epochs, cfg.schedule.warmup_epochs
-    if not isinstance(epochs, int) or epochs < 0:
-        raise ValueError(f"max_epochs is {epochs!r}, not a whole number of epochs")
+    check_epochs("max_epochs", epochs)
     if 0 < epochs <= warmup:
         raise ValueError(f"max_epochs={epochs} end before the warm-up's {warmup}; lower tricks.schedule.warmup_epochs")
 

@@ -28,8 +28,12 @@ class TopK(BaseMetric):
     paper: the gap between the best and the mean of the rest), and the logarithm of the softmax's denominator.
     """
 
-    def __init__(self, k: Sequence[int] = (1, 5), outputs: str | None = None, **kwargs: Any) -> None:
+    default_prefix = ""
+
+    def __init__(self, k: Sequence[int] = (1, KEPT), outputs: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if not {1, KEPT} <= set(k) <= set(range(1, KEPT + 1)):
+            raise ValueError(f"val_evaluator.k has 1 and {KEPT}, which every result has, and none above; it is {k}")
         self.k, self.outputs = tuple(k), outputs
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:

@@ -3,12 +3,25 @@
 Measured for ResNet-50-D's SGD step on two CPU cores: 161 groups 94 ms, one group 118 ms, one fused group 26 ms.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.registry import OPTIMIZERS
 from torch import nn
 
 from .registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+FUSED = dict(fused=True)  # an update in one sweep
+
+
+def check_optimiser(options: Mapping[str, Any]) -> None:
+    """Raise ValueError unless an optimiser takes these options, and can be fused."""
+    try:
+        OPTIMIZERS.build({**options, **FUSED, "params": [torch.zeros(1, requires_grad=True)]})
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"optim_wrapper.optimizer: {error}") from error
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

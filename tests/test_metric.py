@@ -33,6 +33,12 @@ def test_top_1_and_top_5_equal_a_plain_count(scored):
     assert found["samples_scored"] == 40
 
 
+@pytest.mark.parametrize("k", [(1, 20), (1, 3), (0, 1, 5)])
+def test_what_the_kept_five_classes_cannot_tell_is_refused_at_construction(k):
+    with pytest.raises(ValueError, match=r"val_evaluator\.k has 1 and 5"):
+        TopK(k)
+
+
 def test_fewer_than_five_classes_have_a_top_5_of_100_percent():
     logits = np.random.default_rng(0).normal(size=(9, 3)).astype(np.float32)
     assert score(logits, np.arange(9) % 3)["top5"] == 100

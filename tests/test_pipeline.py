@@ -135,6 +135,10 @@ def test_a_teacher_learns_from_its_students_data():
         (("--gpus", "0"), "at least 1"),
         (("--set", "model.backbone.depth=51"), "depth=51 does not exist"),
         (("--set", "detection.optim_wraper.type=x"), "did you mean 'optim_wrapper'"),
+        (("--set", "schedule.decay=cosin"), "did you mean 'cosine'"),
+        (("--set", "detection.optim_wrapper.optimizer.type=Adm"), "'Adm' does not exist; did you mean 'Adam'"),
+        (("--set", "detection.model.type=FasterRCN"), "'FasterRCN' does not exist; did you mean 'mmdet.FasterRCNN'"),
+        (("--set", "segmentation.train_cfg.max_epochs=1.5"), "max_epochs is 1.5, not a whole number"),
     ],
 )
 def test_what_no_stage_can_do_is_refused_before_the_first_one(plan, words, message):

@@ -20,6 +20,7 @@ TRAIN = str(ROOT / "tools" / "train.py")
 STEPS_PER_EPOCH, EPOCHS = 3, 3
 RUN = ["classification", "resnet50d_mixup", "--tier", "smoke"]
 SET = ["--set", f"max_epochs={EPOCHS}", "model.backbone.depth=18", "data.num_train=20", "data.num_val=11"]
+TRAIN_SET = "train_dataloader.dataset.dataset"
 # Runs a tool, and sends itself a signal before a certain step.
 INTERRUPTED = """
 import os, runpy, sys
@@ -142,6 +143,32 @@ def tool(monkeypatch, tmp_path, capsys):
         (["resnet50d_smooth", "--set", "param_scheduler.0.end=1"], "'param_scheduler.0.end' does not exist"),
         (["resnet50d_smooth", "--set", "tricks.mixup.alpha=much"], "trick mixup: alpha is a float, not 'much'"),
         (["resnet50d_smooth", "--set", "max_epochs=1.5"], "max_epochs is 1.5, not a whole number"),
+        (["resnet50d_smooth", "--set", "schedule.decay=cosin"], "decay 'cosin' does not exist; did you mean 'cosine'?"),
+        (["resnet50d_smooth", "--set", "schedule.warmup_epochs=-3"], "warmup_epochs is not negative, as -3 is"),
+        (["resnet50d_smooth", "--set", "model.smoothing.form=papr"], "'papr' does not exist; did you mean 'paper'?"),
+        (["resnet50d_best", "--set", "model.teacher.form=author"], "'author' does not exist; did you mean 'authors'?"),
+        (
+            ["resnet50d_smooth", "--set", "model.teacher=resnet152d_smooth"],
+            "distillation takes options by name, or None",
+        ),
+        (
+            ["resnet50d_smooth", "--set", "optim_wrapper.optimizer.type=Adm"],
+            "'Adm' does not exist; did you mean 'Adam'?",
+        ),
+        (["resnet50d_smooth", "--set", "optim_wrapper.optimizer={'type':'Adm'}"], "type 'Adm' does not exist; did you"),
+        (["resnet50d_smooth", "--set", "optim_wrapper.optimizer.type=Adam"], "unexpected keyword argument 'momentum'"),
+        (["resnet50d_smooth", "--set", "optim_wrapper.optimizer.lr=-1"], "optimizer: Invalid learning rate: -1"),
+        (["resnet50d_smooth", "--set", "model.type=Foo"], "model.type 'Foo' does not exist; choose from"),
+        (
+            ["resnet50d_smooth", "--set", f"{TRAIN_SET}.jitter.form=authos"],
+            "'authos' does not exist; did you mean 'auth",
+        ),
+        (
+            ["resnet50d_smooth", "--set", f"{TRAIN_SET}.crop.type=randm"],
+            "'randm' does not exist; did you mean 'random'?",
+        ),
+        (["resnet50d_smooth", "--set", "model.backbone=None"], "backbone 'None' does not exist; name one as timm/NAME"),
+        (["resnet50d_smooth", "--set", "val_evaluator.k=(1,20)"], "val_evaluator.k has 1 and 5"),
         (["resnet50d_smooth", "--set", "max_epochs=5", "--tier", "paper"], "max_epochs=5 end before the warm-up's 5"),
         (["resnet50d_smooth", "--set", "max_epochs"], "--set takes key=value, not 'max_epochs'"),
         (["resnet50d_smooth", "--tier", "paper"], "image folder data/imagenet1k/train does not exist; expected"),

@@ -16,7 +16,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose lead
 
 from rich.table import Table
 
-from engine.names import nearest
+from engine.values import nearest
 from leaderboard import ablation, figures
 from leaderboard.folder import read_all
 from leaderboard.results import Result, changed_keys

@@ -16,6 +16,8 @@ from backbones.card import Card, read_card
 from engine.batch import Batch, solve
 from engine.checkpoint import LATEST
 from engine.manifest import MANIFEST, manifest_digest, write_manifest
+from engine.optimiser import check_optimiser
+from engine.values import check_epochs
 from leaderboard.results import FILE_NAME, MAIN_PROTOCOLS, changed_keys, fingerprint
 from mini.shrink import shrink, two_steps
 from tools.settings import override, split_sets
@@ -128,14 +130,16 @@ class Run:
         if teacher and teacher.card.is_file():
             cfg.model.teacher.update(card=str(teacher.card), sha256=read_card(teacher.card).sha256)
         cfg = self.on_tier(cfg, rest)
-        classification.config.check_backbone(cfg.model.backbone)
-        classification.config.check_length(cfg)
+        classification.config.check_values(cfg)
         return cfg
 
     def downstream(self, card: Card | None) -> Config:
         """The protocol on this tier; without a card its backbone's slot stays empty."""
         package = importlib.import_module(f"{self.stage}.config")
-        return self.on_tier(package.load(card, self.protocol or MAIN_PROTOCOLS[self.stage], self.root), self.sets)
+        protocol = package.load(card, self.protocol or MAIN_PROTOCOLS[self.stage], self.root)
+        cfg = self.on_tier(protocol, self.sets)
+        check_epochs("train_cfg.max_epochs", cfg.train_cfg.max_epochs)
+        return cfg
 
     def on_tier(self, cfg: Config, sets: dict[str, Any]) -> Config:
         """Shrink to the tier, then set what the user set."""
@@ -144,6 +148,7 @@ class Run:
         if self.tier == "smoke":
             two_steps(self.stage, cfg)
         override(cfg, sets)
+        check_optimiser(cfg.optim_wrapper.optimizer)
         return cfg
 
     def draft(self) -> Config:

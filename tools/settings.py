@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from engine.names import nearest
+from engine.values import check_class, nearest
 
 
 def split_sets(sets: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -29,7 +29,17 @@ def override(cfg: Config, sets: dict[str, Any]) -> None:
             node = node[key]
         if not replaces(value, node):
             raise ValueError(f"{dotted} cannot be {value!r}, it is a {type(node).__name__} such as {node!r:.60}")
+        check_classes(dotted, value, node, cfg.get("default_scope", "mmengine"))
         cfg.merge_from_dict({dotted: value})
+
+
+def check_classes(key: str, value: Any, old: Any, scope: str) -> None:
+    """Raise ValueError where a type is replaced by one that does not exist; `value` may be one, or hold some."""
+    if isinstance(value, dict) and isinstance(old, dict):
+        for each in value.keys() & old.keys():
+            check_classes(f"{key}.{each}", value[each], old[each], scope)
+    elif key.endswith(".type") and isinstance(value, str):
+        check_class(key, value, old, scope)
 
 
 def replaces(value: Any, old: Any) -> bool:

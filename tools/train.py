@@ -36,6 +36,7 @@ from engine.checkpoint import LATEST
 from engine.files import alone, write_whole
 from engine.history import curves, seconds
 from engine.memory import keep_freed_memory
+from engine.optimiser import FUSED
 from engine.receipt import commit
 from leaderboard.results import FILE_NAME, OUTPUTS, Result, read
 from tools.command import add_run_options, run_of, tool
@@ -79,7 +80,7 @@ def complete(run: Run, cfg: Config, batch: Batch) -> Config:
             if not schedule.by_epoch:  # mmengine steps it with every accumulated part of a batch
                 schedule.end *= batch.accumulation
     cfg.optim_wrapper.constructor = "engine.MergedGroups"
-    cfg.optim_wrapper.optimizer.fused = True  # an update in one sweep; for what that saves see engine/optimiser.py
+    cfg.optim_wrapper.optimizer.update(FUSED)
     cfg.train_dataloader.dataset.seed = run.seed
     cfg.work_dir = str(run.folder)
     cfg.randomness = dict(seed=run.seed)

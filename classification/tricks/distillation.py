@@ -11,15 +11,16 @@ from mmengine.config import Config
 from torch import Tensor
 from torch.nn import functional as F
 
+from engine.values import check_name
+
 FORMS = {"paper": 1.0, "authors": 0.5}
 
 
 def distillation(cfg: Config, teacher: str, temperature: float = 20, form: str = "paper") -> None:
     """Set the slot `model.teacher`; `teacher` is the recipe that trains it."""
-    if form not in FORMS or temperature <= 0:
-        raise ValueError(
-            f"distillation: form is one of {list(FORMS)} and temperature positive, not {form!r}, {temperature}"
-        )
+    check_name("distillation: form", form, FORMS)
+    if temperature <= 0:
+        raise ValueError(f"distillation: the temperature is positive, {temperature} is not")
     cfg.model.teacher = dict(recipe=teacher, temperature=temperature, form=form)
 
 

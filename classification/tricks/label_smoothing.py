@@ -8,19 +8,22 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-FORMS = ("paper", "authors")
+from engine.values import check_name
+
+FORMS = {"paper": 1, "authors": 0}  # of the K classes, how many get no part of eps
 
 
 def label_smoothing(cfg: Config, eps: float = 0.1, form: str = "paper") -> None:
     """Set the slot `model.smoothing`."""
-    if form not in FORMS or not 0 <= eps < 1:
-        raise ValueError(f"label_smoothing: form is one of {FORMS} and eps in [0, 1), not {form!r} and {eps}")
+    check_name("label_smoothing: form", form, FORMS)
+    if not 0 <= eps < 1:
+        raise ValueError(f"label_smoothing: eps is in [0, 1), {eps} is not")
     cfg.model.smoothing = dict(eps=eps, form=form)
 
 
 def smooth(labels: Tensor, num_classes: int, eps: float, form: str) -> Tensor:
     """Labels (N,) -> probabilities (N, num_classes)."""
-    others = eps / (num_classes - 1 if form == "paper" else num_classes)
+    others = eps / (num_classes - FORMS[form])
     true = 1 - others * (num_classes - 1)
     targets = torch.full((len(labels), num_classes), others, device=labels.device)
     return targets.scatter_(1, labels[:, None], true)

@@ -8,16 +8,28 @@ from collections.abc import Sequence
 
 from mmengine.config import Config
 
-DECAYS = ("step", "cosine")
+from engine.values import check_name
 
 
 def schedule(cfg: Config, warmup_epochs: float = 5, decay: str = "cosine") -> None:
     """Set the slot `schedule`."""
-    if decay not in DECAYS or warmup_epochs < 0:
-        raise ValueError(
-            f"schedule: decay is one of {DECAYS} and warmup_epochs >= 0, not {decay!r} and {warmup_epochs}"
-        )
+    check_name("schedule: decay", decay, DECAYS)
+    if warmup_epochs < 0:
+        raise ValueError(f"schedule: warmup_epochs is not negative, as {warmup_epochs} is")
     cfg.schedule.update(warmup_epochs=warmup_epochs, decay=decay)
+
+
+def steps(steps_per_epoch: int, milestones: Sequence[float], begin: int, end: int) -> dict:
+    """A tenth of the rate from each milestone on."""
+    return dict(type="MultiStepLR", milestones=[round(epoch * steps_per_epoch) for epoch in milestones], gamma=0.1)
+
+
+def cosine(steps_per_epoch: int, milestones: Sequence[float], begin: int, end: int) -> dict:
+    """Eq. 1."""
+    return dict(type="CosineAnnealingLR", eta_min=0.0, T_max=end - begin, begin=begin, end=end)
+
+
+DECAYS = {"step": steps, "cosine": cosine}
 
 
 def schedulers(
@@ -25,13 +37,7 @@ def schedulers(
 ) -> list[dict]:
     """The schedule as mmengine's schedulers, stepped every batch."""
     warmup, total = round(warmup_epochs * steps_per_epoch), max_epochs * steps_per_epoch
-    plan: list[dict] = []
+    plan = [DECAYS[decay](steps_per_epoch, milestones, warmup, total)]
     if warmup > 1:
-        plan.append(dict(type="LinearLR", by_epoch=False, start_factor=1 / warmup, begin=0, end=warmup))
-    if decay == "cosine":
-        rest = total - warmup
-        plan.append(dict(type="CosineAnnealingLR", by_epoch=False, eta_min=0.0, T_max=rest, begin=warmup, end=total))
-    else:
-        steps = [round(epoch * steps_per_epoch) for epoch in milestones]
-        plan.append(dict(type="MultiStepLR", by_epoch=False, milestones=steps, gamma=0.1))
-    return plan
+        plan.insert(0, dict(type="LinearLR", start_factor=1 / warmup, begin=0, end=warmup))
+    return [dict(each, by_epoch=False) for each in plan]
