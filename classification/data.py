@@ -22,21 +22,32 @@ SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 def list_images(root: str | Path, split: str) -> tuple[list[str], list[str], np.ndarray]:
     """Class names, files and labels in sorted order. Raises FileNotFoundError that names the folder and its layout."""
+    folders = class_folders(root, split)
+    files, labels = [], []
+    for label, folder in enumerate(folders):
+        found = images_in(folder)
+        if not found:
+            raise FileNotFoundError(f"class folder {folder} holds no image; {LAYOUT.format(root=root, split=split)}")
+        files += found
+        labels += [label] * len(found)
+    return [folder.name for folder in folders], files, np.array(labels)
+
+
+def class_folders(root: str | Path, split: str) -> list[Path]:
+    """Sorted. Raises FileNotFoundError where there is none, with the layout."""
     folder = Path(root) / split
     layout = LAYOUT.format(root=root, split=split)
     if not folder.is_dir():
         raise FileNotFoundError(f"image folder {folder} does not exist; {layout}")
-    classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
-    files, labels = [], []
-    for label, name in enumerate(classes):
-        found = sorted(str(path) for path in (folder / name).iterdir() if path.suffix.lower() in SUFFIXES)
-        if not found:
-            raise FileNotFoundError(f"class folder {folder / name} holds no image; {layout}")
-        files += found
-        labels += [label] * len(found)
-    if not files:
+    found = sorted(entry for entry in folder.iterdir() if entry.is_dir())
+    if not found:
         raise FileNotFoundError(f"image folder {folder} is empty; {layout}")
-    return classes, files, np.array(labels)
+    return found
+
+
+def images_in(folder: Path) -> list[str]:
+    """The files of one class, sorted."""
+    return sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
 def list_unlabelled(root: str | Path, split: str) -> list[Path]:

@@ -23,18 +23,23 @@ CHUNK = 32  # files a thread takes at once
 def check(data_set: DataSet, root: Path) -> list[str]:
     """Print a summary of every split; returns all that is wrong, a line each, with the file's name first or in it."""
     problems = []
-    classes = {}
     for split in data_set.splits:
         samples, wrong = split.samples(root)
         counts, unreadable = look_at(split, samples)
         print(summary(split, len(samples), counts), flush=True)
         problems += wrong + unreadable
-        if isinstance(split, Folder):
-            classes[split.name] = set(counts)
-    for name, found in classes.items():
-        strange = sorted(set.union(*classes.values()) - found)
-        problems += [f"{root / name} lacks the class {each}, which another split has" for each in strange]
-    return problems
+    return problems + lacking(data_set, root)
+
+
+def lacking(data_set: DataSet, root: Path) -> list[str]:
+    """The classes that one split has a folder of, and another, which is there, has none."""
+    classes = {split.name: split.labels(root) for split in data_set.splits if isinstance(split, Folder)}
+    known = set().union(*classes.values())
+    return [
+        f"{root / name} lacks the class {each}, which another split has"
+        for name, found in classes.items()
+        for each in sorted(known - found if found else ())
+    ]
 
 
 def look_at(split: Split, samples: list) -> tuple[Counter[str], list[str]]:

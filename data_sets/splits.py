@@ -29,15 +29,21 @@ class Folder:
     classes: int
 
     def samples(self, root: Path) -> tuple[list[tuple[str, str]], list[str]]:
-        from classification.data import list_images
+        from classification.data import class_folders, images_in
 
         try:
-            names, files, labels = list_images(root, self.name)
+            folders = {folder: images_in(folder) for folder in class_folders(root, self.name)}
         except FileNotFoundError as error:
             return [], [str(error)]
-        wrong = wrong_count(f"classes in {root / self.name}", len(names), self.classes)
-        wrong += wrong_count(f"images in {root / self.name}", len(files), self.images)
-        return [(file, names[label]) for file, label in zip(files, labels, strict=True)], wrong
+        samples = [(file, folder.name) for folder, files in folders.items() for file in files]
+        wrong = wrong_count(f"classes in {root / self.name}", len(folders), self.classes)
+        wrong += wrong_count(f"images in {root / self.name}", len(samples), self.images)
+        wrong += [f"class folder {folder} holds no image" for folder, files in folders.items() if not files]
+        return samples, wrong
+
+    def labels(self, root: Path) -> set[str]:
+        """The classes that have a folder, whatever is in it."""
+        return {entry.name for entry in (root / self.name).glob("*") if entry.is_dir()}
 
     def reader(self) -> Reader:
         from classification.data import decode
@@ -50,7 +56,7 @@ class Folder:
         return look
 
     def empty(self, seen: set[str]) -> list[str]:
-        return []  # a class without images has no folder
+        return []  # named above, with its folder
 
 
 @dataclass(frozen=True)

@@ -69,18 +69,30 @@ def test_what_is_wrong_with_class_folders_is_named(folders):
     for path in (folders / "val/class7").iterdir():
         path.unlink()
     (folders / "val/class7").rmdir()
+    for path in (folders / "train/class2").iterdir():
+        path.unlink()
+    for path in (folders / "val/class8").iterdir():
+        truncate(path)
     found = check(FOLDERS, folders)
     patterns = [
-        r"images in .*/train: 19, not 20",
+        r"images in .*/train: 17, not 20",
+        r"class folder .*/train/class2 holds no image",
         r".*/train/class3/03\.jpg is a truncated JPEG.*",
         r".*/train/class4/04\.jpg is no image.*",
         r"classes in .*/val: 9, not 10",
         r"images in .*/val: 10, not 11",
+        r".*/val/class8/28\.jpg is a truncated JPEG.*",
         r".*/val lacks the class class7, which another split has",
     ]
     assert len(found) == len(patterns)
     for line, pattern in zip(found, patterns, strict=True):
         assert re.fullmatch(pattern, line)
+
+
+def test_a_split_that_is_not_there_is_one_line(folders):
+    (folders / "val").rename(folders / "validation")
+    (found,) = check(FOLDERS, folders)
+    assert found.startswith(f"image folder {folders}/val does not exist")
 
 
 def test_unlabelled_images_are_counted_and_decoded(folders, capsys):
