@@ -16,7 +16,6 @@ from markupsafe import Markup
 
 from . import text
 from .comparison import MOST_SEEDS
-from .text import group, rounded
 
 FOLDER = Path(__file__).parent / "page"
 SCRIPTS = ("plot.min.js", "table.js", "labels.js", "charts.js", "receipt.js", "pairs.js", "pictures.js", "page.js")
@@ -35,7 +34,7 @@ def render(analysis: dict[str, Any], pictures: list[dict[str, Any]]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["place"] = place
-    tables = rounded(analysis["tables"])
+    tables = text.rounded(analysis["tables"])
     scripts = [(FOLDER / name).read_text("utf-8") for name in SCRIPTS]
     return environment.get_template("page.html.j2").render(
         tables=tables,
@@ -48,7 +47,7 @@ def render(analysis: dict[str, Any], pictures: list[dict[str, Any]]) -> str:
         scripts=[Markup(script) for script in scripts],
         policy=policy(scripts),
         data={
-            "tables": rounded([at_once(each) for each in tables], DIGITS),
+            "tables": text.rounded([at_once(each) for each in tables], DIGITS),
             "pictures": pictures,
             "most_seeds": MOST_SEEDS,
         },
@@ -64,7 +63,7 @@ def at_once(table: dict[str, Any]) -> dict[str, Any]:
 
 def grouped(cells: dict[str, dict]) -> dict[str, dict]:
     """Cells with their group as it is shown: of 500 rows, one can have hundreds of letters."""
-    return {metric: cell | {"group": group(cell)} for metric, cell in cells.items()}
+    return {metric: cell | {"group": text.group(cell)} for metric, cell in cells.items()}
 
 
 def unpacked_later(analysis: dict[str, Any]) -> dict[str, Any]:
@@ -75,7 +74,7 @@ def unpacked_later(analysis: dict[str, Any]) -> dict[str, Any]:
         {"pairs": table["pairs"], "class_iou": {row["recipe"]: row["class_iou"] for row in table["rows"]}}
         for table in analysis["tables"]
     ]
-    return {"tables": rounded(tables, DIGITS), "receipts": receipts, "curves": rounded(curves, DIGITS - 1)}
+    return {"tables": text.rounded(tables, DIGITS), "receipts": receipts, "curves": text.rounded(curves, DIGITS - 1)}
 
 
 def columns(curves: dict[str, list]) -> dict[str, list]:

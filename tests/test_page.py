@@ -199,11 +199,13 @@ def test_a_distilled_rows_receipt_adds_its_teachers_hours_up_to_the_tables(chrom
     own = analysis["receipts"][row["runs"][0]["path"]]
     own |= {"config": {"model": {"teacher": {"recipe": teacher["recipe"]}}}, "seconds": 1800.0, "devices": 2}
     row["device_hours"] = 1.0 + teacher["device_hours"]  # 1,800 s on two devices
+    own["metrics"] = {"top1": 56.99999999999999}  # 570 of 1,000, as it is computed
     open_page(chromium, tmp_path, analysis)
     find(chromium, f"[data-recipe={row['recipe']}] .open").click()
     told = wait(chromium, lambda: chromium.find_element(By.CSS_SELECTOR, "#receipt dl").text)
     assert f"{teacher['recipe']}, {teacher['device_hours']:.3f} device-hours" in told
     assert f"with its teacher\n{row['device_hours']:.3f} device-hours" in told
+    assert "top1\n57\n" in told
 
 
 def test_a_distilled_row_without_its_teachers_result_says_so(chromium, tmp_path):
@@ -345,6 +347,16 @@ def test_dots_are_named_where_there_is_room_and_always_when_chosen(chromium, tmp
     assert unnamed in scatter_names(chromium)[0]
 
 
+def test_the_view_at_equal_compute_has_each_metrics_own_hours(chromium, tmp_path):
+    analysis = an_analysis(tuple(MAP))
+    for row, hours in zip(analysis["tables"][0]["rows"], (100.0, 1.0, 10.0), strict=True):
+        row["cells"]["map_voc07"]["device_hours"] = hours
+    open_page(chromium, tmp_path, analysis)
+    dots = chromium.find_elements(By.CSS_SELECTOR, ".board:not([hidden]) .compute [data-metric=map_voc07] circle")
+    first, second, third = (float(dot.get_attribute("cx")) for dot in dots)
+    assert first - third == pytest.approx(third - second, abs=1e-3) and first > second  # the axis is logarithmic
+
+
 def test_of_many_rows_only_the_chosen_dots_are_named(chromium, tmp_path):
     analysis = an_analysis()
     rows = analysis["tables"][0]["rows"]
@@ -397,7 +409,10 @@ def test_a_pair_that_no_number_of_seeds_would_tell_says_so(browser):
     for recipe in ("resnet50d_best", "resnet50d_mixup"):
         choose(browser, recipe)
     cell = wait(browser, lambda: find(browser, ".differences td:nth-child(3)"))
-    told = ["p (Holm, 3 pairs) 0.903", f"no number of seeds up to {MOST_SEEDS} would tell on these images"]
+    told = [
+        "p (Holm, 3 pairs) 0.903",
+        f"no number of seeds up to {MOST_SEEDS} would tell with 80 % power on these images",
+    ]
     assert cell.text.split("\n")[2:] == told
 
 

@@ -35,12 +35,13 @@ function intervalChart(board, width) {
   const papers = table.tier === "paper" ? data.filter((each) => each.paper) : [];
   const placed = Math.max(0, ...data.map((each) => each.group.length));
   const compared = comparedRows(table.rows, name);
+  const besides = narrow ? { dy: -12 } : { dx: 8 }; // on a phone above the bar, like the recipe
   const label = { y: "recipe", text: "recipe", frameAnchor: "left", textAnchor: narrow ? "start" : "end" };
   const chart = Plot.plot({
     width,
     height: 56 + data.length * (narrow ? 34 : 26),
     marginLeft: narrow ? 8 : 16 + 7.4 * longest,
-    marginRight: 20 + 6.6 * placed,
+    marginRight: narrow ? 16 : 20 + 6.6 * placed,
     marginTop: 34,
     marginBottom: 8,
     style: FONT,
@@ -52,7 +53,7 @@ function intervalChart(board, width) {
       ...bars(Plot.ruleY, data, { y: "recipe", x1: "low", x2: "high" }, { stroke: colour, strokeOpacity: 0.45, strokeWidth: 6, strokeLinecap: "round" }),
       ...dots(data, { y: "recipe", x: "mean" }, colour, 4.5),
       Plot.dot(papers, { y: "recipe", x: (each) => each.paper.value, symbol: "diamond", stroke: "currentColor", r: 5 }),
-      Plot.text(data, { y: "recipe", text: "group", frameAnchor: "right", textAnchor: "start", dx: 8, fill: "var(--muted)" }),
+      Plot.text(data, { y: "recipe", text: "group", frameAnchor: "right", textAnchor: narrow ? "end" : "start", ...besides, fill: "var(--muted)" }),
       Plot.tip(data, Plot.pointerY({ y: "recipe", x: "mean", title: (each) => `${each.recipe}\n${percent(each.mean)}${range(each)}\nn=${each.n}${rank(each, compared)}` })),
     ],
   });

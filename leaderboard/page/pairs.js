@@ -53,5 +53,5 @@ function differenceCell(found, rows) {
 }
 
 function seedsTold(needed) {
-  return needed === null ? `no number of seeds up to ${page.most_seeds} would tell on these images` : `${needed} seeds a row would tell`;
+  return needed === null ? `no number of seeds up to ${page.most_seeds} would tell with 80 % power on these images` : `${needed} seeds a row would tell`;
 }

@@ -23,11 +23,11 @@ function boxesOver({ width, height }, found, { classes, colours }) {
   return overlay;
 }
 
-// Moves a label that would be cut at the right edge; its width is known once it is on the page.
+// Moves a label that would be cut at the right edge; its length is known once it is on the page.
 function keepInside(label) {
-  const room = label.ownerSVGElement.viewBox.baseVal.width;
-  const halo = label.ownerSVGElement.viewBox.baseVal.width / 100;
-  label.setAttribute("x", Math.max(0, Math.min(label.x.baseVal[0].value, room - halo - label.getComputedTextLength())));
+  const { width } = label.ownerSVGElement.viewBox.baseVal;
+  const last = 0.99 * width - label.getComputedTextLength(); // the rest is for its halo
+  label.setAttribute("x", Math.max(0, Math.min(label.x.baseVal[0].value, last)));
 }
 
 function seen(stage, image, found, pictures) {

@@ -94,7 +94,7 @@ function teachersTime(run) {
 function facts(run) {
   const downstream = run.stage !== "classification";
   return {
-    ...run.metrics,
+    ...Object.fromEntries(Object.entries(run.metrics).map(([name, value]) => [name, +value.toPrecision(10)])),
     command: run.command,
     commit: run.commit + (run.dirty ? " (dirty: changes were not committed)" : " (clean)"),
     "tier and protocol": `${run.tier}, ${run.protocol} ${run.protocol_hash}`,
