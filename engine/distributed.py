@@ -1,5 +1,6 @@
 """One model a process, gradients averaged over all."""
 
+import warnings
 from typing import Any
 
 import torch
@@ -7,6 +8,9 @@ from mmengine.model import MMDistributedDataParallel
 from torch import nn
 
 from .registry import MODEL_WRAPPERS
+
+# torch 2.14's; what is to replace it does not exist in 2.6
+warnings.filterwarnings("ignore", ".broadcast_buffers. is deprecated")
 
 
 @MODEL_WRAPPERS.register_module()

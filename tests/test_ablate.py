@@ -226,14 +226,8 @@ def test_a_result_of_another_config_is_not_shown_and_its_key_is_named(tool, tmp_
 
 
 def test_what_is_missing_is_run_once_teachers_and_backbones_first(tool, tmp_path, monkeypatch):
-    import tools.plan
-
     ran = []
-
-    class Done:
-        returncode = 0
-
-    monkeypatch.setattr(tools.plan.subprocess, "run", lambda words, check: ran.append(words[2:]) or Done)
+    monkeypatch.setattr("tools.plan.launch", lambda words, count: ran.append(words[2:]) or 0)
     monkeypatch.setattr("tools.ablate.check_data", lambda planned: None)
     a_kept(tmp_path, "resnet50d_cosine")
     tool("table5", "table9", "--tier", "smoke", "--seeds", "0", "1")

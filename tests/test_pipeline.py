@@ -1,8 +1,12 @@
 """The main job end to end on the smoke tier, in processes of its own, as a user runs it."""
 
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -150,6 +154,60 @@ def test_a_stage_without_its_backbone_is_refused_in_one_line(tmp_path):
     run = pipeline("resnet50d_best", "--stages", "detection", "--work-dir", tmp_path)
     assert run.returncode == 2 and run.stderr.count("\n") == 1 and "card.json does not exist; make it" in run.stderr
     assert not list(tmp_path.iterdir())
+
+
+SETS = ["model.backbone.depth=18", "data.num_train=20", "data.num_val=11", "val_dataloader.num_batch_per_epoch=None"]
+
+
+def in_two_processes(root, work, *sets):
+    """The words of a pipeline that trains ResNet-18-D on a folder of photographs, in two processes."""
+    words = ["resnet50d_mixup", "--tier", "smoke", "--stages", "classification", "--gpus", "2", "--tracker", "none"]
+    return [*words, "--imagenet-root", str(root), "--work-dir", str(work), "--set", *SETS, *sets]
+
+
+def test_what_fails_in_one_of_two_processes_is_one_last_line_and_the_same_exit_code(photos, tmp_path):
+    root = shutil.copytree(photos, tmp_path / "photos")
+    for path in (root / "train").rglob("*.jpg"):
+        path.write_bytes(path.read_bytes()[:-200])
+    run = pipeline(*in_two_processes(root, tmp_path / "work"))
+    assert run.returncode == 2 and "Traceback" not in run.stderr
+    assert "is a truncated JPEG; mend it" in run.stderr.splitlines()[-1]
+
+
+def alive(pid):
+    """Whether a process is there, and no zombie."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.is_file() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def until(condition, seconds=120):
+    """Wait for something to become true, and return it."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_pipeline_that_is_killed_or_stopped_leaves_no_process_behind(photos, tmp_path, number):
+    words = in_two_processes(photos, tmp_path, "max_epochs=1000")
+    process = subprocess.Popen(
+        [sys.executable, "tools/pipeline.py", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    until(lambda: list(tmp_path.rglob("latest.pth")))  # it trains
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) == 2 and all(map(alive, children))
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 130 and "Traceback" not in told
+        assert told.splitlines()[-1] == "stopped; the same command goes on from here"
+    else:
+        process.kill()
+    until(lambda: not any(map(alive, children)), seconds=20)
 
 
 def test_an_unknown_recipe_gets_the_nearest_name():

@@ -1,7 +1,6 @@
 """Runs in their order: what is there, what is missing, and running that, each in a process of its own."""
 
 import argparse
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -13,6 +12,7 @@ from rich.table import Table
 import classification.config
 from backbones.card import read_card
 from classification.exported import untrained_card
+from tools.launch import launch
 from tools.run import STAGES, TIERS, Run
 from tools.tracking import TRACKERS, check_tracker
 
@@ -99,12 +99,8 @@ def check_data(planned: list[Run]) -> None:
 
 
 def command(run: Run, args: argparse.Namespace) -> list[str]:
-    """The words that train this stage: plain, or through torchrun."""
-    words = [sys.executable]
-    devices = processes(run, args)
-    if devices > 1:
-        words += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(devices)]
-    words += ["tools/train.py", *run.words()]
+    """The words that train this stage."""
+    words = [sys.executable, "tools/train.py", *run.words()]
     words += ["--tracker", args.tracker] if args.tracker != TRACKERS[0] else []
     return words + (["--accumulate", str(args.accumulate)] if args.accumulate > 1 else [])
 
@@ -120,7 +116,7 @@ def execute(planned: list[Run], args: argparse.Namespace) -> bool:
             continue
         console.print(f"{title}: {word} {remark}".rstrip())
         begun = time.monotonic()
-        code = subprocess.run(command(run, args), check=False).returncode
+        code = launch(command(run, args), processes(run, args))
         if code < 0:
             raise OSError(f"{title} was killed by signal {-code} (9: out of memory?); the same command goes on")
         if code:

@@ -11,6 +11,7 @@ A run that was stopped, at any moment, goes on with the same command.
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -44,6 +45,9 @@ from tools.record import record, transfer_facts
 from tools.run import Run, plain
 from tools.tracking import TRACKERS, backends, check_tracker
 
+LOST = "by peer|Broken pipe|remote process exited"  # gloo's and NCCL's words
+WAIT_SECONDS = 2.0
+
 
 @contextmanager
 def processes() -> Iterator[int]:
@@ -51,6 +55,7 @@ def processes() -> Iterator[int]:
     if "RANK" not in os.environ:
         yield 1
         return
+    os.environ.setdefault("MKL_NUM_THREADS", "1")  # as mmengine does, with a warning
     if torch.cuda.is_available():
         init_dist("pytorch")
     else:
@@ -58,6 +63,11 @@ def processes() -> Iterator[int]:
     try:
         yield dist.get_world_size()
         dist.barrier()  # a helper that left earlier would take the others' connections with it
+    except RuntimeError as error:
+        if not re.search(LOST, str(error)):
+            raise
+        time.sleep(WAIT_SECONDS)  # the one that failed has the word, and whoever started us ends us
+        raise ConnectionError(f"another process of this run is gone: {error}") from error
     finally:
         dist.destroy_process_group()  # its threads must not outlive the interpreter: that aborts
 
