@@ -92,6 +92,17 @@ def test_missing_data_is_named_with_its_layout_before_anything_is_trained(tmp_pa
     assert not (tmp_path / "paper").exists()
 
 
+def test_a_plan_tells_which_data_are_missing_and_ends_well(tmp_path):
+    places = ("--work-dir", tmp_path, "--imagenet-root", tmp_path / "none")
+    run = pipeline("resnet50d_best", "--tier", "paper", "--plan", *places)
+    assert run.returncode == 0
+    told = [line for line in run.stdout.splitlines() if line.startswith(STAGES)]
+    assert [line.split(":")[0] for line in told] == list(STAGES)
+    assert f"{tmp_path}/none/train does not exist; expected" in told[0]
+    assert "data/voc0712" in told[1] and "data/ade20k" in told[2]
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def plan(monkeypatch):
     """The runs that a command line means, and its options, within this process."""

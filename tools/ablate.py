@@ -22,7 +22,7 @@ from leaderboard.folder import read_all
 from leaderboard.results import Result, changed_keys
 from tools.command import tool
 from tools.draw import DRAW, FIGURES
-from tools.plan import add_options, check, check_data, console, data_root, execute, lineage, show, state
+from tools.plan import add_options, check, check_data, console, data_root, execute, lineage, show, show_gaps, state
 from tools.run import STAGES, Run, plain
 
 NAMES = [*ablation.TABLES, *FIGURES]
@@ -190,6 +190,7 @@ def main() -> None:
     check(todo, args)
     if args.plan:
         show(lines)
+        show_gaps(todo)
     elif todo:
         check_data(todo)
         execute(todo, args)

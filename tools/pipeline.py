@@ -18,7 +18,7 @@ from leaderboard.analysis import analyse
 from leaderboard.folder import read_all
 from leaderboard.text import screens
 from tools.command import tool
-from tools.plan import add_options, check, check_data, console, data_root, execute, lineage, show, state
+from tools.plan import add_options, check, check_data, console, data_root, execute, lineage, show, show_gaps, state
 from tools.run import STAGES, Run
 from tools.settings import parse_sets
 
@@ -62,6 +62,7 @@ def main() -> int:
     check(planned, args)
     if args.plan:
         show((run, *state(run)) for run in planned)
+        show_gaps(planned)
         return 0
     check_data(planned)
     if not execute(planned, args):

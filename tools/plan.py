@@ -94,8 +94,23 @@ def check_data(planned: list[Run]) -> None:
     for run in planned:
         if run.card not in coming:
             read_card(run.card)
-    for stage in {(run.stage, run.root): run for run in planned}.values():
-        stage.check_data()
+    for run in readers(planned):
+        run.check_data()
+
+
+def readers(planned: list[Run]) -> Iterable[Run]:
+    """One run for each data set that is read."""
+    return {(run.stage, run.root): run for run in planned}.values()
+
+
+def show_gaps(planned: list[Run]) -> None:
+    """A line for each data set that a run would be refused for; the embedded one is made by then."""
+    for run in readers(planned):
+        if not run.embedded:
+            try:
+                run.look_at_data()
+            except (ValueError, OSError) as error:
+                console.print(f"{run.stage}: {error}", markup=False)
 
 
 def command(run: Run, args: argparse.Namespace) -> list[str]:

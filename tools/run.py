@@ -93,6 +93,11 @@ class Run:
             return Path(classification.config.load(self.recipe, split_sets(self.sets)[0]).data.root)
         return Path("data", DATA[self.stage])
 
+    @property
+    def embedded(self) -> bool:
+        """Whether its data are made where they are missing."""
+        return self.tier != "paper" and self.data_root is None
+
     def words(self) -> list[str]:
         """This run as words for the command line of tools/train.py."""
         words = [self.stage, self.recipe, "--tier", self.tier, "--seed", str(self.seed)]
@@ -162,14 +167,18 @@ class Run:
 
     def check_data(self) -> None:
         """Make the embedded data, or refuse what is missing or incomplete. Raises FileNotFoundError, ValueError."""
-        cfg = self.draft()
-        if self.tier != "paper" and self.data_root is None:
+        if self.embedded:
+            self.draft()  # an impossible run is refused first
             mini.make(MINI)
-        importlib.import_module(f"{self.stage}.config").check_data(cfg)
+        self.look_at_data()
+        if self.tier != "paper" and not (self.root / MANIFEST).is_file():
+            write_manifest(self.root)
+
+    def look_at_data(self) -> None:
+        """Refuse what is missing or incomplete, and write nothing. Raises FileNotFoundError, ValueError."""
+        importlib.import_module(f"{self.stage}.config").check_data(self.draft())
         if self.tier == "paper":  # too large to be hashed on the way
             manifest_digest(self.root)
-        elif not (self.root / MANIFEST).is_file():
-            write_manifest(self.root)
 
     def check_teacher(self) -> None:
         """Raises FileNotFoundError that names the command which makes a teacher that is missing."""
