@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from .sources import DataSet
-from .splits import Ade, Folder, Split, Voc
+from .splits import Ade, Folder, Split, Unlabelled, Voc
 
 SIZE = (375, 500)  # ImageNet's and VOC's most common one
 SAMPLES = 4  # of a split whose classes have no folders
@@ -34,6 +34,8 @@ def write_split(split: Split, root: Path) -> None:
             folder = root / split.name / f"class{number:04d}"
             folder.mkdir()
             os.link(first, folder / "0.jpg")
+    elif isinstance(split, Unlabelled):
+        write_image(root / split.name / "0.jpg")
     elif isinstance(split, Voc):
         base = root / "VOCdevkit" / split.year
         names = [f"{split.image_set}{i}" for i in range(SAMPLES)]

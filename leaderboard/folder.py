@@ -8,8 +8,8 @@ from .results import FILE_NAME, OUTPUTS, Result, read
 def read_all(root: Path | str) -> tuple[list[Result], list[str]]:
     """Every sound result under the root, and one line for each file left out.
 
-    These are corrupt, duplicated or foreign files, outputs without their result, and a result with the outputs of
-    another seed of its recipe: a copy is not a second run.
+    These are corrupt, duplicated or foreign files, outputs without their result, and a result with the outputs and the
+    time, to the last digit, of another seed of its recipe: a copy is not a second run.
     """
     results: list[Result] = []
     problems: list[str] = []
@@ -24,7 +24,7 @@ def read_all(root: Path | str) -> tuple[list[Result], list[str]]:
             problems.append(str(fault))
             continue
         home = Path(root) / result.folder / FILE_NAME
-        same = result.tier, result.recipe, result.stage, result.protocol, result.outputs_sha256
+        same = result.tier, result.recipe, result.stage, result.protocol, result.outputs_sha256, result.seconds
         if path != home:
             problems.append(f"{path}: {'duplicate of' if home.is_file() else 'foreign: belongs at'} {home}")
         elif outputs.setdefault(same, path) != path:
