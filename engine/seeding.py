@@ -19,12 +19,16 @@ from torch.utils.data import Dataset
 from .registry import DATA_SAMPLERS, DATASETS, HOOKS
 
 
+def word(*position: int) -> int:
+    """A seed from a tuple of non-negative integers."""
+    return int(np.random.SeedSequence(position).generate_state(1)[0])
+
+
 def seed_all(*position: int) -> None:
     """Seed Python, NumPy and torch from a tuple of non-negative integers."""
-    word = int(np.random.SeedSequence(position).generate_state(1)[0])
-    random.seed(word)
-    np.random.seed(word)
-    torch.manual_seed(word)
+    random.seed(word(*position))
+    np.random.seed(word(*position))
+    torch.manual_seed(word(*position))
 
 
 @DATA_SAMPLERS.register_module()
@@ -63,10 +67,18 @@ class Seeded(Dataset):
 
 @HOOKS.register_module()
 class SeedEachStep(Hook):
-    """Seeds the device's randomness (mixup, noise, dropout, RoI samples) from (seed, rank, step)."""
+    """Seeds the device's randomness (pairs of mixup, noise, dropout, RoI samples) from (seed, rank, step).
+
+    NumPy's generator is left to what all parts of an update share, on whatever process and in whatever accumulated
+    step they are: mixup's lambda. Each finds it as one process with the whole batch would.
+    """
 
     priority = "VERY_HIGH"
+
+    def __init__(self, accumulation: int = 1) -> None:
+        self.accumulation = accumulation
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         # 1: a stream apart from the samples', should both fall on the same numbers
         seed_all(runner.seed, 1, get_rank(), runner.iter)
+        np.random.seed(word(runner.seed, 1, 0, runner.iter // self.accumulation))

@@ -10,6 +10,7 @@ from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import nn
 from torch.utils.data import DataLoader
 
+from classification.tricks.mixup import mix_up
 from engine import precision, receipt
 from engine.batch import solve
 from engine.precision import LowPrecisionOptimWrapper, low_precision
@@ -73,6 +74,23 @@ def test_a_steps_randomness_depends_on_its_number_only():
     first = drawn(7)
     assert drawn(8) != first != drawn(7, seed=1)
     assert drawn(7) == first
+
+
+def mixed(monkeypatch, rank, step, accumulation=2):
+    """Lambda and the partners of a batch of 64 that is mixed in one of the accumulated steps of a process."""
+    monkeypatch.setattr("engine.seeding.get_rank", lambda: rank)
+    SeedEachStep(accumulation).before_train_iter(SimpleNamespace(seed=0, iter=step), 0)
+    _, targets = mix_up(torch.zeros(64, 1, 1, 1), torch.eye(64), alpha=1.0)
+    own = torch.arange(64)
+    share = targets[own, own].min().item()
+    return round(share, 6), tuple((targets - share * torch.eye(64)).argmax(1).tolist())
+
+
+def test_all_processes_and_accumulated_steps_of_an_update_mix_by_one_lambda_and_pair_their_own(monkeypatch):
+    parts = [mixed(monkeypatch, rank, step) for step in (6, 7) for rank in (0, 1)]
+    assert len({share for share, _ in parts}) == 1 and len({partners for _, partners in parts}) == 4
+    assert mixed(monkeypatch, 0, 3, accumulation=1)[0] == parts[0][0], "the fourth update, however it is spread"
+    assert mixed(monkeypatch, 0, 8)[0] != parts[0][0], "another update draws another one"
 
 
 @pytest.mark.parametrize(("total", "devices", "accumulation", "per_device"), [(256, 8, 1, 32), (1024, 8, 4, 32)])

@@ -101,7 +101,7 @@ def complete(run: Run, cfg: Config, batch: Batch) -> Config:
         logger=dict(type="engine.OpenLogger", interval=20),
     )
     cfg.custom_hooks = [
-        dict(type="engine.SeedEachStep"),
+        dict(type="engine.SeedEachStep", accumulation=batch.accumulation),
         dict(type="engine.ProgressLine", title=f"{run.name} seed {run.seed} {run.stage}"),
     ]
     cfg.visualizer = dict(type="Visualizer", vis_backends=backends(run.tracker, run))

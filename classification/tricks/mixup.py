@@ -1,7 +1,8 @@
 """Mixup (sec. 5.4, eq. 7 and 8; Zhang et al. 2018): train on weighted sums of two examples only. Free, more epochs.
 
-One lambda a batch, as in mixup's own code and the paper's authors'. The partner is a random permutation of the batch;
-the authors' code reverses the batch, which pairs the same way once the order is shuffled.
+One lambda a global batch, as in mixup's own code and the paper's authors', who share it among all GPUs: it comes from
+NumPy, which `engine.SeedEachStep` seeds alike everywhere. The partner is a random permutation of what one device holds;
+the authors' code reverses that, which pairs the same way once the order is shuffled.
 """
 
 import numpy as np
