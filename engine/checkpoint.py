@@ -1,4 +1,7 @@
-"""One checkpoint a run, `latest.pth`, written whole after every epoch: a kill costs at most the epoch under way."""
+"""One checkpoint a run, `latest.pth`, written whole after every epoch: a kill costs at most the epoch under way.
+
+Where gradients that were accumulated still wait for their step at an epoch's end, the next epoch's end is the next one.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ LATEST = "latest.pth"
 
 @HOOKS.register_module()
 class WholeCheckpoint(Hook):
-    """Weights, optimiser, schedule and position after each epoch.
+    """Weights, optimiser, schedule and position after each epoch that ends with a step.
 
     mmengine's own hook deletes the old file before the new one stands, and its pointer file can be cut short.
     """
