@@ -7,6 +7,7 @@ these is kept, or an error that names the file.
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 from mmdet.datasets import XMLDataset
 
@@ -15,9 +16,19 @@ from engine.images import size_px, usable
 from .registry import DATASETS
 
 
+def number(found: ET.Element, field: str, kind: type = int, default: str = "") -> Any:
+    """A field of a VOC XML; raises ValueError that names one that is missing, empty or no number."""
+    text = found.findtext(field, default)
+    try:
+        return kind(text)
+    except ValueError:
+        reason = f"is {text.strip()!r}, not a number" if text.strip() else "is missing or empty"
+        raise ValueError(f"<{field}> {reason}") from None
+
+
 def box_of(found: ET.Element, width: int, height: int) -> list[float]:
     """x1, y1, x2, y2 from 0 (VOC counts pixels from 1); raises ValueError for a box that leaves its image."""
-    x1, y1, x2, y2 = (float(found.findtext(f"bndbox/{side}", "")) - 1 for side in ("xmin", "ymin", "xmax", "ymax"))
+    x1, y1, x2, y2 = (number(found, f"bndbox/{side}", float) - 1 for side in ("xmin", "ymin", "xmax", "ymax"))
     if not (0 <= x1 < x2 < width and 0 <= y1 < y2 < height):
         box = ", ".join(f"{side + 1:g}" for side in (x1, y1, x2, y2))
         raise ValueError(f"the box ({box}) is empty or leaves its image of {width} x {height} pixels")
@@ -28,13 +39,13 @@ def read_annotation(path: Path, classes: tuple[str, ...]) -> tuple[int, int, lis
     """A VOC XML -> width, height, and a dict(bbox, bbox_label, difficult) per object; ValueErrors name the file."""
     try:
         root = ET.parse(path).getroot()
-        width, height = (int(root.findtext(f"size/{side}", "")) for side in ("width", "height"))
+        width, height = (number(root, f"size/{side}") for side in ("width", "height"))
         objects = []
         for found in root.iter("object"):
             name = found.findtext("name", "").strip()
             if name not in classes:
                 raise ValueError(f"label {name!r} is none of the {len(classes)} classes")
-            difficult = int(found.findtext("difficult", "0"))
+            difficult = number(found, "difficult", default="0")
             box = box_of(found, width, height)
             objects.append({"bbox": box, "bbox_label": classes.index(name), "difficult": difficult})
     except (OSError, ET.ParseError, ValueError) as error:

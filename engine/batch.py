@@ -19,6 +19,8 @@ class Batch(NamedTuple):
 
 def solve(total: int, devices: int = 1, accumulation: int = 1) -> Batch:
     """Spread `total` images; raises ValueError for a batch that does not divide."""
+    if not isinstance(total, int) or total < 1:
+        raise ValueError(f"the global batch is {total!r}, not a whole number of images")
     if devices < 1 or accumulation < 1:
         raise ValueError(f"{devices} devices x {accumulation} accumulated steps: both have to be at least 1")
     per_device, rest = divmod(total, devices * accumulation)

@@ -65,9 +65,12 @@ def fill(folder: Path) -> str:
 
 
 def is_made(root: Path) -> bool:
-    """Whether `root` holds this version of the data."""
+    """Whether `root` holds this version of the data. Raises ValueError that names a broken stamp."""
     stamp = root / STAMP
-    return stamp.is_file() and json.loads(stamp.read_text()).get("version") == VERSION
+    try:
+        return stamp.is_file() and json.loads(stamp.read_text())["version"] == VERSION
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{stamp} is broken ({error}); delete {root}, and it is made anew") from error
 
 
 def make(root: Path) -> None:

@@ -71,6 +71,22 @@ def test_a_label_that_is_no_class_or_a_cut_xml_names_the_file(tmp_path, content,
         read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("field", "instead", "message"),
+    [
+        ("<xmin>1</xmin>", "", "<bndbox/xmin> is missing or empty"),
+        ("<ymax>9</ymax>", "<ymax>nine</ymax>", "<bndbox/ymax> is 'nine', not a number"),
+        ("<difficult>0</difficult>", "<difficult> </difficult>", "<difficult> is missing or empty"),
+        ("<width>96</width>", "", "<size/width> is missing or empty"),
+    ],
+)
+def test_a_field_that_is_no_number_is_named_with_its_file(tmp_path, field, instead, message):
+    path = tmp_path / "one.xml"
+    path.write_text(xml([("cat", 0, (1, 1, 9, 9))]).replace(field, instead))
+    with pytest.raises(ValueError, match=rf"one\.xml: {message}"):
+        read_annotation(path, CLASSES)
+
+
 def test_a_missing_xml_is_named(tmp_path):
     write_voc(tmp_path)
     (tmp_path / "VOCdevkit/VOC2007/Annotations/trainval_3.xml").unlink()

@@ -106,6 +106,12 @@ def test_a_batch_that_does_not_divide_is_refused(devices, accumulation):
         solve(256, devices, accumulation)
 
 
+@pytest.mark.parametrize("total", [0, -4, 1.5])
+def test_a_batch_of_no_images_is_refused(total):
+    with pytest.raises(ValueError, match=f"the global batch is {total}, not a whole number of images"):
+        solve(total)
+
+
 @pytest.mark.parametrize(("devices", "accumulation"), [(0, 1), (1, 0), (-2, 1)])
 def test_no_devices_or_no_steps_are_refused(devices, accumulation):
     with pytest.raises(ValueError, match="at least 1"):

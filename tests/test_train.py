@@ -133,6 +133,7 @@ def tool(monkeypatch, tmp_path, capsys):
     [
         (["resnet50d_bset"], "recipe 'resnet50d_bset' does not exist; did you mean 'resnet50d_best'?"),
         (["resnet50d_smooth", "--set", "max_epoch=3"], "'max_epoch' does not exist; did you mean 'max_epochs'?"),
+        (["resnet50d_smooth", "--set", "trick.mixup=None"], "'trick.mixup' does not exist; did you mean 'tricks'?"),
         (["resnet50d_smooth", "--set", "tricks.mixpu.alpha=3"], "'mixpu' does not exist; did you mean 'mixup'?"),
         (["resnet50d_smooth", "--set", "model.backbone.dept=18"], "did you mean 'depth'?"),
         (["resnet50d_smooth", "--protocol", "other"], "classification has one protocol"),
@@ -180,6 +181,23 @@ def test_what_does_not_exist_is_refused_in_one_line_before_anything_is_written(t
     assert code == 2 and len(lines) == 1
     assert lines[0].startswith("error: ") and message in lines[0]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnet50d_bset", "recipe 'resnet50d_bset' does not exist; did you mean 'resnet50d_best'?"),
+        (
+            "resnet50d_best",
+            "card work/smoke/resnet50d_best/seed3/card.json does not exist; make it with: "
+            "tools/train.py classification resnet50d_best --tier smoke --seed 3 --work-dir work",
+        ),
+        ("resnet50d_best+tricks.mixup-None", "resnet50d_best+tricks.mixup-None/seed3/card.json does not exist"),
+    ],
+)
+def test_a_missing_backbone_is_told_with_the_command_that_makes_it(tool, name, message):
+    code, lines = tool("detection", name, "--tier", "smoke", "--seed", "3", "--data-root", "voc")
+    assert code == 2 and len(lines) == 1 and message in lines[0] and "voc" not in lines[0]
 
 
 def test_data_of_another_size_is_refused_before_anything_is_written(tool, tmp_path, photos):

@@ -8,12 +8,15 @@ tools/pipeline.sh resnet50d_best --tier paper --gpus 8 --imagenet-root /data/ima
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
 
+from engine.values import check_name
 from leaderboard.analysis import analyse
 from leaderboard.folder import read_all
 from leaderboard.text import screens
@@ -37,15 +40,27 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def runs(args: argparse.Namespace) -> Iterator[Run]:
-    """The stages in order; a teacher's training stands before its student's."""
+def by_stage(sets: dict[str, Any], stages: Sequence[str]) -> dict[str, dict]:
+    """Keys with a stage's name before them are that stage's, all others the recipe's.
+
+    Raises ValueError for a stage that is not run, or whose name is misspelt.
+    """
     own: dict[str, dict] = {stage: {} for stage in STAGES}
-    for key, value in parse_sets(args.sets).items():
+    for key, value in sets.items():
         stage, _, rest = key.partition(".")
-        if stage in STAGES[1:]:
+        if close := get_close_matches(stage, STAGES[1:], 1, cutoff=0.8):
+            check_name("stage", stage, close)
+            if stage not in stages:
+                raise ValueError(f"--set {key}: {stage} is not run; add it to --stages, or leave the key out")
             own[stage][rest] = value
         else:
             own[STAGES[0]][key] = value
+    return own
+
+
+def runs(args: argparse.Namespace) -> Iterator[Run]:
+    """The stages in order; a teacher's training stands before its student's."""
+    own = by_stage(parse_sets(args.sets), args.stages)
     roots = {stage: data_root(stage, args.recipe, args) for stage in STAGES}
     first = Run(STAGES[0], args.recipe, args.tier, args.seed, own[STAGES[0]], None, args.work_dir, roots[STAGES[0]])
     for stage in STAGES:

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 
 import classification.config
-from backbones.card import read_card
 from classification.exported import untrained_card
 from tools.launch import launch
 from tools.run import STAGES, TIERS, Run
@@ -93,7 +92,7 @@ def check_data(planned: list[Run]) -> None:
     coming = {run.card for run in planned if run.stage == STAGES[0]}
     for run in planned:
         if run.card not in coming:
-            read_card(run.card)
+            run.backbone()
     for run in readers(planned):
         run.check_data()
 

@@ -17,7 +17,7 @@ from engine.batch import Batch, solve
 from engine.checkpoint import LATEST
 from engine.manifest import MANIFEST, manifest_digest, write_manifest
 from engine.optimiser import check_optimiser
-from engine.values import check_epochs
+from engine.values import check_epochs, check_name
 from leaderboard.results import FILE_NAME, MAIN_PROTOCOLS, changed_keys, fingerprint
 from mini.shrink import shrink, two_steps
 from tools.settings import override, split_sets
@@ -107,6 +107,11 @@ class Run:
         words += ["--data-root", str(self.data_root)] if self.data_root else []
         return words + (["--set", *(f"{key}={value!r}" for key, value in self.sets.items())] if self.sets else [])
 
+    @property
+    def command(self) -> str:
+        """The command line that carries it out."""
+        return shlex.join(["tools/train.py", *self.words()])
+
     def teacher(self) -> "Run | None":
         """The classification run that this one learns from."""
         if self.stage != "classification":
@@ -117,14 +122,23 @@ class Run:
         return replace(self, recipe=slot.recipe, seed=TEACHER_SEED, sets=sets) if slot else None
 
     def upstream(self) -> "Run":
-        """Downstream: the classification run that trains the backbone."""
-        return replace(self, stage=STAGES[0], seed=self.upstream_seed, sets={}, protocol=None, backbone_seed=None)
+        """Downstream: the classification run that trains the backbone, on data of its own."""
+        return Run(STAGES[0], self.recipe, self.tier, self.upstream_seed, work_dir=self.work_dir, tracker=self.tracker)
 
     def config(self) -> Config:
         """The resolved Config, without what only the machine decides. Raises ValueError or FileNotFoundError."""
         if self.stage == "classification":
             return self.classification()
-        return self.downstream(read_card(self.card))
+        return self.downstream(self.backbone())
+
+    def backbone(self) -> Card:
+        """Downstream: the card to stand on. A missing one is a ValueError or FileNotFoundError with what to do."""
+        recipe, *sets = self.recipe.split("+")
+        if not self.card.is_file():
+            check_name("recipe", recipe, classification.config.names())
+            if not sets:  # which no command line can be told from the name of
+                raise FileNotFoundError(f"card {self.card} does not exist; make it with: {self.upstream().command}")
+        return read_card(self.card)
 
     def classification(self) -> Config:
         """The recipe on this tier, pointed at its teacher's card if that is made already."""
@@ -152,7 +166,7 @@ class Run:
             shrink(self.stage, cfg)
         if self.tier == "smoke":
             two_steps(self.stage, cfg)
-        override(cfg, sets)
+        override(cfg, sets, done=["tricks"] if self.stage == STAGES[0] else [])
         check_optimiser(cfg.optim_wrapper.optimizer)
         return cfg
 
@@ -184,8 +198,7 @@ class Run:
         """Raises FileNotFoundError that names the command which makes a teacher that is missing."""
         teacher = self.teacher()
         if teacher and not teacher.card.is_file():
-            words = " ".join(map(shlex.quote, teacher.words()))
-            raise FileNotFoundError(f"the teacher {teacher.recipe} is missing; make it with: tools/train.py {words}")
+            raise FileNotFoundError(f"the teacher {teacher.recipe} is missing; make it with: {teacher.command}")
 
     def protocol_hash(self) -> str:
         """Twelve hex digits; runs with different ones never share a table. No backbone, no recipe is in it."""

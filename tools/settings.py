@@ -1,6 +1,7 @@
 """What `--set key=value` says: read, checked against what is there, and set."""
 
 import ast
+from collections.abc import Collection
 from typing import Any
 
 from mmengine.config import Config
@@ -14,8 +15,11 @@ def split_sets(sets: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return first, {key: value for key, value in sets.items() if key not in first}
 
 
-def override(cfg: Config, sets: dict[str, Any]) -> None:
-    """Set dotted keys that exist. Raises ValueError with the nearest name for one that does not."""
+def override(cfg: Config, sets: dict[str, Any], done: Collection[str] = ()) -> None:
+    """Set dotted keys that exist. Raises ValueError with the nearest name for one that does not.
+
+    `done` are keys that may be meant, but were set and used up before.
+    """
     for dotted, value in sets.items():
         *path, last = dotted.split(".")
         node = cfg._cfg_dict
@@ -24,7 +28,8 @@ def override(cfg: Config, sets: dict[str, Any]) -> None:
                 node = node[int(key)]
                 continue
             if not isinstance(node, dict) or key not in node:
-                known = nearest(key, list(node)) if isinstance(node, dict) and node else ""
+                names = [*node, *(done if node is cfg._cfg_dict else ())] if isinstance(node, dict) else []
+                known = nearest(key, names) if names else ""
                 raise ValueError(f"key {dotted!r} does not exist; {known or 'set what is above it as a whole'}")
             node = node[key]
         if not replaces(value, node):
