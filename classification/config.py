@@ -20,7 +20,6 @@ from .tricks.schedule import schedulers
 
 FOLDER = Path(__file__).parent
 RECIPES = FOLDER / "recipes"
-TEACHER = dict(teacher="recipe", temperature="temperature", form="form")  # distillation's options as its slot has them
 
 
 def names() -> list[str]:
@@ -98,7 +97,7 @@ def options_in_force(cfg: Config) -> dict[str, Any]:
     schedule = {key: cfg.schedule[key] for key in ("warmup_epochs", "decay")}
     teacher = cfg.model.teacher
     if isinstance(teacher, dict):
-        teacher = {key: teacher.get(slot) for key, slot in TEACHER.items()}
+        teacher = dict(teacher=teacher.get("recipe"), temperature=teacher.get("temperature"), form=teacher.get("form"))
     return dict(schedule=schedule, label_smoothing=cfg.model.smoothing, mixup=cfg.model.mix, distillation=teacher)
 
 

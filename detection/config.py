@@ -83,7 +83,7 @@ def check_data(cfg: Config) -> None:
 
 
 def is_empty(path: Path) -> bool:
-    """Whether a folder or file is missing, or has nothing in it."""
+    """Whether a folder or a list is missing, or has nothing in it."""
     if path.is_dir():
         return next(path.iterdir(), None) is None
-    return not path.is_file() or path.stat().st_size == 0
+    return not path.is_file() or not path.read_text().strip()

@@ -131,6 +131,12 @@ def test_missing_or_empty_data_is_one_line_with_folder_and_layout(tmp_path):
         check_data(cfg)
     assert "\n" not in str(error.value) and str(tmp_path) in str(error.value)
     check_data(load(None, data_root=write_voc(tmp_path)))
+    names = tmp_path / "VOCdevkit/VOC2007/ImageSets/Main/test.txt"
+    kept = names.read_text()
+    names.write_text(" \n\n")
+    with pytest.raises(FileNotFoundError, match=r"Main/test\.txt is missing or empty"):
+        check_data(cfg)
+    names.write_text(kept)
     for image in (tmp_path / "VOCdevkit/VOC2012/JPEGImages").iterdir():
         image.unlink()
     with pytest.raises(FileNotFoundError, match="VOC2012/JPEGImages is missing or empty"):
