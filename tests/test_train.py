@@ -140,6 +140,8 @@ def tool(monkeypatch, tmp_path, capsys):
         (["resnet50d_smooth", "--seed", "-1"], "a seed is a number from 0 to 2**32 - 1, not -1"),
         (["resnet50d_smooth", "--set", "model.backbone.depth=51"], "depth=51 does not exist; choose from [18, 34, 50,"),
         (["resnet50d_smooth", "--set", "model=None"], "model cannot be None"),
+        (["resnet50d_smooth", "--set", "schedule=None"], "schedule cannot be None"),
+        (["resnet50d_smooth", "--set", "tricks=None"], "key 'tricks' does not exist; choose from"),
         (["resnet50d_smooth", "--set", "optim_wrapper.optimizer.lr=fast"], "optimizer.lr cannot be 'fast'"),
         (["resnet50d_smooth", "--set", "param_scheduler.0.end=1"], "'param_scheduler.0.end' does not exist"),
         (["resnet50d_smooth", "--set", "tricks.mixup.alpha=much"], "trick mixup: alpha is a float, not 'much'"),

@@ -28,11 +28,12 @@ def override(cfg: Config, sets: dict[str, Any], done: Collection[str] = ()) -> N
                 node = node[int(key)]
                 continue
             if not isinstance(node, dict) or key not in node:
-                names = [*node, *(done if node is cfg._cfg_dict else ())] if isinstance(node, dict) else []
+                also = [each for each in done if each != key] if node is cfg._cfg_dict else []
+                names = [*node, *also] if isinstance(node, dict) else []
                 known = nearest(key, names) if names else ""
                 raise ValueError(f"key {dotted!r} does not exist; {known or 'set what is above it as a whole'}")
             node = node[key]
-        if not replaces(value, node):
+        if not replaces(value, node) or (value is None and not path):  # there is no run without its `data`
             raise ValueError(f"{dotted} cannot be {value!r}, it is a {type(node).__name__} such as {node!r:.60}")
         check_classes(dotted, value, node, cfg.get("default_scope", "mmengine"))
         cfg.merge_from_dict({dotted: value})
