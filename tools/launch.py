@@ -1,59 +1,66 @@
-"""A command as one process or several that know of each other, as torchrun starts them; none outlives its starter."""
+"""A command as one process or, through torchrun, several; an error stays the one line of whoever made it.
+
+As a script, torchrun without its own report of a process that failed.
+"""
 
 import ctypes
+import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from functools import partial
 
-POLL_SECONDS, GRACE_SECONDS = 0.1, 5.0
+GRACE_SECONDS = 10.0
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before the fork: little is safe after it
 
 
 def launch(words: list[str], count: int = 1) -> int:
-    """Run the command `count` times at once; once one fails the others are ended, and its exit code is returned."""
-    places = ranks(count) if count > 1 else [{}]
-    tie = partial(die_with, os.getpid())
-    started = [subprocess.Popen(words, env=os.environ | place, preexec_fn=tie) for place in places]
+    """Run a Python script, [interpreter, script, ...], `count` times at once.
+
+    Returns the exit code of what failed, negative for a signal.
+    """
+    if count > 1:
+        words = [words[0], __file__, "--standalone", "--nproc_per_node", str(count), *words[1:]]
+    process = subprocess.Popen(words, preexec_fn=partial(die_with, os.getpid()))
     try:
-        while True:
-            codes = [each.poll() for each in started]
-            if any(codes) or None not in codes:
-                return next((code for code in codes if code), 0)
-            time.sleep(POLL_SECONDS)
-    except KeyboardInterrupt:  # a terminal sends it to them, too
-        for each in started:
-            with suppress(subprocess.TimeoutExpired):
-                each.wait(GRACE_SECONDS)
+        code = process.wait()
+        return 128 - code if count > 1 and code > 128 else code
+    except KeyboardInterrupt:  # a terminal sends it to all
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
         raise
     finally:
-        for each in started:
-            each.kill()
-            each.wait()
-
-
-def ranks(count: int) -> list[dict[str, str]]:
-    """The environment by which each process knows itself and the others, as torchrun's; so is one thread each."""
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(count)}
-    shared |= {"LOCAL_WORLD_SIZE": str(count), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-    return [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens to."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+        process.kill()
+        process.wait()
 
 
 def die_with(parent: int) -> None:
-    """In a new process: have the kernel kill it with its parent, however that ends. Only Linux does."""
+    """In a new process: have the kernel end it with its parent, however that ends. Only Linux does."""
     if LIBC:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # which torchrun hands on
         if os.getppid() != parent:  # it ended before
             os._exit(1)
+
+
+def torchrun(words: list[str]) -> int:
+    """torchrun, silent; the exit code is that of the process that failed first, as a shell tells it."""
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    logging.disable(logging.ERROR)
+    try:
+        run.run(run.parse_args(words))
+    except ChildFailedError as error:
+        code = error.get_first_failure()[1].exitcode
+        return code if code >= 0 else 128 - code
+    except SignalException as error:
+        return 128 + error.sigval
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(torchrun(sys.argv[1:]))
