@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from mmengine.registry import MODELS as ROOT
 from mmengine.registry import Registry
+from torch import nn
 
 MODELS = Registry("model", parent=ROOT, scope="backbones", locations=["backbones.resnet", "backbones.timm_adapter"])
 TIMM = "timm/"
@@ -22,15 +23,43 @@ def by_name(name: str) -> dict[str, Any]:
 
 def check_options(config: Mapping[str, Any]) -> None:
     """Raise ValueError unless a backbone can be built so, its weights apart. Takes no memory and no arithmetic."""
+    sketch(config)
+
+
+def check_size(config: Mapping[str, Any], height_px: int, width_px: int) -> None:
+    """Raise ValueError unless a backbone, its stem included, takes images of a size. As cheap as `check_options`."""
+    net = sketch(config)
+    try:
+        look_once(net, height_px, width_px)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        if isinstance(error, NotImplementedError) or "meta tensors" in str(error):
+            return  # not the network's no: it asks for numbers, which a sketch has none of
+        name = TIMM + config["model"] if "model" in config else config["type"]
+        why = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+        raise ValueError(
+            f"{name} takes no images of {height_px} x {width_px} px ({why}); timm's option for other sizes, where it "
+            "has one, goes into a recipe: options=dict(img_size=...) or dict(dynamic_img_size=True)"
+        ) from error
+
+
+def sketch(config: Mapping[str, Any]) -> nn.Module:
+    """A backbone without its arrays, in evaluation mode; the same one for the same config. Raises ValueError."""
     options = {key: value for key, value in config.items() if key not in ("type", "weights", "sha256")}
     try:
-        build_once(config["type"], json.dumps(options))
+        return build_once(config["type"], json.dumps(options))
     except TypeError as error:
         raise ValueError(f"{config['type']} does not take {options}: {error}") from error
 
 
 @cache  # a plan of sixty runs asks for the same few networks
-def build_once(kind: str, options: str) -> None:
-    """Build a network of `options` (JSON) without its arrays, once a process. Raises what its class raises."""
+def build_once(kind: str, options: str) -> nn.Module:
+    """A network of `options` (JSON) on the device that holds no numbers. Raises what its class raises."""
     with torch.device("meta"):
-        MODELS.get(kind)(**json.loads(options))
+        return MODELS.get(kind)(**json.loads(options)).eval()
+
+
+@cache
+@torch.no_grad()
+def look_once(net: nn.Module, height_px: int, width_px: int) -> None:
+    """One image through a sketch. Raises what its layers raise."""
+    net(torch.zeros(1, 3, height_px, width_px, device="meta"))

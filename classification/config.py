@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from backbones.registry import MODELS as BACKBONES
-from backbones.registry import by_name, check_options
+from backbones.registry import by_name, check_options, check_size
 from engine.batch import Batch
 from engine.values import check_epochs, check_name, nearest
 
@@ -87,6 +87,7 @@ def check_values(cfg: Config) -> None:
     train, val = cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset
     for crop in (train.crop, val.crop):
         check_name("crop", crop.type, CROPS)
+        check_size(cfg.model.backbone, crop.size_px, crop.size_px)
     if train.jitter:
         check_name("jitter", train.jitter.form, JITTERS)
     METRICS.build(cfg.val_evaluator)

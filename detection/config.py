@@ -11,8 +11,8 @@ from typing import Any
 from mmengine.config import Config
 
 from backbones.card import Card
-from backbones.registry import check_options
-from engine.protocol import read_protocol
+from backbones.registry import check_options, check_size
+from engine.protocol import photo_px, read_protocol
 
 PROTOCOLS = ("faster_rcnn_voc", "faster_rcnn_fpn_voc")
 STRIDES = [4, 8, 16, 32]  # of the maps that both are written for
@@ -23,12 +23,14 @@ def load(card: Card | None, protocol: str = "faster_rcnn_voc", data_root: str | 
     """The protocol with the card's backbone in its slots; without a card it stays as written.
 
     Raises ValueError for a protocol that does not exist, a card whose images were normalised in another way, or a
-    backbone that this detector cannot stand on.
+    backbone that this detector cannot stand on, or that does not take its images.
     """
     cfg = read_protocol(Path(__file__).parent, protocol, PROTOCOLS)
     if card:
         card.check_normalisation(cfg.model.data_preprocessor)
         fill(cfg.model, card)
+        divisor = cfg.model.data_preprocessor.get("pad_size_divisor", 1)
+        check_size(cfg.model.backbone, *photo_px(cfg.val_dataloader.dataset.pipeline, divisor))
     for part in parts(cfg._cfg_dict):
         if "data_root" in part:
             part.data_root = str(data_root)

@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from math import ceil
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
+
+PHOTO_PX = (333, 500)  # height and width that many of VOC's have; what they are resized to is odd
 
 
 def read_protocol(folder: Path, name: str, known: Sequence[str]) -> Config:
@@ -13,3 +17,11 @@ def read_protocol(folder: Path, name: str, known: Sequence[str]) -> Config:
         near = get_close_matches(name, known, cutoff=0)
         raise ValueError(f"{folder.name} protocol {name!r} does not exist; did you mean {' or '.join(near)}?")
     return Config.fromfile(folder / f"{name}.py")
+
+
+def photo_px(pipeline: Sequence[Any], divisor: int = 1) -> tuple[int, int]:
+    """Height and width that such a photo has when it reaches the network, padded to multiples of `divisor`."""
+    (scale,) = (step.scale for step in pipeline if step.type == "Resize")
+    factor = min(most / side for most, side in zip(sorted(scale), PHOTO_PX, strict=True))
+    height, width = (ceil(round(side * factor) / divisor) * divisor for side in PHOTO_PX)
+    return height, width

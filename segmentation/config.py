@@ -9,8 +9,8 @@ from pathlib import Path
 from mmengine.config import Config
 
 from backbones.card import Card
-from backbones.registry import check_options
-from engine.protocol import read_protocol
+from backbones.registry import check_size
+from engine.protocol import photo_px, read_protocol
 
 PROTOCOLS = ("fcn_ade20k", "fcn_ade20k_msflip")
 
@@ -19,14 +19,14 @@ def load(card: Card | None, protocol: str = "fcn_ade20k", data_root: str | Path 
     """The protocol with the card's backbone in its slot; without a card, it stays as written.
 
     Raises ValueError for a protocol that does not exist, a card whose images were normalised in another way, or a
-    backbone that cannot be dilated.
+    backbone that cannot be dilated, or does not take the protocol's images.
     """
     cfg = read_protocol(Path(__file__).parent, protocol, PROTOCOLS)
     if card:
         card.check_normalisation(cfg.model.data_preprocessor)
         options = {key: value for key, value in cfg.model.backbone.items() if key != "type"}
         cfg.model.backbone = card.slot(**options)
-        check_options(cfg.model.backbone)
+        check_size(cfg.model.backbone, *photo_px(cfg.val_dataloader.dataset.pipeline))
     for dataset in datasets(cfg):
         dataset.data_root = str(data_root)
     return cfg

@@ -17,11 +17,11 @@ import detection.config
 import segmentation.config
 from backbones.card import arrived_percent, from_timm, write_card
 from backbones.complexity import gmacs, params_m
-from backbones.registry import check_options
+from backbones.registry import check_options, check_size
 from backbones.timm_adapter import Timm
 from classification.classifier import ImageClassifier
 from classification.config import check_backbone, load
-from classification.exported import export, read_classifier
+from classification.exported import export, read_classifier, untrained_card
 
 RELU = dict(act_layer="relu")
 NO_SEQUENCE = "cspnext_tiny"  # timm's FeatureGetterNet
@@ -162,6 +162,39 @@ def test_what_timm_does_not_have_is_refused_in_one_line(sets, message):
 def test_an_option_that_the_architecture_does_not_take_is_refused_by_name():
     with pytest.raises(ValueError, match="backbones.Timm does not take .*'widht'"):
         check_options(dict(type="backbones.Timm", model="mobilenetv1_100", options=dict(widht=2)))
+
+
+def test_a_network_of_one_size_takes_no_other_unless_timm_can_let_it():
+    vit = dict(type="backbones.Timm", model="vit_tiny_patch16_224")
+    check_size(vit, 224, 224)
+    with pytest.raises(ValueError, match=r"timm/vit_tiny_patch16_224 takes no images of 64 x 64 px \(Input.*224"):
+        check_size(vit, 64, 64)
+    check_size(vit | dict(options=dict(dynamic_img_size=True)), 64, 64)
+    with pytest.raises(ValueError, match=r"takes no images of 64 x 64 px \(AssertionError\)"):  # timm gives no reason
+        check_size(dict(type="backbones.Timm", model="halonet26t"), 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("stage", "protocol", "size"),
+    [(detection, "faster_rcnn_voc", "600 x 901"), (detection, "faster_rcnn_fpn_voc", "608 x 928"),
+     (segmentation, "fcn_ade20k", "520 x 781")],
+)  # fmt: skip
+def test_a_network_of_one_size_is_refused_by_the_tasks_whose_photographs_have_many(stage, protocol, size, monkeypatch):
+    """The sizes: 500 x 333 px with a short side of 600 or 520; in FPN padded to multiples of 32."""
+    made = untrained_card(load("resnet50_baseline", {"model.backbone": "timm/swin_tiny_patch4_window7_224"}), "swin")
+    dilated = segmentation.config.check_size  # Swin has no output stride 8 to be asked about
+    monkeypatch.setattr("segmentation.config.check_size", lambda slot, *px: dilated(slot | {"output_stride": 32}, *px))
+    with pytest.raises(ValueError, match=f"swin_tiny_patch4_window7_224 takes no images of {size} px"):
+        stage.config.load(made, protocol)
+
+
+def test_a_network_that_looks_into_its_numbers_is_not_judged_by_a_sketch(monkeypatch):
+    class Curious(nn.Module):
+        def forward(self, x):
+            return x * x.max().item()
+
+    monkeypatch.setattr("backbones.registry.build_once", lambda kind, options: Curious())
+    check_size(dict(type="Curious"), 64, 64)
 
 
 @pytest.mark.parametrize("stages", [(1, 3), (4, 5), (0, 1), ()])
