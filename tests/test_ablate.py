@@ -92,6 +92,8 @@ def test_a_row_under_other_rules_has_a_star_and_the_reason_below():
     results = [a_result(recipe=recipe, protocol_hash=digit * 64) for recipe, digit in zip(recipes, "aab", strict=True)]
     rows = [row[0] for row in ablation.grid("table2", results)[1:]]
     assert rows == ["resnet50_baseline", "inception_v3_baseline *", "mobilenet_baseline"]
+    assert any("has no places" in note for note in ablation.notes("table7", [], "mini"))
+    assert not any("has no places" in note for note in ablation.notes("table7", [], "paper"))
     assert any(note.startswith("*") for note in ablation.notes("table2", results, "paper"))
     assert not any(note.startswith("*") for note in ablation.notes("table2", results[:2], "paper"))
 

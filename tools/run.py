@@ -190,7 +190,13 @@ class Run:
 
     def look_at_data(self) -> None:
         """Refuse what is missing or incomplete, and write nothing. Raises FileNotFoundError, ValueError."""
-        importlib.import_module(f"{self.stage}.config").check_data(self.draft())
+        try:
+            importlib.import_module(f"{self.stage}.config").check_data(self.draft())
+        except FileNotFoundError as error:
+            if self.tier != "paper" or self.data_root:
+                raise
+            name = self.root.name
+            raise FileNotFoundError(f"{error}; tools/data.py prepare {name} gets it, or tells where it is") from error
         if self.tier == "paper":  # too large to be hashed on the way
             manifest_digest(self.root)
 
