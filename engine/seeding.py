@@ -26,9 +26,10 @@ def word(*position: int) -> int:
 
 def seed_all(*position: int) -> None:
     """Seed Python, NumPy and torch from a tuple of non-negative integers."""
-    random.seed(word(*position))
-    np.random.seed(word(*position))
-    torch.manual_seed(word(*position))
+    seed = word(*position)
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
 
 
 @DATA_SAMPLERS.register_module()
