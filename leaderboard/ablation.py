@@ -4,7 +4,7 @@ A cell of ours is the mean ± standard deviation over seeds (n - 1 degrees of fr
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from statistics import mean, stdev
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ LABELS = {
     MINUTES: "min/epoch",
 }
 TOP = ("top1", "top5")
+SIZES = ("params_m", "gmacs")
 NOTHING = "–"
 TIER_NOTES = {
     "mini": "Ours are of `mini`, synthetic scenes; the paper's of ImageNet, VOC, ADE20K: compare orders, not numbers.",
@@ -139,10 +140,13 @@ def cell(values: list[float]) -> str:
     return f"{mean(values):.2f}{spread} ({len(values)})"
 
 
-def ours(results: list[Result], metric: str) -> str:
-    """What stands in a cell of ours, from a recipe's results; a size is the same for every seed."""
+def ours(results: list[Result], metric: str, sizes: Mapping[str, float]) -> str:
+    """What stands in a cell of ours, from a recipe's results; a size is the same for every seed, and known without."""
     values = [found for result in results if (found := value(result, metric)) is not None]
-    return f"{values[0]:.2f}" if values and metric in ("params_m", "gmacs") else cell(values)
+    if metric not in SIZES:
+        return cell(values)
+    size = values[0] if values else sizes.get(metric)
+    return NOTHING if size is None else f"{size:.2f}"
 
 
 def papers(column: Column, recipe: str) -> str:
@@ -153,8 +157,16 @@ def papers(column: Column, recipe: str) -> str:
     return f"{column.paper[recipe]:{'.2f' if percent else 'g'}}"
 
 
-def grid(name: str, results: Iterable[Result]) -> list[list[str]]:
-    """A table's headings, then its rows. A row scored under other rules than most has a star."""
+def has_sizes(name: str) -> bool:
+    """Whether a table tells the networks' sizes."""
+    return any(column.metric in SIZES for column in TABLES[name].columns)
+
+
+def grid(name: str, results: Iterable[Result], sizes: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
+    """A table's headings, then its rows; `sizes` by recipe for those without result.
+
+    A row scored under other rules than most has a star.
+    """
     table, by_recipe = TABLES[name], defaultdict(list)
     for result in results:
         if result.stage in table.stages:
@@ -167,7 +179,7 @@ def grid(name: str, results: Iterable[Result]) -> list[list[str]]:
         if column.paper:
             lines[0].append(column.label)
         for line, recipe in zip(lines[1:], table.recipes, strict=True):
-            line += [ours(by_recipe[recipe], column.metric)] if column.metric else []
+            line += [ours(by_recipe[recipe], column.metric, sizes.get(recipe, {}))] if column.metric else []
             line += [papers(column, recipe)] if column.paper else []
     return lines
 
@@ -199,7 +211,7 @@ def title(name: str, tier: str) -> str:
 
 def markdown(name: str, results: list[Result], tier: str) -> str:
     """A table with its title and notes."""
-    head, *rows = grid(name, results)
+    head, *rows = grid(name, results, {})
     lines = [head, ["---", *("---:" for _ in head[1:])], *([f"`{row[0]}`", *row[1:]] for row in rows)]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return "\n\n".join([f"**{title(name, tier)}**", " ".join(notes(name, results, tier)), table])

@@ -48,7 +48,7 @@ PAPER = [
 
 def shown(name, results, recipe, heading, right=0):
     """What stands in a table's row, at a heading or right of it."""
-    head, *rows = ablation.grid(name, results)
+    head, *rows = ablation.grid(name, results, {})
     (row,) = (row for row in rows if row[0].removesuffix(" *") == recipe)
     return row[head.index(heading) + right]
 
@@ -90,7 +90,7 @@ def test_sizes_stand_without_seeds_and_an_epochs_minutes_come_from_the_receipt()
 def test_a_row_under_other_rules_has_a_star_and_the_reason_below():
     recipes = ("resnet50_baseline", "mobilenet_baseline", "inception_v3_baseline")
     results = [a_result(recipe=recipe, protocol_hash=digit * 64) for recipe, digit in zip(recipes, "aab", strict=True)]
-    rows = [row[0] for row in ablation.grid("table2", results)[1:]]
+    rows = [row[0] for row in ablation.grid("table2", results, {})[1:]]
     assert rows == ["resnet50_baseline", "inception_v3_baseline *", "mobilenet_baseline"]
     assert any("has no places" in note for note in ablation.notes("table7", [], "mini"))
     assert not any("has no places" in note for note in ablation.notes("table7", [], "paper"))
@@ -192,6 +192,15 @@ def test_the_plan_of_an_empty_tree_is_all_rows_and_their_teachers(tool, tmp_path
     )
     assert "81.33" in text, "the table as it stands"
     assert not list(tmp_path.iterdir())
+
+
+def test_sizes_are_told_before_anything_is_trained(tool):
+    text = tool("table5", "--tier", "paper", "--plan")
+    table = [[cell.strip() for cell in line.split("│")] for line in text[text.index("Table 5") :].splitlines()]
+    rows = [row for row in table if len(row) == 11]
+    # Table 5: "25 M" each; multiply-adds of 3.8, 4.1, 4.3 and 4.3
+    assert [row[6] for row in rows] == ["25.56", "25.56", "25.58", "25.58"]
+    assert [row[8] for row in rows] == ["3.86", "4.09", "4.33", "4.33"]
 
 
 def test_the_plan_knows_results_that_are_there_and_shows_them(tool, tmp_path):

@@ -14,8 +14,11 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
 
+import torch
 from rich.table import Table
 
+from backbones.complexity import gmacs, params_m
+from classification.classifier import ImageClassifier
 from engine.values import nearest
 from leaderboard import ablation, figures
 from leaderboard.folder import read_all
@@ -152,6 +155,14 @@ def print_grid(title: str, grid: list[list[str]], notes: list[str]) -> None:
         console.print(note, markup=False)
 
 
+def sizes(recipe: str, args: argparse.Namespace) -> dict[str, float]:
+    """What a recipe's network counts on this tier, trained or not."""
+    cfg = run_of(STAGES[0], recipe, args.seeds[0], args).draft()
+    with torch.device("meta"):
+        model = ImageClassifier(backbone=cfg.model.backbone, num_classes=cfg.model.num_classes)
+    return dict(params_m=params_m(model), gmacs=gmacs(model, cfg.val_dataloader.dataset.crop.size_px))
+
+
 def draw(name: str, results: list[Result], args: argparse.Namespace) -> None:
     """A figure, as files."""
     runs = {recipe: run_of(STAGES[0], recipe, args.seeds[0], args) for recipe in FIGURES[name]}
@@ -178,8 +189,9 @@ def present(found: Found, args: argparse.Namespace) -> None:
         if name in FIGURES:
             draw(name, shown, args)
         else:
-            notes = ablation.notes(name, shown, args.tier)
-            print_grid(ablation.title(name, args.tier), ablation.grid(name, shown), notes)
+            sized = ablation.TABLES[name].recipes if ablation.has_sizes(name) else []
+            grid = ablation.grid(name, shown, {recipe: sizes(recipe, args) for recipe in sized})
+            print_grid(ablation.title(name, args.tier), grid, ablation.notes(name, shown, args.tier))
 
 
 def main() -> None:
