@@ -8,14 +8,17 @@ import mmengine.runner  # with it, all of mmengine's own classes are registered
 from mmengine.registry import Registry
 
 KINDS = [each for each in vars(mmengine.registry).values() if isinstance(each, Registry)]
-LISTED = 40
+LISTED = 16  # more of them hide the message
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The nearest of the known names, or a list of them."""
+    """The nearest of the known names; where none is near, all of them, or of many the three that are least far."""
     close = get_close_matches(name, known := sorted(known), 1)
-    more = ", ..." if len(known) > LISTED else ""
-    return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(known[:LISTED])}{more}"
+    if close:
+        return f"did you mean {close[0]!r}?"
+    if len(known) > LISTED:
+        return f"of {len(known)}, the nearest are {', '.join(get_close_matches(name, known, 3, cutoff=0))}"
+    return f"choose from {', '.join(known)}"
 
 
 def check_name(what: str, name: object, known: Iterable[str]) -> None:

@@ -198,3 +198,5 @@ def test_a_name_or_value_that_does_not_exist_is_refused_with_what_does(sets, mes
 def test_a_recipe_that_does_not_exist_is_refused_with_the_nearest():
     with pytest.raises(ValueError, match="recipe 'resnet50d_bset' does not exist; did you mean 'resnet50d_best'"):
         load("resnet50d_bset")
+    with pytest.raises(ValueError, match=r"recipe 'zzz' does not exist; of \d+, the nearest are \w+, \w+, \w+$"):
+        load("zzz")
