@@ -27,7 +27,7 @@ from data_sets.sources import DATA_SETS, MINI, DataSet
 from data_sets.splits import Voc
 from engine.batch import Batch
 from engine.receipt import device
-from tools.run import DATA, Run
+from tools.run import DATA, STAGES, Run
 from tools.train import complete, runner_of, unwrapped
 
 IMAGES, STEPS = 2, 2  # a step's images: batch norm wants two
@@ -135,6 +135,12 @@ def two_steps(cfg: Config) -> tuple[Runner, Watch]:
 
 def dry_run(run: Run, devices: int, accumulation: int) -> str:
     """The plan, a line a fact, after two steps went through. Raises whatever the run itself would."""
+    recipe, plus, _ = run.recipe.partition("+")
+    if run.stage != STAGES[0] and plus:  # a name does not tell what exactly was set
+        raise ValueError(
+            f"a dry run of {run.stage} takes a recipe as it is, and {run.recipe} has settings; "
+            f"tools/pipeline.py {recipe} --tier {run.tier} --plan --set ... checks these for each stage"
+        )
     facts = data_set(run, run.draft())
     with stand_in(run, facts) as there:
         cfg = there.config()
