@@ -22,13 +22,14 @@ from classification.classifier import ImageClassifier
 from engine.values import nearest
 from leaderboard import ablation, figures
 from leaderboard.folder import read_all
+from leaderboard.paper_tables import TABLES
 from leaderboard.results import Result, changed_keys
 from tools.command import tool
 from tools.draw import DRAW, FIGURES
 from tools.plan import add_options, check, check_data, console, data_root, execute, lineage, show, show_gaps, state
 from tools.run import STAGES, Run, plain
 
-NAMES = [*ablation.TABLES, *FIGURES]
+NAMES = [*TABLES, *FIGURES]
 Found = dict[Path, Result]  # by where it belongs, relative to the results' root
 
 
@@ -56,7 +57,7 @@ def parts(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
     """(recipe, stages) of all that was asked for."""
     if args.what[0] == "noise":
         return [(args.what[1], list(STAGES))]
-    tables = [ablation.TABLES[name] for name in args.what if name in ablation.TABLES]
+    tables = [TABLES[name] for name in args.what if name in TABLES]
     drawn = [recipe for name in args.what for recipe in FIGURES.get(name, ())]
     return [(recipe, table.stages) for table in tables for recipe in table.recipes] + [
         (recipe, [STAGES[0]]) for recipe in drawn
@@ -189,7 +190,7 @@ def present(found: Found, args: argparse.Namespace) -> None:
         if name in FIGURES:
             draw(name, shown, args)
         else:
-            sized = ablation.TABLES[name].recipes if ablation.has_sizes(name) else []
+            sized = TABLES[name].recipes if TABLES[name].has_sizes else []
             grid = ablation.grid(name, shown, {recipe: sizes(recipe, args) for recipe in sized})
             print_grid(ablation.title(name, args.tier), grid, ablation.notes(name, shown, args.tier))
 
