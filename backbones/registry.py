@@ -10,6 +10,8 @@ from mmengine.registry import MODELS as ROOT
 from mmengine.registry import Registry
 from torch import nn
 
+from .base import Backbone
+
 MODELS = Registry("model", parent=ROOT, scope="backbones", locations=["backbones.resnet", "backbones.timm_adapter"])
 TIMM = "timm/"
 
@@ -42,7 +44,7 @@ def check_size(config: Mapping[str, Any], height_px: int, width_px: int) -> None
         ) from error
 
 
-def sketch(config: Mapping[str, Any]) -> nn.Module:
+def sketch(config: Mapping[str, Any]) -> Backbone:
     """A backbone without its arrays, in evaluation mode; the same one for the same config. Raises ValueError."""
     options = {key: value for key, value in config.items() if key not in ("type", "weights", "sha256")}
     try:
@@ -52,7 +54,7 @@ def sketch(config: Mapping[str, Any]) -> nn.Module:
 
 
 @cache  # a plan of sixty runs asks for the same few networks
-def build_once(kind: str, options: str) -> nn.Module:
+def build_once(kind: str, options: str) -> Backbone:
     """A network of `options` (JSON) on the device that holds no numbers. Raises what its class raises."""
     with torch.device("meta"):
         return MODELS.get(kind)(**json.loads(options)).eval()

@@ -46,14 +46,14 @@ def class_folders(root: str | Path, split: str) -> list[Path]:
 
 
 def images_in(folder: Path) -> list[str]:
-    """The files of one class, sorted."""
-    return sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    """Those right in a folder, sorted."""
+    return sorted(str(path) for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
 
 
-def list_unlabelled(root: str | Path, split: str) -> list[Path]:
+def list_unlabelled(root: str | Path, split: str) -> list[str]:
     """Images of unknown class, in a flat folder, sorted. Raises FileNotFoundError where there is none."""
     folder = Path(root) / split
-    files = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+    files = images_in(folder)
     if not files:
         raise FileNotFoundError(f"{folder} holds no image; put the unlabelled images there, without subfolders")
     return files

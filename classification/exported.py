@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 
 from backbones.card import Card, from_timm, read_card, write_card
-from backbones.registry import MODELS as BACKBONES
+from backbones.registry import sketch
 from engine.checkpoint import load_strictly, read_weights
 from engine.files import write_tensors
 
@@ -47,8 +46,7 @@ def export(model: ImageClassifier, cfg: Config, folder: Path, metrics: dict[str,
 
 def untrained_card(cfg: Config, name: str) -> Card:
     """What a task may know of a recipe's backbone before it is trained. Takes no memory and no arithmetic."""
-    with torch.device("meta"):
-        backbone = BACKBONES.build(cfg.model.backbone)
+    backbone = sketch(cfg.model.backbone)
     about: dict[str, Any] = {key: list(cfg.model.data_preprocessor[key]) for key in ("mean", "std")}
     about |= dict(
         channels=list(backbone.channels), strides=list(backbone.strides), backbone=cfg.model.backbone.to_dict()

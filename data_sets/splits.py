@@ -43,7 +43,12 @@ class Folder:
 
     def labels(self, root: Path) -> set[str]:
         """The classes that have a folder, whatever is in it."""
-        return {entry.name for entry in (root / self.name).glob("*") if entry.is_dir()}
+        from classification.data import class_folders
+
+        try:
+            return {folder.name for folder in class_folders(root, self.name)}
+        except FileNotFoundError:
+            return set()
 
     def reader(self) -> Reader:
         from classification.data import decode
@@ -66,7 +71,7 @@ class Unlabelled:
     name: str
     images: int
 
-    def samples(self, root: Path) -> tuple[list[Path], list[str]]:
+    def samples(self, root: Path) -> tuple[list[str], list[str]]:
         from classification.data import list_unlabelled
 
         try:
@@ -78,14 +83,11 @@ class Unlabelled:
     def reader(self) -> Reader:
         from classification.data import decode
 
-        def look(sample: Path) -> Iterable[str]:
-            decode(str(sample))
+        def look(sample: str) -> Iterable[str]:
+            decode(sample)
             return []
 
         return look
-
-    def empty(self, seen: set[str]) -> list[str]:
-        return []
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ TIER_NOTES = {
     "mini": "Ours are of `mini`, synthetic scenes; the paper's of ImageNet, VOC, ADE20K: compare orders, not numbers.",
     "smoke": "Ours are of `smoke`, two steps of training: they show that the code runs.",
 }
-NO_PLACES = "`mini` has no places: ours are of its animals, as in Tables 1 to 6."
 MARKERS = ("<!-- paper -->", "<!-- /paper -->")
 IN_README = ("table8", "table9")
 
@@ -91,7 +90,7 @@ def notes(name: str, results: Iterable[Result], tier: str) -> list[str]:
     said = "; ".join(f"{each.stage} {each.name} ({each.hash[:8]}, {each.samples} scored)" for each in rules)
     said = f"Ours: {said}." if said else ""
     star = "*: scored under other rules (such as 299 px) than the other rows, and not to be compared with them."
-    elsewhere = NO_PLACES if name == "table7" and tier != "paper" else ""
+    elsewhere = table.elsewhere if tier != "paper" else ""
     found = [said, star if strangers(shown) else "", TIER_NOTES.get(tier, ""), elsewhere, table.note]
     return [note for note in found if note]
 

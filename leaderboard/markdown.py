@@ -63,7 +63,8 @@ def ranking(table: dict[str, Any], receipts: dict[str, Any]) -> Iterator[str]:
         [f"`{row['recipe']}`{mark(row, receipts)}", *(entry(row, *each) for each in shown)] for row in table["rows"]
     ]
     yield grid([["recipe", *(header(*each) for each in shown)], *lines])
-    yield from [" ".join(footnotes(table, receipts))] if footnotes(table, receipts) else []
+    if notes := footnotes(table, receipts):
+        yield " ".join(notes)
 
 
 def ledger(table: dict[str, Any]) -> list[list[str]]:

@@ -36,6 +36,7 @@ class PaperTable(NamedTuple):
     title: str
     columns: tuple[Column, ...]
     note: str = ""
+    elsewhere: str = ""  # what to know of our numbers on the other tiers than `paper`
 
     @property
     def recipes(self) -> list[str]:
@@ -102,6 +103,7 @@ TABLES = {
         "Places365, validation",
         (*columns(TOP, paper.TABLE_7), *quoted("test", paper.TABLE_7_TEST)),
         "The test set's labels are held by its server: `tools/test.py --submission` writes the file that it takes.",
+        "`mini` has no places: ours are of its animals, as in Tables 1 to 6.",
     ),
     "table8": PaperTable(
         "Faster R-CNN on VOC by backbone",

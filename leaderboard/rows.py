@@ -53,14 +53,17 @@ def load(result: Result, root: Path | None) -> tuple[Run | None, list[str]]:
 
     Without a root no outputs are looked for.
     """
-    path = root / result.folder / OUTPUTS if root else None
-    if not path or not path.is_file():
-        return Run(result, result.metrics, {}, "", {}), [f"{path} is missing (so no interval)"] if path else []
+    bare = Run(result, result.metrics, {}, "", {})
+    if not root:
+        return bare, []
+    path = root / result.folder / OUTPUTS
     outputs, faults = audit(result, path)
-    if not outputs:
+    if outputs:
+        points = outputs.metrics() | result.metrics
+        return Run(result, points, resample(outputs), outputs.key, outputs.classes), []
+    if path.is_file():
         return None, [f"left out: {fault}" for fault in faults]
-    points = outputs.metrics() | result.metrics
-    return Run(result, points, resample(outputs), outputs.key, outputs.classes), []
+    return bare, [f"{fault} (so no interval)" for fault in faults]
 
 
 def by_backbone(runs: Sequence[Run], metric: str) -> list[list[Run]]:

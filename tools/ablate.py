@@ -157,7 +157,7 @@ def print_grid(title: str, grid: list[list[str]], notes: list[str]) -> None:
 
 
 def sizes(recipe: str, args: argparse.Namespace) -> dict[str, float]:
-    """What a recipe's network counts on this tier, trained or not."""
+    """What a recipe's network counts on this tier, before it is trained."""
     cfg = run_of(STAGES[0], recipe, args.seeds[0], args).draft()
     with torch.device("meta"):
         model = ImageClassifier(backbone=cfg.model.backbone, num_classes=cfg.model.num_classes)
@@ -190,7 +190,8 @@ def present(found: Found, args: argparse.Namespace) -> None:
         if name in FIGURES:
             draw(name, shown, args)
         else:
-            sized = TABLES[name].recipes if TABLES[name].has_sizes else []
+            counted = {result.recipe for result in shown}
+            sized = [each for each in TABLES[name].recipes if each not in counted] if TABLES[name].has_sizes else []
             grid = ablation.grid(name, shown, {recipe: sizes(recipe, args) for recipe in sized})
             print_grid(ablation.title(name, args.tier), grid, ablation.notes(name, shown, args.tier))
 

@@ -107,7 +107,7 @@ def show_gaps(planned: list[Run]) -> None:
     for run in readers(planned):
         if not run.embedded:
             try:
-                run.look_at_data()
+                run.look_at_data(run.draft())
             except (ValueError, OSError) as error:
                 console.print(f"{run.stage}: {error}", markup=False)
 

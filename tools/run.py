@@ -181,17 +181,17 @@ class Run:
 
     def check_data(self) -> None:
         """Make the embedded data, or refuse what is missing or incomplete. Raises FileNotFoundError, ValueError."""
+        cfg = self.draft()  # an impossible run is refused first
         if self.embedded:
-            self.draft()  # an impossible run is refused first
             mini.make(MINI)
-        self.look_at_data()
+        self.look_at_data(cfg)
         if self.tier != "paper" and not (self.root / MANIFEST).is_file():
             write_manifest(self.root)
 
-    def look_at_data(self) -> None:
+    def look_at_data(self, cfg: Config) -> None:
         """Refuse what is missing or incomplete, and write nothing. Raises FileNotFoundError, ValueError."""
         try:
-            importlib.import_module(f"{self.stage}.config").check_data(self.draft())
+            importlib.import_module(f"{self.stage}.config").check_data(cfg)
         except FileNotFoundError as error:
             if self.tier != "paper" or self.data_root:
                 raise

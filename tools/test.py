@@ -48,7 +48,7 @@ def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, 
 class Unlabelled(Dataset):
     """Images as validation crops them."""
 
-    def __init__(self, files: list[Path], crop: dict) -> None:
+    def __init__(self, files: list[str], crop: dict) -> None:
         self.files = files
         self.options = dict(crop)
         self.crop = CROPS[self.options.pop("type")]
@@ -57,7 +57,7 @@ class Unlabelled(Dataset):
         return len(self.files)
 
     def __getitem__(self, index: int) -> dict:
-        return {"inputs": self.crop(decode(str(self.files[index])), **self.options).copy(), "labels": -1}
+        return {"inputs": self.crop(decode(self.files[index]), **self.options).copy(), "labels": -1}
 
 
 def submission(run: Run, checkpoint: Path) -> Iterator[str]:
@@ -74,7 +74,7 @@ def submission(run: Run, checkpoint: Path) -> Iterator[str]:
     model = MODELS.build(cfg.model)
     load_strictly(model, read_weights(checkpoint), checkpoint)
     for image, best in zip(images.files, ranked(model.to(get_device()).eval(), images, cfg), strict=True):
-        yield " ".join([image.name, *map(str, best)])
+        yield " ".join([Path(image).name, *map(str, best)])
 
 
 @torch.inference_mode()

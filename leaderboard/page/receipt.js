@@ -75,6 +75,7 @@ function listed(values) {
   return Object.entries(values).map(([name, value]) => `${name} ${value}`).join(", ");
 }
 
+const ownHours = ({ seconds, devices }) => (seconds * devices) / 3600;
 const deviceHours = (hours) => `${hours.toFixed(3)} device-hours`;
 
 // What a distilled run's teacher took, so that all adds up to what the table tells.
@@ -84,7 +85,7 @@ function teachersTime(run) {
   const rows = page.tables.flatMap((table) => (table.tier === run.tier ? table.rows : []));
   const hours = rows.find((row) => row.recipe === recipe)?.device_hours ?? null;
   if (hours === null) return { teacher: `${recipe}, whose own result is not here` };
-  const all = (run.seconds * run.devices) / 3600 + hours;
+  const all = ownHours(run) + hours;
   return {
     teacher: `${recipe}, ${deviceHours(hours)} by its own receipts (mean over seeds)`,
     "with its teacher": `${deviceHours(all)}; the table has the mean over the row’s seeds`,
@@ -104,7 +105,7 @@ function facts(run) {
     "feature error": run.feature_error ?? "not measured",
     "global batch and rate": `${run.global_batch}, ${+run.lr.toPrecision(6)} over ${run.steps} steps`,
     "device and precision": `${run.devices} × ${run.device}, ${run.precision}`,
-    time: `${duration(run.seconds)}, ${deviceHours((run.seconds * run.devices) / 3600)}`,
+    time: `${duration(run.seconds)}, ${deviceHours(ownHours(run))}`,
     ...teachersTime(run),
     versions: listed(run.versions),
     licences: Object.entries(run.licences).map(([of, licence]) => `${of}: ${licence}`).join("; "),
