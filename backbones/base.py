@@ -9,8 +9,8 @@ from pathlib import Path
 
 from torch import nn
 
-from engine.checkpoint import load_strictly, read_weights
-from engine.files import file_sha256
+from trick_transfer.engine.checkpoint import load_strictly, read_weights
+from trick_transfer.engine.files import file_sha256
 
 
 class Backbone(nn.Module):

@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from engine.files import file_sha256, write_tensors, write_whole
-from engine.receipt import commit, versions
+from trick_transfer.engine.files import file_sha256, write_tensors, write_whole
+from trick_transfer.engine.receipt import commit, versions
 
 from .base import Backbone
 from .registry import MODELS

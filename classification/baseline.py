@@ -39,7 +39,7 @@ data = dict(name="imagenet1k", root="data/imagenet1k", num_train=1281167, num_va
 
 train_dataloader = dict(
     dataset=dict(
-        type="engine.Seeded",
+        type="trick_transfer.Seeded",
         dataset=dict(
             type="classification.ImageFolder",
             split="train",
@@ -50,7 +50,7 @@ train_dataloader = dict(
             skip_broken=False,  # a file that cannot be decoded ends the run; True names it and goes on
         ),
     ),
-    sampler=dict(type="engine.DrawSampler", shuffle=True),
+    sampler=dict(type="trick_transfer.DrawSampler", shuffle=True),
     drop_last=True,
     collate_fn=dict(type="default_collate"),
     num_workers=8,

@@ -9,8 +9,8 @@ from mmengine.config import Config, ConfigDict
 
 from backbones.registry import MODELS as BACKBONES
 from backbones.registry import by_name, check_options, check_size
-from engine.batch import Batch
-from engine.values import check_epochs, check_name, nearest
+from trick_transfer.engine.batch import Batch
+from trick_transfer.engine.values import check_epochs, check_name, nearest
 
 from .augment import CROPS, JITTERS
 from .data import list_images

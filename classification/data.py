@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
-from engine.images import END_OF_IMAGE, START_OF_IMAGE, is_whole
+from trick_transfer.engine.images import END_OF_IMAGE, START_OF_IMAGE, is_whole
 
 from .augment import CROPS, jitter
 from .registry import DATASETS

@@ -7,8 +7,8 @@ from mmengine.config import Config
 
 from backbones.card import Card, from_timm, read_card, write_card
 from backbones.registry import sketch
-from engine.checkpoint import load_strictly, read_weights
-from engine.files import write_tensors
+from trick_transfer.engine.checkpoint import load_strictly, read_weights
+from trick_transfer.engine.files import write_tensors
 
 from .classifier import ImageClassifier
 

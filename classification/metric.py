@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
 
-from engine.files import write_whole
+from trick_transfer.engine.files import write_whole
 
 from .registry import METRICS
 

@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from backbones.card import Card
 from backbones.registry import check_options, check_size
-from engine.protocol import photo_px, read_protocol
+from trick_transfer.engine.protocol import photo_px, read_protocol
 
 PROTOCOLS = ("faster_rcnn_voc", "faster_rcnn_fpn_voc")
 STRIDES = [4, 8, 16, 32]  # of the maps that both are written for

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmdet.datasets import XMLDataset
 
-from engine.images import size_px, usable
+from trick_transfer.engine.images import size_px, usable
 
 from .registry import DATASETS
 

@@ -105,9 +105,9 @@ train_dataloader = dict(
     batch_size=16,  # M: 8 GPUs x 2 images; the global batch
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type="engine.DrawSampler", shuffle=True),
+    sampler=dict(type="trick_transfer.DrawSampler", shuffle=True),
     dataset=dict(
-        type="engine.Seeded",
+        type="trick_transfer.Seeded",
         dataset=dict(
             type="ConcatDataset",
             datasets=[

@@ -118,9 +118,9 @@ train_dataloader = dict(
     batch_size=4,  # G: 4 GPUs x 1 image; the global batch
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type="engine.DrawSampler", shuffle=True),
+    sampler=dict(type="trick_transfer.DrawSampler", shuffle=True),
     dataset=dict(
-        type="engine.Seeded",
+        type="trick_transfer.Seeded",
         dataset=dict(
             type="ConcatDataset",
             datasets=[

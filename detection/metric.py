@@ -12,7 +12,7 @@ import numpy as np
 from mmdet.evaluation.functional import average_precision, eval_map
 from mmengine.evaluator import BaseMetric
 
-from engine.files import write_whole
+from trick_transfer.engine.files import write_whole
 
 from .registry import METRICS
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from backbones.card import Card
 from backbones.registry import check_size
-from engine.protocol import photo_px, read_protocol
+from trick_transfer.engine.protocol import photo_px, read_protocol
 
 PROTOCOLS = ("fcn_ade20k", "fcn_ade20k_msflip")
 

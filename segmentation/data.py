@@ -13,7 +13,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.datasets import ADE20KDataset, BaseSegDataset
 from PIL import Image
 
-from engine.images import usable
+from trick_transfer.engine.images import usable
 
 from .registry import DATASETS, TRANSFORMS
 

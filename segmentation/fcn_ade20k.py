@@ -56,9 +56,9 @@ train_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     drop_last=True,  # 20,210 images: 1,263 steps an epoch, 151,560 in all
-    sampler=dict(type="engine.DrawSampler", shuffle=True),
+    sampler=dict(type="trick_transfer.DrawSampler", shuffle=True),
     dataset=dict(
-        type="engine.Seeded",
+        type="trick_transfer.Seeded",
         dataset=dict(
             type="segmentation.ADE20K",
             skip_broken=False,

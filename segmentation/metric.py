@@ -13,7 +13,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
-from engine.files import write_whole
+from trick_transfer.engine.files import write_whole
 
 from .data import IGNORED
 from .registry import METRICS

@@ -10,12 +10,12 @@ from rich.console import Console
 from test_results import a_detection, a_result, store
 
 import classification.config
-from leaderboard import ablation, figures
-from leaderboard.folder import read_all
-from leaderboard.paper_tables import TABLES
-from leaderboard.results import OUTPUTS, Result, fingerprint
-from tools.draw import FIGURES, outputs, schedule
-from tools.run import Run, plain
+from trick_transfer.leaderboard import ablation, figures
+from trick_transfer.leaderboard.folder import read_all
+from trick_transfer.leaderboard.paper_tables import TABLES
+from trick_transfer.leaderboard.results import OUTPUTS, Result, fingerprint
+from trick_transfer.runs.draw import FIGURES, outputs, schedule
+from trick_transfer.runs.run import Run, plain
 
 ROOT = Path(__file__).parents[1]
 # typed from the paper's text: table, recipe, heading (and how many columns right of it), what stands there
@@ -152,14 +152,14 @@ def test_the_gap_of_stored_outputs_is_that_of_the_logits():
 @pytest.fixture
 def tool(monkeypatch, tmp_path, capsys):
     """tools/ablate.py on tier smoke within this process: what it prints."""
-    monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])  # a tool sets the first entry
+
     from tools import ablate
 
     monkeypatch.setattr(ablate, "console", Console(width=200))
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["ablate", *map(str, words), "--work-dir", str(tmp_path)])
-        monkeypatch.setattr("tools.plan.console", Console(width=200))
+        monkeypatch.setattr("trick_transfer.runs.plan.console", Console(width=200))
         ablate.main()
         return capsys.readouterr().out
 
@@ -239,7 +239,7 @@ def test_a_result_of_another_config_is_not_shown_and_its_key_is_named(tool, tmp_
 
 def test_what_is_missing_is_run_once_teachers_and_backbones_first(tool, tmp_path, monkeypatch):
     ran = []
-    monkeypatch.setattr("tools.plan.launch", lambda words, count: ran.append(words[2:]) or 0)
+    monkeypatch.setattr("trick_transfer.runs.plan.launch", lambda words, count: ran.append(words[2:]) or 0)
     monkeypatch.setattr("tools.ablate.check_data", lambda planned: None)
     a_kept(tmp_path, "resnet50d_cosine")
     tool("table5", "table9", "--tier", "smoke", "--seeds", "0", "1")

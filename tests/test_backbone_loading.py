@@ -5,8 +5,8 @@ import torch
 from safetensors.torch import save_file
 
 from backbones.resnet import ResNet
-from engine.checkpoint import read_weights
-from engine.files import file_sha256
+from trick_transfer.engine.checkpoint import read_weights
+from trick_transfer.engine.files import file_sha256
 
 PARTS = ("stem", "stage1", "stage2", "stage3", "stage4")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.training_speed import settings_of
+from trick_transfer.runs.training_speed import settings_of
 
 BENCH = str(Path(__file__).parents[1] / "tools" / "bench.py")
 
@@ -38,5 +38,5 @@ def test_a_recipes_backbone_brings_its_input_size_and_differs_in_the_setting_onl
     assert one == other
     assert (found["baseline"].optim_wrapper.type, found["efficient"].optim_wrapper.type) == (
         "OptimWrapper",
-        "engine.LowPrecisionOptimWrapper",
+        "trick_transfer.LowPrecisionOptimWrapper",
     )

@@ -12,13 +12,13 @@ import toy_voc
 from archive_server import serving
 from PIL import Image
 
-from data_sets import sources
-from data_sets.check import check
-from data_sets.download import Archive
-from data_sets.sources import DATA_SETS, DataSet, Part
-from data_sets.splits import Ade, Folder, Unlabelled, Voc
-from engine.manifest import MANIFEST
 from tools import data
+from trick_transfer.data_sets import sources
+from trick_transfer.data_sets.check import check
+from trick_transfer.data_sets.download import Archive
+from trick_transfer.data_sets.sources import DATA_SETS, DataSet, Part
+from trick_transfer.data_sets.splits import Ade, Folder, Unlabelled, Voc
+from trick_transfer.engine.manifest import MANIFEST
 
 FOLDERS = DataSet((Part((Folder("train", 20, 10),)), Part((Folder("val", 11, 10),))))
 SETS = (("VOC2007", "trainval"), ("VOC2007", "test"), ("VOC2012", "trainval"))
@@ -252,7 +252,7 @@ def test_imagenets_way_by_hand_is_spelled_out(tmp_path, monkeypatch, capsys):
 
 
 def test_two_processes_do_not_prepare_the_same_data(served, tmp_path, monkeypatch, capsys):
-    from engine.files import alone
+    from trick_transfer.engine.files import alone
 
     with alone(tmp_path / "voc0712"):
         assert run(monkeypatch, "prepare", "voc0712", "--root", tmp_path / "voc0712") == 2

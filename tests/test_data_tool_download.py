@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 from archive_server import serving
 
-from data_sets import download
-from data_sets.download import Archive, fetch
+from trick_transfer.data_sets import download
+from trick_transfer.data_sets.download import Archive, fetch
 
 CONTENT = random.Random(0).randbytes(50_000)
 MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()

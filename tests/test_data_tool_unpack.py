@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import scipy.io
 
-from data_sets.placing import imagenet_train, imagenet_val, places_test, places_train, places_val
-from data_sets.unpack import unpack
+from trick_transfer.data_sets.placing import imagenet_train, imagenet_val, places_test, places_train, places_val
+from trick_transfer.data_sets.unpack import unpack
 
 FILES = {"top/a.txt": b"a" * 20_000, "top/deep/b.txt": b"b", "top/empty.txt": b""}
 

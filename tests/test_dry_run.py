@@ -8,8 +8,8 @@ import torch
 
 from backbones.resnet import ResNet
 from classification.config import load, names
-from tools.dry_run import dry_run
-from tools.run import Run
+from trick_transfer.runs.dry_run import dry_run
+from trick_transfer.runs.run import Run
 
 TABLES_8_AND_9 = [
     "resnet50b_standard", "resnet50d_efficient", "resnet50d_cosine", "resnet50d_smooth", "resnet50d_distill",

@@ -11,11 +11,11 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from classification.tricks.mixup import mix_up
-from engine import precision, receipt
-from engine.batch import solve
-from engine.precision import LowPrecisionOptimWrapper, low_precision
-from engine.progress import ProgressLine
-from engine.seeding import DrawSampler, SeedEachStep, Seeded
+from trick_transfer.engine import precision, receipt
+from trick_transfer.engine.batch import solve
+from trick_transfer.engine.precision import LowPrecisionOptimWrapper, low_precision
+from trick_transfer.engine.progress import ProgressLine
+from trick_transfer.engine.seeding import DrawSampler, SeedEachStep, Seeded
 
 CROP = dict(type="random", size_px=16, area=(0.08, 1.0), aspect=(3 / 4, 4 / 3))
 
@@ -78,7 +78,7 @@ def test_a_steps_randomness_depends_on_its_number_only():
 
 def mixed(monkeypatch, rank, step, accumulation=2):
     """Lambda and the partners of a batch of 64 that is mixed in one of the accumulated steps of a process."""
-    monkeypatch.setattr("engine.seeding.get_rank", lambda: rank)
+    monkeypatch.setattr("trick_transfer.engine.seeding.get_rank", lambda: rank)
     SeedEachStep(accumulation).before_train_iter(SimpleNamespace(seed=0, iter=step), 0)
     _, targets = mix_up(torch.zeros(64, 1, 1, 1), torch.eye(64), alpha=1.0)
     own = torch.arange(64)
@@ -214,7 +214,7 @@ def test_the_wrappers_state_comes_back():
 def test_merged_groups_treat_each_parameter_as_mmengines_single_ones_do(paramwise):
     nets, settings = (network(), network()), []
     optimiser = dict(type="SGD", lr=0.1, momentum=0.9, weight_decay=1e-4)
-    for net, kind in zip(nets, ("DefaultOptimWrapperConstructor", "engine.MergedGroups"), strict=True):
+    for net, kind in zip(nets, ("DefaultOptimWrapperConstructor", "trick_transfer.MergedGroups"), strict=True):
         cfg = dict(type="OptimWrapper", optimizer=optimiser, paramwise_cfg=paramwise, constructor=kind)
         wrapper = build_optim_wrapper(net, cfg)
         trained(net, wrapper)

@@ -14,8 +14,8 @@ from mmengine.runner import save_checkpoint
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from engine.checkpoint import LATEST, WholeCheckpoint, load_strictly, read_weights
-from engine.files import alone, write_tensors, write_whole
+from trick_transfer.engine.checkpoint import LATEST, WholeCheckpoint, load_strictly, read_weights
+from trick_transfer.engine.files import alone, write_tensors, write_whole
 
 
 @contextmanager

@@ -2,9 +2,9 @@ import pytest
 from test_results import a_result
 
 from classification.config import load
-from leaderboard.analysis import analyse
-from leaderboard.ledger import Step, entry, paper_effect, steps, verdict
-from leaderboard.published import published
+from trick_transfer.leaderboard.analysis import analyse
+from trick_transfer.leaderboard.ledger import Step, entry, paper_effect, steps, verdict
+from trick_transfer.leaderboard.published import published
 
 CHAIN = ("efficient", "cosine", "smooth", "distill", "mixup", "best")
 

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 
-from engine.manifest import manifest_digest, write_manifest
+from trick_transfer.engine.manifest import manifest_digest, write_manifest
 
 
 def test_sha256sum_finds_every_file_as_the_manifest_says(photos, tmp_path):

@@ -4,12 +4,12 @@ import sys
 
 import pytest
 
-from engine import memory
+from trick_transfer.engine import memory
 
 KEPT = """
 import resource
 import torch
-from engine.memory import keep_freed_memory
+from trick_transfer.engine.memory import keep_freed_memory
 
 {call}
 def faults():

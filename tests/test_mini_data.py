@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-import mini
-from mini import animals, build, coats, contact_sheet, formats, places, splits, surfaces
+from trick_transfer import mini
+from trick_transfer.mini import animals, build, coats, contact_sheet, formats, places, splits, surfaces
 
 SPLIT = {split.name: split for split in splits.SPLITS}
 DETECTION = [SPLIT["voc07_trainval"], SPLIT["voc07_test"]]

@@ -18,11 +18,11 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from test_results import a_detection, a_result
 
-from leaderboard import pictures
-from leaderboard.comparison import MOST_SEEDS, letters
-from leaderboard.page import render
-from leaderboard.published import published
-from leaderboard.rows import METRICS
+from trick_transfer.leaderboard import pictures
+from trick_transfer.leaderboard.comparison import MOST_SEEDS, letters
+from trick_transfer.leaderboard.page import render
+from trick_transfer.leaderboard.published import published
+from trick_transfer.leaderboard.rows import METRICS
 
 TOP1 = {"resnet50d_best": 61.5, "resnet50d_mixup": 58.25, "resnet50_baseline": 40.0, "resnet101_mixup": 70.125}
 MAP = {"resnet50d_best": 30.0, "resnet50d_mixup": 32.5, "resnet50_baseline": 12.0}  # one row has none

@@ -3,7 +3,7 @@
 import pytest
 
 from classification.config import load, names
-from leaderboard import paper
+from trick_transfer.leaderboard import paper
 
 # As printed. Table 1: FLOPs, top-1, top-5. Table 2: top-1, top-5, reference top-1, top-5.
 TABLE_1 = """

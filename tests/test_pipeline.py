@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard.folder import read_all
-from tools.run import Run
+from trick_transfer.leaderboard.folder import read_all
+from trick_transfer.runs.run import Run
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("classification", "detection", "segmentation")
@@ -106,9 +106,9 @@ def test_a_plan_tells_which_data_are_missing_and_ends_well(tmp_path):
 @pytest.fixture
 def plan(monkeypatch):
     """The runs that a command line means, and its options, within this process."""
-    monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])  # a tool sets the first entry
+
     from tools import pipeline as tool
-    from tools.plan import check, processes
+    from trick_transfer.runs.plan import check, processes
 
     def made(*words):
         monkeypatch.setattr(sys, "argv", ["pipeline", *words])

@@ -8,10 +8,10 @@ from hashlib import sha256
 
 import pytest
 
-from engine.files import file_sha256
-from leaderboard.folder import read_all
-from leaderboard.results import Result, changed_keys, fingerprint, read, write
-from tools.record import keep
+from trick_transfer.engine.files import file_sha256
+from trick_transfer.leaderboard.folder import read_all
+from trick_transfer.leaderboard.results import Result, changed_keys, fingerprint, read, write
+from trick_transfer.runs.record import keep
 
 
 def a_result(**changes):

@@ -20,11 +20,11 @@ from scipy.special import softmax
 
 from classification.metric import TopK
 from detection.metric import mean_ap, read_outputs, write_outputs
-from leaderboard import results, scores
-from leaderboard.analysis import analyse
-from leaderboard.folder import read_all
 from segmentation.data import IGNORED
 from segmentation.metric import SegmentationScores
+from trick_transfer.leaderboard import results, scores
+from trick_transfer.leaderboard.analysis import analyse
+from trick_transfer.leaderboard.folder import read_all
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = sorted(path.parent for path in (ROOT / "results").rglob("metrics.json"))

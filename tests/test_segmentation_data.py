@@ -10,9 +10,9 @@ from mmengine.runner import Runner
 from PIL import Image
 from toy_ade20k import CLASSES, card_of, make, small
 
-from engine.images import is_whole
 from segmentation import config
 from segmentation.data import ADE20K, LoadMask, RandomBlur
+from trick_transfer.engine.images import is_whole
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import re
 import pytest
 
 import detection.config
-import mini
 import segmentation.config
-from leaderboard.results import changed_keys
-from tools.run import Run, plain
-from tools.train import complete
+from trick_transfer import mini
+from trick_transfer.leaderboard.results import changed_keys
+from trick_transfer.runs.run import Run, plain
+from trick_transfer.runs.training import complete
 
 # what the embedded benchmark may change, by the last words of a key
 SIZES = (

@@ -6,15 +6,15 @@ import pytest
 from scipy import stats
 from test_results import a_detection, a_result, store
 
-from leaderboard.analysis import analyse
-from leaderboard.bootstrap import ROUNDS, interaction, interval, resample
-from leaderboard.comparison import Comparison, Sample, letters
-from leaderboard.correlation import correlate
-from leaderboard.markdown import markdown
-from leaderboard.published import published
-from leaderboard.rows import Run, cell
-from leaderboard.scores import classification
-from leaderboard.variance import Noise, components, pooled
+from trick_transfer.leaderboard.analysis import analyse
+from trick_transfer.leaderboard.bootstrap import ROUNDS, interaction, interval, resample
+from trick_transfer.leaderboard.comparison import Comparison, Sample, letters
+from trick_transfer.leaderboard.correlation import correlate
+from trick_transfer.leaderboard.markdown import markdown
+from trick_transfer.leaderboard.published import published
+from trick_transfer.leaderboard.rows import Run, cell
+from trick_transfer.leaderboard.scores import classification
+from trick_transfer.leaderboard.variance import Noise, components, pooled
 
 
 def arrays(hits, label=0):

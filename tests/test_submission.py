@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from classification.registry import MODELS
-from tools.run import Run
+from trick_transfer.runs.run import Run
 
 ROOT = Path(__file__).parents[1]
 SETS = ("data.num_train=20", "data.num_val=11", "global_batch=4")

@@ -12,13 +12,13 @@ import pytest
 from rich.console import Console
 from test_results import a_detection, a_result
 
-from leaderboard import paper
-from leaderboard.analysis import analyse
-from leaderboard.markdown import markdown, readme
-from leaderboard.results import fingerprint
-from leaderboard.tables import doubts
-from leaderboard.text import screens, title
-from leaderboard.writers import as_json, comma_separated, latex
+from trick_transfer.leaderboard import paper
+from trick_transfer.leaderboard.analysis import analyse
+from trick_transfer.leaderboard.markdown import markdown, readme
+from trick_transfer.leaderboard.results import fingerprint
+from trick_transfer.leaderboard.tables import doubts
+from trick_transfer.leaderboard.text import screens, title
+from trick_transfer.leaderboard.writers import as_json, comma_separated, latex
 
 ROOT = Path(__file__).parents[1]
 

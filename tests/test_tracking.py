@@ -12,8 +12,8 @@ from mmengine.structures import BaseDataElement, InstanceData, PixelData
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from engine.predictions import GREEN, HEIGHT_PX, draw
-from tools import tracking
+from trick_transfer.engine.predictions import GREEN, HEIGHT_PX, draw
+from trick_transfer.runs import tracking
 
 TRAIN = str(Path(__file__).parents[1] / "tools" / "train.py")
 EPOCHS = 2

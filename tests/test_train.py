@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from tools.record import all_scored
+from trick_transfer.runs.record import all_scored
 
 ROOT = Path(__file__).parents[1]
 TRAIN = str(ROOT / "tools" / "train.py")
@@ -27,7 +27,7 @@ import os, runpy, sys
 sys.path.insert(0, {root!r})
 from signal import SIGINT, default_int_handler, signal as handle
 handle(SIGINT, default_int_handler)  # a background job's children are born deaf to Ctrl-C
-from engine.seeding import SeedEachStep
+from trick_transfer.engine.seeding import SeedEachStep
 before = SeedEachStep.before_train_iter
 
 def interrupt(self, runner, *words, **options):
@@ -117,9 +117,10 @@ def test_two_processes_score_each_image_once_and_as_one_process_does(photos, tmp
 @pytest.fixture
 def tool(monkeypatch, tmp_path, capsys):
     """tools/train.py within this process, in an empty folder: its exit code and its lines on stderr."""
-    monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])  # a tool sets the first entry
+
     monkeypatch.chdir(tmp_path)
-    from tools import command, train
+    from tools import train
+    from trick_transfer.runs import command
 
     def start(*words):
         monkeypatch.setattr(sys, "argv", [TRAIN, *words])
@@ -234,8 +235,8 @@ QUICK = [*RUN, *SET, "max_epochs=0"]
 @pytest.fixture
 def folder(tool, tmp_path):
     """The folder of the run QUICK; made after `tool`, which moves to an empty one."""
-    from tools.run import Run
-    from tools.settings import parse_sets
+    from trick_transfer.runs.run import Run
+    from trick_transfer.runs.settings import parse_sets
 
     return tmp_path / Run(RUN[0], RUN[1], "smoke", sets=parse_sets(QUICK[QUICK.index("--set") + 1 :])).folder
 
@@ -252,7 +253,7 @@ def test_a_corrupt_file_of_a_run_is_named_and_left_alone(tool, folder, photos, n
 
 
 def test_two_runs_at_once_in_one_folder_are_refused(tool, folder, photos):
-    from engine.files import alone
+    from trick_transfer.engine.files import alone
 
     with alone(folder):
         code, lines = tool(*QUICK, "--data-root", str(photos))
@@ -286,10 +287,10 @@ def test_what_another_config_made_is_kept_and_a_result_counts_once_it_stands_in_
 
 def test_a_checkpoint_is_scored_without_the_teacher_and_one_that_does_not_fit_is_named(tool, photos, tmp_path):
     from classification.classifier import ImageClassifier
-    from engine.files import write_tensors
-    from tools.run import Run
-    from tools.settings import parse_sets
     from tools.test import score
+    from trick_transfer.engine.files import write_tensors
+    from trick_transfer.runs.run import Run
+    from trick_transfer.runs.settings import parse_sets
 
     run = Run("classification", "resnet50d_best", "smoke", sets=parse_sets(SET[1:]), data_root=photos)
     for depth in (18, 34):

@@ -20,7 +20,7 @@ from classification.classifier import ImageClassifier
 from classification.config import finish, load, names
 from classification.tricks import BAG, apply
 from classification.tricks.schedule import schedulers
-from engine.batch import solve
+from trick_transfer.engine.batch import solve
 
 FOLDER = Path(classification.__file__).parent
 OPTIONS = {name: {} for name in BAG} | {"distillation": dict(teacher="resnet152d_mixup")}
@@ -146,7 +146,7 @@ def test_the_baseline_decays_everything():
 def test_zero_gamma_is_the_backbones_own_and_amp_its_wrapper():
     norms = {n: p for n, p in small(load("resnet50_efficient")).named_parameters() if ".path.1.bn.weight" in n}
     assert norms and all(not p.any() for p in norms.values())
-    assert load("resnet50_efficient").optim_wrapper.type == "engine.LowPrecisionOptimWrapper"
+    assert load("resnet50_efficient").optim_wrapper.type == "trick_transfer.LowPrecisionOptimWrapper"
 
 
 def test_the_baseline_is_that_of_section_2_1():

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 from backbones.card import Card
 from backbones.resnet import ResNet
-from engine.files import file_sha256
 from segmentation import config
+from trick_transfer.engine.files import file_sha256
 
 CLASSES = ("cat", "dog", "grass")
 

@@ -12,22 +12,31 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
-
 import torch
 from rich.table import Table
 
 from backbones.complexity import gmacs, params_m
 from classification.classifier import ImageClassifier
-from engine.values import nearest
-from leaderboard import ablation, figures
-from leaderboard.folder import read_all
-from leaderboard.paper_tables import TABLES
-from leaderboard.results import Result, changed_keys
-from tools.command import tool
-from tools.draw import DRAW, FIGURES
-from tools.plan import add_options, check, check_data, console, data_root, execute, lineage, show, show_gaps, state
-from tools.run import STAGES, Run, plain
+from trick_transfer.engine.values import nearest
+from trick_transfer.leaderboard import ablation, figures
+from trick_transfer.leaderboard.folder import read_all
+from trick_transfer.leaderboard.paper_tables import TABLES
+from trick_transfer.leaderboard.results import Result, changed_keys
+from trick_transfer.runs.command import tool
+from trick_transfer.runs.draw import DRAW, FIGURES
+from trick_transfer.runs.plan import (
+    add_options,
+    check,
+    check_data,
+    console,
+    data_root,
+    execute,
+    lineage,
+    show,
+    show_gaps,
+    state,
+)
+from trick_transfer.runs.run import STAGES, Run, plain
 
 NAMES = [*TABLES, *FIGURES]
 Found = dict[Path, Result]  # by where it belongs, relative to the results' root

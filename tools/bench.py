@@ -21,7 +21,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
 if "classification" not in sys.argv[1:2]:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # both sides run on the CPU
 
@@ -36,11 +35,11 @@ from torchvision import transforms
 import classification.config
 from classification.augment import PixelScaler
 from classification.data import ImageFolder
-from engine.memory import keep_freed_memory
-from engine.precision import low_precision
-from tools.command import tool
-from tools.photos import write_photos
-from tools.training_speed import SETTINGS, bench_classification, classifier, teacher_steps
+from trick_transfer.engine.memory import keep_freed_memory
+from trick_transfer.engine.precision import low_precision
+from trick_transfer.runs.command import tool
+from trick_transfer.runs.photos import write_photos
+from trick_transfer.runs.training_speed import SETTINGS, bench_classification, classifier, teacher_steps
 
 MEAN, STD = (123.68, 116.779, 103.939), (58.393, 57.12, 57.375)
 

@@ -12,14 +12,12 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
-
-import mini
-from data_sets.check import changed, check
-from data_sets.prepare import prepare
-from data_sets.sources import DATA_SETS, MINI, DataSet
-from engine.manifest import MANIFEST, manifest_digest, write_manifest
-from tools.command import tool
+from trick_transfer import mini
+from trick_transfer.data_sets.check import changed, check
+from trick_transfer.data_sets.prepare import prepare
+from trick_transfer.data_sets.sources import DATA_SETS, MINI, DataSet
+from trick_transfer.engine.manifest import MANIFEST, manifest_digest, write_manifest
+from trick_transfer.runs.command import tool
 
 
 def checked(data_set: DataSet, root: Path) -> bool:

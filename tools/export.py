@@ -10,12 +10,10 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
-
 from classification.exported import build, export
-from leaderboard.results import FILE_NAME, read
-from tools.command import add_run_options, run_of, tool
-from tools.run import MODEL
+from trick_transfer.leaderboard.results import FILE_NAME, read
+from trick_transfer.runs.command import add_run_options, run_of, tool
+from trick_transfer.runs.run import MODEL
 
 
 def main() -> None:

@@ -12,16 +12,14 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, where this very file hides the package leaderboard
-
-from engine.files import write_whole
-from leaderboard import ablation, page, pictures, results, writers
-from leaderboard.analysis import analyse
-from leaderboard.folder import read_all
-from leaderboard.markdown import markdown, readme
-from leaderboard.results import FILE_NAME, OUTPUTS
-from leaderboard.scores import audit
-from tools.command import tool
+from trick_transfer.engine.files import write_whole
+from trick_transfer.leaderboard import ablation, page, pictures, results, writers
+from trick_transfer.leaderboard.analysis import analyse
+from trick_transfer.leaderboard.folder import read_all
+from trick_transfer.leaderboard.markdown import markdown, readme
+from trick_transfer.leaderboard.results import FILE_NAME, OUTPUTS
+from trick_transfer.leaderboard.scores import audit
+from trick_transfer.runs.command import tool
 
 
 def generate(root: Path, out: Path, tier: str | None = None, data: Path = Path("data")) -> list[str]:

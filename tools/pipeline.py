@@ -11,19 +11,27 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
-
-from engine.values import check_name
-from leaderboard.analysis import analyse
-from leaderboard.folder import read_all
-from leaderboard.text import screens
-from tools.command import tool
-from tools.plan import add_options, check, check_data, console, data_root, execute, lineage, show, show_gaps, state
-from tools.run import STAGES, Run
-from tools.settings import parse_sets
+from trick_transfer.engine.values import check_name
+from trick_transfer.leaderboard.analysis import analyse
+from trick_transfer.leaderboard.folder import read_all
+from trick_transfer.leaderboard.text import screens
+from trick_transfer.runs.command import tool
+from trick_transfer.runs.plan import (
+    add_options,
+    check,
+    check_data,
+    console,
+    data_root,
+    execute,
+    lineage,
+    show,
+    show_gaps,
+    state,
+)
+from trick_transfer.runs.run import STAGES, Run
+from trick_transfer.runs.settings import parse_sets
 
 
 def options() -> argparse.Namespace:

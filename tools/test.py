@@ -12,8 +12,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # not tools/, whose leaderboard.py hides the package
-
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -23,11 +21,11 @@ from torch.utils.data import DataLoader, Dataset
 from classification.augment import CROPS
 from classification.data import decode, list_unlabelled
 from classification.registry import MODELS
-from engine.checkpoint import load_strictly, read_weights
-from engine.files import write_whole
-from tools.command import add_run_options, run_of, tool
-from tools.run import MODEL, STAGES, Run
-from tools.train import make_runner, unwrapped
+from trick_transfer.engine.checkpoint import load_strictly, read_weights
+from trick_transfer.engine.files import write_whole
+from trick_transfer.runs.command import add_run_options, run_of, tool
+from trick_transfer.runs.run import MODEL, STAGES, Run
+from trick_transfer.runs.training import make_runner, unwrapped
 
 UNLABELLED = "test"  # beside train and val, a flat folder
 

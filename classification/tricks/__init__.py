@@ -6,7 +6,7 @@ from typing import get_type_hints
 
 from mmengine.config import Config
 
-from engine.values import check_name, nearest
+from trick_transfer.engine.values import check_name, nearest
 
 from .amp import amp
 from .distillation import distillation

@@ -5,4 +5,4 @@ from mmengine.config import Config
 
 def amp(cfg: Config) -> None:
     """Set the slot `optim_wrapper.type`; fp16, bf16 or fp32, whichever pays on the device (see `engine.precision`)."""
-    cfg.optim_wrapper.type = "engine.LowPrecisionOptimWrapper"
+    cfg.optim_wrapper.type = "trick_transfer.LowPrecisionOptimWrapper"

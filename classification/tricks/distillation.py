@@ -11,7 +11,7 @@ from mmengine.config import Config
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.values import check_name
+from trick_transfer.engine.values import check_name
 
 FORMS = {"paper": 1.0, "authors": 0.5}
 

@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from engine.values import check_name
+from trick_transfer.engine.values import check_name
 
 FORMS = {"paper": 1, "authors": 0}  # of the K classes, how many get no part of eps
 

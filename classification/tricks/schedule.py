@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mmengine.config import Config
 
-from engine.values import check_name
+from trick_transfer.engine.values import check_name
 
 
 def schedule(cfg: Config, warmup_epochs: float = 5, decay: str = "cosine") -> None:

@@ -1,0 +1,92 @@
+"""Look at every file of a data set: counts, decoding, boxes, masks, classes, and what changed since all was well."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
+from multiprocessing.pool import ThreadPool  # decoding and hashing leave Python's lock alone
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+
+from trick_transfer.engine.files import file_sha256
+from trick_transfer.engine.manifest import MANIFEST, data_files
+
+from .sources import DataSet
+from .splits import Folder, Reader, Split, Unlabelled
+
+CHUNK = 32  # files a thread takes at once
+
+
+def check(data_set: DataSet, root: Path) -> list[str]:
+    """Print a summary of every split; returns all that is wrong, a line each, with the file's name first or in it."""
+    problems = []
+    for split in data_set.splits:
+        samples, wrong = split.samples(root)
+        counts, unreadable = look_at(split, samples)
+        print(summary(split, len(samples), counts), flush=True)
+        problems += wrong + unreadable
+    return problems + lacking(data_set, root)
+
+
+def lacking(data_set: DataSet, root: Path) -> list[str]:
+    """The classes that one split has a folder of, and another, which is there, has none."""
+    classes = {split.name: split.labels(root) for split in data_set.splits if isinstance(split, Folder)}
+    known = set().union(*classes.values())
+    return [
+        f"{root / name} lacks the class {each}, which another split has"
+        for name, found in classes.items()
+        for each in sorted(known - found if found else ())
+    ]
+
+
+def look_at(split: Split, samples: list) -> tuple[Counter[str], list[str]]:
+    """How many samples show each class (objects, for boxes), and what is wrong with which file."""
+    counts: Counter[str] = Counter()
+    unreadable = []
+    for seen, wrong in over_threads(partial(look, split.reader()), samples, split.name):
+        counts.update(seen)
+        if wrong:
+            unreadable.append(wrong)
+    return counts, unreadable
+
+
+def look(reader: Reader, sample: Any) -> tuple[Iterable[str], str | None]:
+    """One sample's classes, and what is wrong with it."""
+    try:
+        return reader(sample), None
+    except (ValueError, OSError) as error:
+        return [], str(error)
+
+
+def over_threads(work: Callable, items: list, title: str) -> Iterable[Any]:
+    """`work(item)` of each, in order, over all cores, with a bar."""
+    with ThreadPool() as pool:
+        done = pool.imap(work, items, CHUNK)
+        yield from track(done, title, len(items), console=Console(stderr=True))
+
+
+def summary(split: Split, samples: int, counts: Counter[str]) -> str:
+    """`train: 1,281,167 of 1,281,167 images; 1,000 classes, each 732 to 1,300 times (median 1,300); empty: none`."""
+    if isinstance(split, Unlabelled):
+        return f"{split.name}: {samples:,} of {split.images:,} images, without labels"
+    numbers = sorted(counts.values()) or [0]
+    spread = f"{numbers[0]:,} to {numbers[-1]:,} times (median {median(numbers):,.0f})"
+    empty = ", ".join(split.empty(set(counts))) or "none"
+    return (
+        f"{split.name}: {samples:,} of {split.images:,} images; {len(counts):,} classes, each {spread}; empty: {empty}"
+    )
+
+
+def changed(root: Path) -> list[str]:
+    """Files that are not as the manifest has them, that it lacks, or that are gone."""
+    lines = (root / MANIFEST).read_text("utf-8").splitlines()
+    known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    names = sorted(data_files(root))
+    hashes = over_threads(file_sha256, [root / name for name in names], f"comparing with {MANIFEST}")
+    differ = [name for name, digest in zip(names, hashes, strict=True) if known.get(name, digest) != digest]
+    found = [f"{root / name} changed since {MANIFEST} was written" for name in differ]
+    found += [f"{root / name} is gone since {MANIFEST} was written" for name in sorted(known.keys() - set(names))]
+    return found + [f"{root / name} is new since {MANIFEST} was written" for name in names if name not in known]

@@ -1,0 +1,146 @@
+"""The facts of each data set: terms, archives, and what they have to amount to.
+
+Addresses and md5s: torchvision 0.29, datasets/{imagenet,voc,places365}.py; ADE20K's sha256: tensorflow/datasets at
+6f96ef33, url_checksums/ade20k.txt. Counts: Russakovsky et al. 2015 (ImageNet), the VOC development kits, Zhou et al.
+2017 (Places; ADE20K). We have not downloaded any of it.
+"""
+
+from dataclasses import dataclass
+
+from trick_transfer import mini
+from trick_transfer.mini import splits as mini_splits
+
+from .download import Archive
+from .placing import Placing, as_is, imagenet_train, imagenet_val, places_test, places_train, places_val
+from .splits import Ade, Folder, Split, Unlabelled, Voc
+
+
+@dataclass(frozen=True)
+class Part:
+    """Splits, the archives they come from, and where the first archive's files go; the others tell the classes."""
+
+    splits: tuple[Split, ...]
+    archives: tuple[Archive, ...] = ()
+    placing: Placing = as_is
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """`terms` is printed before anything is fetched, and is a summary: the publisher's page binds."""
+
+    parts: tuple[Part, ...]
+    terms: str = ""
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        return tuple(split for part in self.parts for split in part.splits)
+
+
+VOC_CLASSES = (
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+VOC_URL = "https://thor.robots.ox.ac.uk/pascal/VOC"
+PLACES_URL = "http://data.csail.mit.edu/places/places365"
+
+IMAGENET = DataSet(
+    parts=(
+        Part(
+            (Folder("train", 1_281_167, 1000),),
+            (Archive("ILSVRC2012_img_train.tar", "md5:1d675b47d978889d74fa0da5fadfb00e"),),
+            imagenet_train,
+        ),
+        Part(
+            (Folder("val", 50_000, 1000),),
+            (
+                Archive("ILSVRC2012_img_val.tar", "md5:29b22e2961454d5413ddabcf34fc5622"),
+                Archive("ILSVRC2012_devkit_t12.tar.gz", "md5:fa75699e90414af021442c21a62c3abf"),
+            ),
+            imagenet_val,
+        ),
+    ),
+    terms="""\
+ImageNet-1k is for non-commercial research and education, and only its own site gives it out:
+  1. Register at https://image-net.org/signup and accept the terms of access there.
+  2. On https://image-net.org/challenges/LSVRC/2012/2012-downloads.php, fetch "Training images (Task 1 & 2)"
+     (138 GB), "Validation images (all tasks)" (6.3 GB) and "Development kit (Task 1 & 2)" (2.5 MB).
+  3. Put ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz into the archives' folder,
+     and run this command again: it checks and unpacks them.""",
+)
+
+VOC0712 = DataSet(
+    parts=(
+        Part(
+            (Voc("VOC2007", "trainval", 5_011, VOC_CLASSES),),
+            (Archive("VOCtrainval_06-Nov-2007.tar", "md5:c52e279531787c972589f7e41ab4ae64", f"{VOC_URL}/voc2007"),),
+        ),
+        Part(
+            (Voc("VOC2007", "test", 4_952, VOC_CLASSES),),
+            (Archive("VOCtest_06-Nov-2007.tar", "md5:b6e924de25625d8de591ea690078ad9f", f"{VOC_URL}/voc2007"),),
+        ),
+        Part(
+            (Voc("VOC2012", "trainval", 11_540, VOC_CLASSES),),
+            (Archive("VOCtrainval_11-May-2012.tar", "md5:6cd6e144f989b92b3379bac3b3de84fd", f"{VOC_URL}/voc2012"),),
+        ),
+    ),
+    terms="PASCAL VOC (2.9 GB): its images are Flickr's, and their use has to respect Flickr's terms of use.",
+)
+
+ADE20K = DataSet(
+    parts=(
+        Part(
+            (Ade("training", 20_210, 150), Ade("validation", 2_000, 150)),
+            (
+                Archive(
+                    "ADEChallengeData2016.zip",
+                    "sha256:7ff1be44964418441f542a7cc1e1a650e7dc0fc275f5d23252bc9bbdbc977b29",
+                    "http://data.csail.mit.edu/places/ADEchallenge",
+                ),
+            ),
+        ),
+    ),
+    terms="ADE20K's scene parsing (1 GB): images for non-commercial research and education only, not to be passed on;\n"
+    "annotations BSD-3. By downloading you agree to the terms at https://groups.csail.mit.edu/vision/datasets/ADE20K/.",
+)
+
+PLACES365 = DataSet(
+    parts=(
+        Part(
+            (Folder("train", 1_803_460, 365),),
+            (Archive("train_256_places365standard.tar", "md5:53ca1c756c3d1e7809517cc47c5561c5", PLACES_URL),),
+            places_train,
+        ),
+        Part(
+            (Folder("val", 36_500, 365),),
+            (
+                Archive("val_256.tar", "md5:e27b17d8d44f4af9a78502beb927f808", PLACES_URL),
+                Archive("filelist_places365-standard.tar", "md5:35a0585fee1fa656440f3ab298f8479c", PLACES_URL),
+            ),
+            places_val,
+        ),
+        Part(  # what tools/test.py --submission labels
+            (Unlabelled("test", 328_500),),
+            (Archive("test_256.tar", "md5:f532f6ad7b582262a2ec8009075e186b", PLACES_URL),),
+            places_test,
+        ),
+    ),
+    terms="Places365-Standard, 256 px (31 GB): for non-commercial research and education only, not to be passed on;\n"
+    "copyright stays with the images' owners. By downloading you agree to the terms at http://places2.csail.mit.edu/.",
+)
+
+
+def mini_split(split: mini_splits.Split) -> Split:
+    """One of the embedded benchmark's, from its own list."""
+    if split.form == "folder":
+        return Folder(split.place.removeprefix("imagenet1k/"), split.count, len(mini.CLASSES))
+    if split.form == "voc":
+        year, image_set = split.place.split("/")
+        return Voc(year, image_set, split.count, mini.CLASSES)
+    return Ade(split.place, split.count, len(mini.CLASSES) + len(mini.STUFF))
+
+
+DATA_SETS = {"imagenet1k": IMAGENET, "places365": PLACES365, "voc0712": VOC0712, "ade20k": ADE20K}
+MINI = {  # by folder under its root
+    folder: DataSet((Part(tuple(mini_split(split) for split in mini_splits.SPLITS if split.form == form)),))
+    for folder, form in (("imagenet1k", "folder"), ("voc0712", "voc"), ("ade20k", "ade20k"))
+}

@@ -1,0 +1,66 @@
+"""One checkpoint a run, `latest.pth`, written whole after every epoch: a kill costs at most the epoch under way.
+
+Where gradients that were accumulated still wait for their step at an epoch's end, the next epoch's end is the next one.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from trick_transfer.registry import HOOKS
+
+from .files import write_whole
+
+LATEST = "latest.pth"
+
+
+@HOOKS.register_module()
+class WholeCheckpoint(Hook):
+    """Weights, optimiser, schedule and position after each epoch that ends with a step.
+
+    mmengine's own hook deletes the old file before the new one stands, and its pointer file can be cut short.
+    """
+
+    priority = "VERY_LOW"
+
+    def after_train_epoch(self, runner: Any) -> None:
+        # where accumulated gradients still wait for their step, no file could hold them
+        if is_main_process() and runner.optim_wrapper.should_update():
+            write_whole(
+                Path(runner.work_dir) / LATEST, lambda part: runner.save_checkpoint(str(part.parent), part.name)
+            )
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """A state dict from .safetensors, or from a .pth read with `weights_only=True` (it may come from elsewhere).
+
+    Raises FileNotFoundError, or ValueError where the file holds more than weights or is cut short.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"checkpoint {path} does not exist")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).split(". ")[0].splitlines()[0]  # without torch's advice to read it unsafely
+        raise ValueError(f"{path} is not a plain, whole checkpoint of weights: {reason}") from error
+    if not isinstance(state, dict):
+        raise ValueError(f"{path} holds a {type(state).__name__}, not a state dict")
+    return state["state_dict"] if "state_dict" in state else state.get("model", state)
+
+
+def load_strictly(module: nn.Module, state: dict[str, Tensor], source: str | Path) -> None:
+    """Load a state dict whose names and shapes are exactly the module's. Raises ValueError that names the misfits."""
+    own = module.state_dict()
+    misfits = sorted(own.keys() ^ state.keys()) or sorted(k for k in own if own[k].shape != state[k].shape)
+    if misfits:
+        more = f" and {len(misfits) - 4} more" if len(misfits) > 4 else ""
+        raise ValueError(f"{source} does not fit {type(module).__name__} in {', '.join(misfits[:4])}{more}")
+    module.load_state_dict(state)

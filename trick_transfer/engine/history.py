@@ -1,0 +1,62 @@
+"""What a result tells of the run's course: curves by epoch, and the seconds of all its legs.
+
+Both live in mmengine's message hub, which is part of the checkpoint, so that a run that was stopped forgets nothing.
+"""
+
+import time
+from typing import Any
+
+from mmengine.hooks import Hook, LoggerHook
+
+from trick_transfer.registry import HOOKS
+
+CURVES, SECONDS = "curves", "seconds"
+
+
+@HOOKS.register_module()
+class OpenLogger(LoggerHook):
+    """mmengine's, but the trackers stay open after the training: the scoring belongs to the same run."""
+
+    def after_run(self, runner: Any) -> None:
+        pass
+
+
+@HOOKS.register_module()
+class History(Hook):
+    """After each epoch: its mean loss and last learning rate; after each scoring, the metrics."""
+
+    priority = "LOW"  # before the checkpoint is written
+
+    def before_train(self, runner: Any) -> None:
+        self.begun = time.time() - seconds(runner)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        steps = len(runner.train_dataloader)
+        scalars = runner.message_hub.log_scalars
+        loss, lr = scalars["train/loss"].mean(steps), scalars["train/lr"].current()
+        add(runner, {"loss": float(loss), "lr": float(lr)}, runner.epoch + 1)
+        runner.message_hub.update_info(SECONDS, time.time() - self.begun)
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        percents = {name: float(value) for name, value in (metrics or {}).items() if name != "samples_scored"}
+        add(runner, percents, runner.epoch)
+
+
+def add(runner: Any, values: dict[str, float], epoch: int) -> None:
+    """A point of each curve; the second scoring of one epoch is left out."""
+    known = curves(runner)
+    for name, value in values.items():
+        points = known.setdefault(name, [])
+        if not points or points[-1][0] < epoch:
+            points.append([epoch, value])
+    runner.message_hub.update_info(CURVES, known)
+
+
+def curves(runner: Any) -> dict[str, list[list[float]]]:
+    """Name -> [epoch, value] pairs, epochs from 1."""
+    return runner.message_hub.runtime_info.get(CURVES, {})
+
+
+def seconds(runner: Any) -> float:
+    """How long the epochs took that the run, or the checkpoint it goes on from, has behind it."""
+    return runner.message_hub.runtime_info.get(SECONDS, 0.0)

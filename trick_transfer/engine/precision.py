@@ -1,0 +1,58 @@
+"""Low-precision training (Bag of Tricks, sec. 3.2; Micikevicius et al. 2018) on whatever device there is.
+
+CUDA: fp16 activations and gradients, fp32 master weights, dynamic loss scaling. CPU: bf16, which needs no scaling,
+where the processor multiplies it; elsewhere fp32, since emulated bf16 is slower. mmengine's own AMP wrapper
+refuses a machine without an accelerator, hence this one.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper
+from torch import Tensor, nn
+
+from trick_transfer.registry import OPTIM_WRAPPERS
+
+
+def low_precision() -> torch.dtype:
+    """The lowest precision that pays on this machine."""
+    if torch.cuda.is_available():
+        return torch.float16
+    onednn = torch.backends.mkldnn.is_available()  # not on every platform
+    return torch.bfloat16 if onednn and torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+
+
+@OPTIM_WRAPPERS.register_module()
+class LowPrecisionOptimWrapper(OptimWrapper):
+    """Forward under autocast, backward with loss scaling where fp16 asks for it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dtype = low_precision()
+        self.scaler = torch.amp.GradScaler("cuda", enabled=self.dtype == torch.float16)
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        with super().optim_context(model), torch.autocast(device, self.dtype, enabled=self.dtype != torch.float32):
+            yield
+
+    def backward(self, loss: Tensor, **kwargs: Any) -> None:
+        super().backward(self.scaler.scale(loss), **kwargs)
+
+    def step(self, **kwargs: Any) -> None:
+        if self.clip_grad_kwargs:
+            self.scaler.unscale_(self.optimizer)
+            self._clip_grad()
+        self.scaler.step(self.optimizer, **kwargs)
+        self.scaler.update()
+
+    def state_dict(self) -> dict:
+        return super().state_dict() | {"loss_scaler": self.scaler.state_dict()}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        state = dict(state_dict)
+        self.scaler.load_state_dict(state.pop("loss_scaler"))
+        super().load_state_dict(state)

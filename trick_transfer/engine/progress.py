@@ -1,0 +1,90 @@
+"""A progress line for every stage: step, rate, time left. It moves on a terminal; a log gets one now and then."""
+
+import atexit
+import sys
+import time
+from typing import Any
+
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import Hook
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from trick_transfer.registry import HOOKS
+
+LOG_EVERY_SECONDS = 15.0
+
+
+@HOOKS.register_module()
+class ProgressLine(Hook):
+    """`title  step/steps  images/s  time left  loss`, for training and scoring."""
+
+    priority = "LOW"
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.console = Console(file=sys.stderr)
+        self.bar: Progress | None = None
+        self.loss: float | None = None
+        atexit.register(self.stop)  # after Ctrl-C too: a bar that is not stopped keeps the terminal's cursor
+
+    def start(self, phase: str, steps: int, done: int, images_per_step: int) -> None:
+        self.phase, self.steps, self.first, self.images_per_step = phase, steps, done, images_per_step
+        self.begun = self.said = time.monotonic()
+        self.loss = None
+        if is_main_process() and self.console.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+            )
+            self.bar = Progress(*columns, TimeRemainingColumn(), TextColumn("left"), console=self.console)
+            self.task = self.bar.add_task(f"{self.title} {phase}", total=steps, completed=done, rate="")
+            self.bar.start()
+
+    def step(self, done: int) -> None:
+        now = time.monotonic()
+        rate = (done - self.first) * self.images_per_step / max(now - self.begun, 1e-9)
+        text = f"{rate:6.1f} images/s" + ("" if self.loss is None else f"  loss {self.loss:.3f}")
+        if self.bar:
+            self.bar.update(self.task, completed=done, rate=text)
+        elif is_main_process() and (now - self.said > LOG_EVERY_SECONDS or done == self.steps):
+            self.said = now
+            left = (self.steps - done) * self.images_per_step / rate
+            line = f"{self.title} {self.phase}  step {done}/{self.steps}  {text}  {left:.0f} s left"
+            print(line, file=sys.stderr, flush=True)
+
+    def stop(self) -> None:
+        if self.bar:
+            self.bar.stop()
+            self.bar = None
+
+    def before_train(self, runner: Any) -> None:
+        images = runner.train_dataloader.batch_size * get_world_size()
+        self.start("train", runner.max_iters, runner.iter, images)
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        if runner.iter % 10 == 0 and "loss" in outputs:  # rarely: `.item()` waits for the device
+            self.loss = outputs["loss"].item()
+        self.step(runner.iter + 1)
+
+    def after_train(self, runner: Any) -> None:
+        self.stop()
+
+    def before_val(self, runner: Any) -> None:
+        if not self.training(runner):
+            loader = runner.val_dataloader
+            self.start("score", len(loader), 0, loader.batch_size * get_world_size())
+
+    def after_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        if not self.training(runner):
+            self.step(batch_idx + 1)
+
+    def after_val(self, runner: Any) -> None:
+        if not self.training(runner):
+            self.stop()
+
+    def training(self, runner: Any) -> bool:
+        """Whether this validation is one within training, whose line goes on."""
+        return bool(self.bar) if self.console.is_terminal else 0 < runner.iter < runner.max_iters

@@ -1,0 +1,54 @@
+"""What a number was made with: commit, versions, device. Part of every card and every result."""
+
+import platform
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "onedl-mmengine", "onedl-mmcv")
+GENERATED = ("results", "LEADERBOARD.md", "leaderboard.*", "README.md")  # by tools/leaderboard.py, from runs
+DOWNSTREAM = ("onedl-mmdetection", "onedl-mmsegmentation")
+
+
+def git(*words: str) -> str:
+    """A git command's output in our own checkout, "" where there is no checkout or no git."""
+    try:
+        run = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return run.stdout.strip()
+
+
+@cache  # asked for at a run's start: what is committed during days of training is not what runs
+def commit() -> tuple[str, bool]:
+    """The commit that runs, and whether tracked files differ from it, other than those that runs write."""
+    others = (f":(exclude){each}" for each in GENERATED)
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *others)
+    return git("rev-parse", "HEAD") or "unknown", bool(changed)
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that move numbers."""
+    found = {"python": sys.version.split()[0]}
+    for package in PACKAGES + DOWNSTREAM:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def device() -> str:
+    """The device's own name."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    cpuinfo = Path("/proc/cpuinfo")
+    for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else []:
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.processor() or platform.machine()

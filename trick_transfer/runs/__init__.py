@@ -1,0 +1,1 @@
+"""A run of one stage: its resolved Config, its training, its result."""

@@ -1,0 +1,50 @@
+"""What every tool's command line shares: the options that name a run, and errors in one line."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from trick_transfer.runs.run import STAGES, TIERS, Run
+from trick_transfer.runs.settings import parse_sets
+
+
+def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None:
+    """STAGE NAME --tier --seed --backbone-seed --protocol --set --work-dir --data-root."""
+    if stage:
+        parser.add_argument("stage", choices=STAGES)
+    else:
+        parser.set_defaults(stage=STAGES[0])
+    parser.add_argument("name", help="a recipe, see classification/recipes")
+    parser.add_argument("--tier", choices=TIERS, default="mini", help="where the numbers come from (default: mini)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--backbone-seed", type=int, help="of the backbone to fine-tune (default: --seed)")
+    parser.add_argument("--protocol", help="the downstream protocol, if not the paper's")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets")
+    parser.add_argument("--work-dir", type=Path, default=Path("work"))
+    parser.add_argument("--data-root", type=Path, help="the data set's folder (default: under data/)")
+
+
+def run_of(args: argparse.Namespace) -> Run:
+    """The run that the options name."""
+    sets = parse_sets(args.sets)
+    places = args.protocol, args.work_dir, args.data_root
+    return Run(args.stage, args.name, args.tier, args.seed, sets, *places, args.backbone_seed)
+
+
+def tool(main: Callable[[], int | None]) -> int:
+    """Run a tool: bad input becomes one line and exit code 2, Ctrl-C 130. TRACEBACK=1 shows where it came from."""
+    try:
+        return main() or 0
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    except (ValueError, OSError) as error:
+        if os.environ.get("TRACEBACK"):
+            raise
+        lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        # a data-loading worker's error arrives with its whole traceback: the last line is the message
+        line = lines[-1].split(": ", 1)[-1] if "DataLoader worker" in lines[0] else lines[0]
+        print(f"error: {line}", file=sys.stderr)
+        return 2
