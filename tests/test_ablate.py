@@ -11,11 +11,11 @@ from test_results import a_detection, a_result, store
 
 import classification.config
 from trick_transfer.leaderboard import ablation, figures
-from trick_transfer.leaderboard.folder import read_all
+from trick_transfer.leaderboard.draw import FIGURES, outputs, schedule
 from trick_transfer.leaderboard.paper_tables import TABLES
-from trick_transfer.leaderboard.results import OUTPUTS, Result, fingerprint
-from trick_transfer.runs.draw import FIGURES, outputs, schedule
+from trick_transfer.runs.result import OUTPUTS, Result, fingerprint
 from trick_transfer.runs.run import Run, plain
+from trick_transfer.runs.store import read_all
 
 ROOT = Path(__file__).parents[1]
 # typed from the paper's text: table, recipe, heading (and how many columns right of it), what stands there

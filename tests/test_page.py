@@ -236,7 +236,7 @@ def test_uncommitted_runs_problems_and_what_cannot_be_verified_are_told(chromium
     )
     analysis["receipts"]["mini/resnet50d_best/seed0/detection"]["dirty"] = True
     analysis["problems"] = [f"left out: {NASTY}"]
-    table["metrics"].append({"name": "follows_coat", **METRICS["follows_coat"]._asdict()})
+    table["metrics"].append(METRICS["follows_coat"]._asdict() | {"stage": "classification"})
     open_page(chromium, tmp_path, analysis)
     marked = {row: "†" in find(chromium, f"[data-recipe={row}] th").text for row in TOP1}
     assert marked == {row: row == "resnet50d_best" for row in TOP1}
@@ -493,7 +493,7 @@ def test_500_rows_weigh_less_than_10_megabytes():
             analysis["receipts"][f"{number}/{stage}"] = result | {"curves": curves, "config": config}
     group = " ".join(letters(place) for place in range(380))  # of 500 rows with mixed n one can have as many
     cells = {name: a_cell(40.0, group=group) for name in METRICS}
-    table["metrics"] = [{"name": name, **metric._asdict()} for name, metric in METRICS.items()]
+    table["metrics"] = [metric._asdict() | {"stage": "classification"} for metric in METRICS.values()]
     table["rows"] = [a_row("resnet50d_best", []) | {"recipe": f"recipe{n}", "cells": cells} for n in range(500)]
     assert len(render(analysis, nothing(analysis)).encode()) < 10e6
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from trick_transfer.leaderboard.folder import read_all
 from trick_transfer.runs.run import Run
+from trick_transfer.runs.store import read_all
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("classification", "detection", "segmentation")

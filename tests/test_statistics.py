@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 from test_results import a_detection, a_result, store
 
+from classification.stage import CLASSIFICATION
 from trick_transfer.leaderboard.analysis import analyse
 from trick_transfer.leaderboard.bootstrap import ROUNDS, interaction, interval, resample
 from trick_transfer.leaderboard.comparison import Comparison, Sample, letters
@@ -13,7 +14,6 @@ from trick_transfer.leaderboard.correlation import correlate
 from trick_transfer.leaderboard.markdown import markdown
 from trick_transfer.leaderboard.published import published
 from trick_transfer.leaderboard.rows import Run, cell
-from trick_transfer.leaderboard.scores import classification
 from trick_transfer.leaderboard.variance import Noise, components, pooled
 
 
@@ -30,7 +30,7 @@ def hits_of(images, share, seed=0):
 
 
 def top1_rounds(hits, label=0):
-    return resample(classification(arrays(hits, label)))["top1"]
+    return resample(CLASSIFICATION.outputs(arrays(hits, label)))["top1"]
 
 
 def exact(*rows):

@@ -15,10 +15,10 @@ from test_results import a_detection, a_result
 from trick_transfer.leaderboard import paper
 from trick_transfer.leaderboard.analysis import analyse
 from trick_transfer.leaderboard.markdown import markdown, readme
-from trick_transfer.leaderboard.results import fingerprint
 from trick_transfer.leaderboard.tables import doubts
 from trick_transfer.leaderboard.text import screens, title
 from trick_transfer.leaderboard.writers import as_json, comma_separated, latex
+from trick_transfer.runs.result import fingerprint
 
 ROOT = Path(__file__).parents[1]
 

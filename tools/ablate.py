@@ -19,11 +19,9 @@ from backbones.complexity import gmacs, params_m
 from classification.classifier import ImageClassifier
 from trick_transfer.engine.values import nearest
 from trick_transfer.leaderboard import ablation, figures
-from trick_transfer.leaderboard.folder import read_all
+from trick_transfer.leaderboard.draw import DRAW, FIGURES
 from trick_transfer.leaderboard.paper_tables import TABLES
-from trick_transfer.leaderboard.results import Result, changed_keys
 from trick_transfer.runs.command import tool
-from trick_transfer.runs.draw import DRAW, FIGURES
 from trick_transfer.runs.plan import (
     add_options,
     check,
@@ -36,7 +34,9 @@ from trick_transfer.runs.plan import (
     show_gaps,
     state,
 )
+from trick_transfer.runs.result import Result, changed_keys
 from trick_transfer.runs.run import STAGES, Run, plain
+from trick_transfer.runs.store import read_all
 
 NAMES = [*TABLES, *FIGURES]
 Found = dict[Path, Result]  # by where it belongs, relative to the results' root

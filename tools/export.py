@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from classification.exported import build, export
-from trick_transfer.leaderboard.results import FILE_NAME, read
 from trick_transfer.runs.command import add_run_options, run_of, tool
+from trick_transfer.runs.result import FILE_NAME, read
 from trick_transfer.runs.run import MODEL
 
 

@@ -13,13 +13,14 @@ import sys
 from pathlib import Path
 
 from trick_transfer.engine.files import write_whole
-from trick_transfer.leaderboard import ablation, page, pictures, results, writers
+from trick_transfer.leaderboard import ablation, page, pictures, writers
 from trick_transfer.leaderboard.analysis import analyse
-from trick_transfer.leaderboard.folder import read_all
 from trick_transfer.leaderboard.markdown import markdown, readme
-from trick_transfer.leaderboard.results import FILE_NAME, OUTPUTS
 from trick_transfer.leaderboard.scores import audit
+from trick_transfer.runs import result as results
 from trick_transfer.runs.command import tool
+from trick_transfer.runs.result import FILE_NAME, OUTPUTS
+from trick_transfer.runs.store import read_all
 
 
 def generate(root: Path, out: Path, tier: str | None = None, data: Path = Path("data")) -> list[str]:

@@ -15,7 +15,6 @@ from typing import Any
 
 from trick_transfer.engine.values import check_name
 from trick_transfer.leaderboard.analysis import analyse
-from trick_transfer.leaderboard.folder import read_all
 from trick_transfer.leaderboard.text import screens
 from trick_transfer.runs.command import tool
 from trick_transfer.runs.plan import (
@@ -32,6 +31,7 @@ from trick_transfer.runs.plan import (
 )
 from trick_transfer.runs.run import STAGES, Run
 from trick_transfer.runs.settings import parse_sets
+from trick_transfer.runs.store import read_all
 
 
 def options() -> argparse.Namespace:

@@ -7,8 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from statistics import mean, stdev
 
+from trick_transfer.runs.result import Result
+
 from .paper_tables import LABELS, MINUTES, PERCENTS, SIZES, TABLES, Column
-from .results import Result
 from .tables import protocol, tables
 
 NOTHING = "–"

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from trick_transfer.runs.result import Result
+
 from .comparison import Comparison
 from .ledger import Step, entry, steps
 from .paper import values_of
 from .published import published
-from .results import Result
 from .rows import METRICS, Run, by_backbone, cell, class_iou, device_hours, load, sample, total_hours, with_rows
 from .tables import Table, doubts, tables
 from .variance import components, pooled

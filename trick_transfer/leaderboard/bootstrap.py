@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import stats
 
-from .scores import Arrays, Outputs
+from trick_transfer.engine.stage import Arrays, Outputs
 
 ROUNDS = 2000
 CHUNK = 250  # rounds at once: 5,000 images of them take 10 MB

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
+from trick_transfer.runs.result import changed_keys
+
 from .paper import values_of
-from .results import changed_keys
 from .tables import PER_SEED
 
 SLOTS: dict[str, set[str]] = {  # trick: the keys of a classification config that it sets

@@ -2,11 +2,12 @@
 
 from typing import NamedTuple
 
+from trick_transfer import stages
+
 from . import paper
-from .results import METRICS
 
 MINUTES = "minutes_per_epoch"
-PERCENTS = [name for names in METRICS.values() for name in names]
+PERCENTS = list(stages.metrics())
 LABELS = {
     "top1": "top-1",
     "top5": "top-5",
@@ -69,7 +70,7 @@ def quoted(prefix: str, rows: dict[str, tuple]) -> tuple[Column, ...]:
 
 def stage_of(metric: str) -> str:
     """The stage that measures it; sizes and times are classification's."""
-    return next((stage for stage, names in METRICS.items() if metric in names), "classification")
+    return stages.stage_of(metric).name if metric in PERCENTS else "classification"
 
 
 TOP1_OF_8_AND_9 = {  # differs from Table 6 in 78.34 (78.31 there) and 79.16 (79.15); B-standard is in no other table

@@ -16,8 +16,7 @@ import numpy as np
 from PIL import Image
 
 from trick_transfer.engine.files import file_sha256
-
-from .results import OUTPUTS
+from trick_transfer.runs.result import OUTPUTS
 
 IMAGES, ROWS = 6, 24
 LONGER_SIDE_PX = 320

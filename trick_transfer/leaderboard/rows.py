@@ -7,34 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trick_transfer.engine.stage import Arrays
+from trick_transfer.runs.result import OUTPUTS, Result
+from trick_transfer.stages import metrics, stage_of
+
 from .bootstrap import interval, resample
 from .comparison import Sample
 from .correlation import correlate
 from .paper import Value
-from .results import OUTPUTS, Result
-from .scores import Arrays, audit
+from .scores import audit
 
-
-class Metric(NamedTuple):
-    """What a column shows, in percent."""
-
-    label: str
-    stage: str
-    better: str = "higher"
-
-
-METRICS = {
-    "top1": Metric("top-1", "classification"),
-    "top5": Metric("top-5", "classification"),
-    "ece": Metric("ECE", "classification", "lower"),
-    "map_voc07": Metric("VOC mAP (11-point)", "detection"),
-    "map_area": Metric("VOC mAP (area)", "detection"),
-    "map_coco": Metric("COCO mAP", "detection"),
-    "pix_acc": Metric("pixAcc", "segmentation"),
-    "miou": Metric("mIoU", "segmentation"),
-    "follows_shape": Metric("swapped coat: says shape", "classification"),
-    "follows_coat": Metric("swapped coat: says coat", "classification", "lower"),
-}
+METRICS = metrics()
 UPSTREAM = "top1"  # rows are ordered by it, as the paper's are
 
 
@@ -139,7 +122,7 @@ def mean_hours(results: Sequence[Result]) -> float:
 
 def total_hours(metric: str, of_backbone: float | None, results: Sequence[Result]) -> float | None:
     """Device-hours behind a row's metric: the backbone's, and downstream those of the fine-tuning."""
-    stage = METRICS[metric].stage
+    stage = stage_of(metric).name
     if stage == "classification" or of_backbone is None:
         return of_backbone
     return of_backbone + mean_hours([each for each in results if each.stage == stage])
@@ -152,7 +135,7 @@ def with_rows(tier: str, protocols: list[dict], rows: list[dict]) -> dict[str, A
     return {
         "tier": tier,
         "protocols": protocols,
-        "metrics": [{"name": name, **METRICS[name]._asdict()} for name in names],
+        "metrics": [{**METRICS[name]._asdict(), "stage": stage_of(name).name} for name in names],
         "rows": sorted(rows, key=lambda row: (-row["cells"].get(UPSTREAM, {"mean": -1})["mean"], row["recipe"])),
         "pairs": {},
         "ledger": [],
@@ -166,7 +149,7 @@ def correlations(rows: Sequence[dict], names: Sequence[str]) -> list[dict[str, A
     found = []
     for name in names:
         both = [row["cells"] for row in rows if {name, UPSTREAM} <= row["cells"].keys()]
-        if METRICS[name].stage != "classification" and len(both) > 1:
+        if stage_of(name).name != "classification" and len(both) > 1:
             columns = ([cells[metric]["mean"] for cells in both] for metric in (UPSTREAM, name))
             found.append({"metric": name, **correlate(*columns)})
     return found

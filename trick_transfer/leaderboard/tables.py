@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
-from .results import METRICS, Result, changed_keys
+from trick_transfer.runs.result import Result, changed_keys
+from trick_transfer.stages import STAGES
 
 TIERS = ("paper", "mini", "smoke")  # the order of the tables
 PER_SEED = ("seed", "sha256")  # what seeds of one recipe may differ in: the sha256 is that of a card or a teacher
@@ -82,7 +83,7 @@ def table(tier: str, chosen: frozenset[Protocol], results: list[Result]) -> Tabl
     for run in runs(results):
         if any(choice <= chosen for choice in choices(run)):
             rows[run[0].recipe] += [result for result in run if protocol(result) in chosen]
-    stages = list(METRICS)
+    stages = list(STAGES)
     return Table(
         tier,
         tuple(sorted(chosen, key=lambda each: stages.index(each.stage))),

@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.table import Table as Screen
 
-from .results import DIAGNOSTICS
 from .rows import METRICS
 
 COMMAND = "tools/leaderboard.py"
@@ -50,7 +49,7 @@ def header(name: str, of_paper: bool) -> str:
     """A column's heading."""
     if of_paper or name in SIZES:
         return "paper" if of_paper else SIZES[name]
-    return METRICS[name].label + (f" {UNVERIFIED}" if name in DIAGNOSTICS else "")
+    return METRICS[name].label + (f" {UNVERIFIED}" if not METRICS[name].verifiable else "")
 
 
 def mark(row: dict[str, Any], receipts: Mapping[str, dict]) -> str:
@@ -61,7 +60,7 @@ def mark(row: dict[str, Any], receipts: Mapping[str, dict]) -> str:
 def footnotes(table: dict[str, Any], receipts: Mapping[str, dict]) -> list[str]:
     """What the marks in a table mean."""
     marks = {mark(row, receipts).strip() for row in table["rows"]}
-    marks |= {UNVERIFIED for each in table["metrics"] if each["name"] in DIAGNOSTICS}
+    marks |= {UNVERIFIED for each in table["metrics"] if not each["verifiable"]}
     return [f"{each}: {text}." for each, text in FOOTNOTES.items() if each in marks]
 
 

@@ -23,8 +23,9 @@ from trick_transfer.engine.files import file_sha256, in_turn, write_tensors, wri
 from trick_transfer.engine.manifest import manifest_digest
 from trick_transfer.engine.precision import low_precision
 from trick_transfer.engine.receipt import commit, device, versions
-from trick_transfer.leaderboard.results import FILE_NAME, MAIN_PROTOCOLS, OUTPUTS, Result, fingerprint, write
+from trick_transfer.runs.result import FILE_NAME, OUTPUTS, Result, fingerprint, write
 from trick_transfer.runs.run import MODEL, Run, plain
+from trick_transfer.stages import STAGES
 
 DATA_LICENCES = {
     "detection": "Flickr's terms of use (PASCAL VOC's database rights)",
@@ -103,7 +104,7 @@ def receipt(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
         tier=run.tier,
         recipe=run.name,
         stage=run.stage,
-        protocol=run.protocol or MAIN_PROTOCOLS.get(run.stage) or cfg.data.name,
+        protocol=run.protocol or next(iter(STAGES[run.stage].protocols), None) or cfg.data.name,
         protocol_hash=run.protocol_hash(),
         seed=run.seed,
         backbone_seed=run.upstream_seed,

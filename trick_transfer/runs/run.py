@@ -18,9 +18,10 @@ from trick_transfer.engine.checkpoint import LATEST
 from trick_transfer.engine.manifest import MANIFEST, manifest_digest, write_manifest
 from trick_transfer.engine.optimiser import check_optimiser
 from trick_transfer.engine.values import check_epochs, check_name
-from trick_transfer.leaderboard.results import FILE_NAME, MAIN_PROTOCOLS, changed_keys, fingerprint
 from trick_transfer.mini.shrink import shrink, two_steps
+from trick_transfer.runs.result import FILE_NAME, changed_keys, fingerprint
 from trick_transfer.runs.settings import override, split_sets
+from trick_transfer.stages import STAGES as KINDS
 
 STAGES = ("classification", "detection", "segmentation")
 TIERS = ("mini", "paper", "smoke")
@@ -71,7 +72,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        main = self.protocol in (None, MAIN_PROTOCOLS.get(self.stage))
+        main = self.protocol in (None, *KINDS[self.stage].protocols[:1])
         stage = self.stage if main else f"{self.stage}-{self.protocol}"
         return self.home(self.name) / (stage if self.seed == self.upstream_seed else f"{stage}-seed{self.seed}")
 
@@ -155,7 +156,7 @@ class Run:
     def downstream(self, card: Card | None) -> Config:
         """The protocol on this tier; without a card its backbone's slot stays empty."""
         package = importlib.import_module(f"{self.stage}.config")
-        protocol = package.load(card, self.protocol or MAIN_PROTOCOLS[self.stage], self.root)
+        protocol = package.load(card, self.protocol or KINDS[self.stage].protocols[0], self.root)
         cfg = self.on_tier(protocol, self.sets)
         check_epochs("train_cfg.max_epochs", cfg.train_cfg.max_epochs)
         return cfg

@@ -26,8 +26,8 @@ from trick_transfer.engine.history import curves, seconds
 from trick_transfer.engine.memory import keep_freed_memory
 from trick_transfer.engine.optimiser import FUSED
 from trick_transfer.engine.receipt import commit
-from trick_transfer.leaderboard.results import FILE_NAME, OUTPUTS, Result, read
 from trick_transfer.runs.record import record, transfer_facts
+from trick_transfer.runs.result import FILE_NAME, OUTPUTS, Result, read
 from trick_transfer.runs.run import Run, plain
 from trick_transfer.runs.tracking import backends, check_tracker
 

@@ -8,10 +8,11 @@ from matplotlib.figure import Figure
 
 from classification.config import finish
 from trick_transfer.engine.files import file_sha256
-from trick_transfer.leaderboard import figures
-from trick_transfer.leaderboard.results import OUTPUTS, Result
 from trick_transfer.runs.dry_run import rates, steps_an_epoch
+from trick_transfer.runs.result import OUTPUTS, Result
 from trick_transfer.runs.run import Run
+
+from . import figures
 
 FIGURES = {  # the recipes compared; the paper's are of ResNet-50-D
     "figure3": ("resnet50d_efficient", "resnet50d_cosine"),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .results import FILE_NAME, OUTPUTS, Result, read
+from .result import FILE_NAME, OUTPUTS, Result, read
 
 
 def read_all(root: Path | str) -> tuple[list[Result], list[str]]:

@@ -15,17 +15,11 @@ from types import UnionType
 from typing import Any, get_args, get_origin
 
 from trick_transfer.engine.files import write_whole
+from trick_transfer.stages import STAGES
 
 SCHEMA = 2
 FILE_NAME = "metrics.json"
 OUTPUTS = "outputs.npz"  # beside it: what the metrics can be computed from again
-METRICS = {  # percent; a stage may add others, these it must have
-    "classification": ("top1", "top5"),
-    "detection": ("map_voc07", "map_area"),
-    "segmentation": ("pix_acc", "miou"),
-}
-DIAGNOSTICS = ("follows_shape", "follows_coat")  # of `mini`: what is said of an animal in another kind's coat
-MAIN_PROTOCOLS = {"detection": "faster_rcnn_voc", "segmentation": "fcn_ade20k"}  # classification has but one
 FILLED = (  # fields of the receipt that say nothing when empty
     *("protocol_hash", "precision", "device", "commit", "versions", "command", "config", "config_hash"),
     *("outputs_sha256", "data_manifest", "licences"),
@@ -76,8 +70,8 @@ class Result:
     @property
     def folder(self) -> Path:
         """Where it belongs, relative to the results' root."""
-        main = MAIN_PROTOCOLS.get(self.stage, self.protocol)
-        stage = self.stage if self.protocol == main else f"{self.stage}-{self.protocol}"
+        others = STAGES[self.stage].protocols[1:]
+        stage = f"{self.stage}-{self.protocol}" if self.protocol in others else self.stage
         fine_tuned = "" if self.seed == self.backbone_seed else f"-seed{self.seed}"
         return Path(self.tier, self.recipe, f"seed{self.backbone_seed}", stage + fine_tuned)
 
@@ -115,8 +109,8 @@ def receipt_faults(result: Result) -> list[str]:
     for name in ("tier", "recipe", "protocol"):  # they become folders
         if not re.fullmatch(r"\w[\w.+-]*", getattr(result, name)):
             found.append(f"{name} is {getattr(result, name)!r}, not a name")
-    if result.stage not in METRICS:
-        found.append(f"stage is {result.stage!r}, not one of {', '.join(METRICS)}")
+    if result.stage not in STAGES:
+        found.append(f"stage is {result.stage!r}, not one of {', '.join(STAGES)}")
     for name in FILLED:
         if not getattr(result, name):
             found.append(f"{name} is empty: the receipt is incomplete")
@@ -137,7 +131,8 @@ def receipt_faults(result: Result) -> list[str]:
 def metric_faults(result: Result) -> list[str]:
     """Metrics that are missing or no percentages."""
     percents = result.metrics | {"arrived_percent": result.arrived_percent or 0}
-    missing = [name for name in METRICS.get(result.stage, ()) if name not in result.metrics]
+    known = STAGES[result.stage].metrics if result.stage in STAGES else ()
+    missing = [each.name for each in known if each.required and each.name not in result.metrics]
     return [f"metric {name} is missing" for name in missing] + [
         f"{name} is {value}, outside 0 to 100 percent" for name, value in percents.items() if not 0 <= value <= 100
     ]
