@@ -4,6 +4,7 @@ The tricks of sec. 5 that change the loss meet here, in the paper's order: smoot
 teacher's term. Each is None unless its slot is set.
 """
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,12 +12,16 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from backbones.card import read_card
 from backbones.registry import MODELS as BACKBONES
+from trick_transfer.engine.checkpoint import load_strictly, read_weights
 
 from .registry import MODELS
-from .tricks.distillation import Teacher
+from .tricks.distillation import FORMS, soft_loss
 from .tricks.label_smoothing import smooth
 from .tricks.mixup import mix_up
+
+HEAD = "head.safetensors"  # beside the card
 
 
 @MODELS.register_module()
@@ -70,3 +75,32 @@ class ImageClassifier(BaseModel):
         with torch.autocast(images.device.type, enabled=False):
             hard = F.cross_entropy(logits, targets)
         return self.teacher[0].add(hard, logits, images) if self.teacher else hard
+
+
+class Teacher:
+    """A frozen classifier read from its exported card. Not a module on purpose: nothing saves or trains it."""
+
+    def __init__(self, recipe: str, temperature: float, form: str, card: str | None = None, sha256: str = "") -> None:
+        if card is None or not Path(card).is_file():
+            raise FileNotFoundError(
+                f"the teacher {recipe} is missing; make it with: tools/train.py classification {recipe}"
+            )
+        self.model = read_classifier(card).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.temperature, self.weight = temperature, FORMS[form]
+
+    def add(self, hard: Tensor, logits: Tensor, images: Tensor) -> Tensor:
+        """The whole loss of eq. 6, given its first term and the student's logits on `images`."""
+        with torch.inference_mode():
+            teacher_logits = self.model.to(images.device)(images).float()
+        with torch.autocast(images.device.type, enabled=False):
+            soft = soft_loss(teacher_logits.clone(), logits, self.temperature)
+        return self.weight * (hard + soft)
+
+
+def read_classifier(card_path: str | Path) -> ImageClassifier:
+    """An exported classifier, normalised images (N, 3, H, W) -> logits (N, K). Raises as `read_card` does."""
+    card = read_card(card_path)
+    head = read_weights(card.folder / HEAD)
+    model = ImageClassifier(backbone=card.slot(), num_classes=len(head["bias"]))
+    load_strictly(model.head, head, card.folder / HEAD)
+    return model

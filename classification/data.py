@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
-from trick_transfer.engine.images import END_OF_IMAGE, START_OF_IMAGE, is_whole
+from trick_transfer.engine.images import decode
 
 from .augment import CROPS, jitter
 from .registry import DATASETS
@@ -57,18 +57,6 @@ def list_unlabelled(root: str | Path, split: str) -> list[str]:
     if not files:
         raise FileNotFoundError(f"{folder} holds no image; put the unlabelled images there, without subfolders")
     return files
-
-
-def decode(path: str) -> np.ndarray:
-    """An RGB image (H, W, 3) in uint8. Raises ValueError that names a file which is truncated or no image."""
-    data = np.fromfile(path, np.uint8)
-    head, tail = data[:2].tobytes(), data[-2:].tobytes()  # by content: some of ImageNet's .JPEG are PNGs
-    if head == START_OF_IMAGE and tail != END_OF_IMAGE and not is_whole(path):
-        raise ValueError(f"{path} is a truncated JPEG; mend it, or set skip_broken=True")
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
-    if image is None:
-        raise ValueError(f"{path} is no image; mend it, or set skip_broken=True")
-    return image
 
 
 @DATASETS.register_module()

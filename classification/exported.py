@@ -5,20 +5,12 @@ from typing import Any
 
 from mmengine.config import Config
 
-from backbones.card import Card, from_timm, read_card, write_card
+from backbones.card import Card, from_timm, write_card
 from backbones.registry import sketch
 from trick_transfer.engine.checkpoint import load_strictly, read_weights
 from trick_transfer.engine.files import write_tensors
 
-from .classifier import ImageClassifier
-
-HEAD = "head.safetensors"
-# Ours is Apache-2.0; the weights inherit what their data asks: ImageNet's and Places' are for research use only.
-LICENCES = {
-    "imagenet1k": "research only (ImageNet terms of access)",
-    "places365": "research only (Places365 terms of use)",
-    "mini": "synthetic, see mini/LICENSES.md",
-}
+from .classifier import HEAD, ImageClassifier
 
 
 def build(cfg: Config, checkpoint: str | Path, timm: bool = False) -> ImageClassifier:
@@ -32,14 +24,14 @@ def build(cfg: Config, checkpoint: str | Path, timm: bool = False) -> ImageClass
     return model.eval()
 
 
-def export(model: ImageClassifier, cfg: Config, folder: Path, metrics: dict[str, float], **about: object) -> Card:
-    """Write card, backbone and head; `about` is name, tier and seed. The card is written last."""
+def export(model: ImageClassifier, cfg: Config, folder: Path, metrics: dict[str, float], **about: Any) -> Card:
+    """Write card, backbone and head; `about` is name, tier, seed and the data's licence. The card is written last."""
     write_tensors(folder / HEAD, model.head.state_dict())
     config = {k: v for k, v in cfg.model.backbone.to_dict().items() if k != "zero_gamma"}  # an initialisation only
     scaler = cfg.model.data_preprocessor
-    data = LICENCES.get(cfg.data.name, "unknown")
+    licence = about.pop("licence", "unknown")
     about |= {"mean": list(scaler.mean), "std": list(scaler.std)}
-    about["licences"] = {"code": "Apache-2.0", "weights": data, "data": data}
+    about["licences"] = {"code": "Apache-2.0", "weights": licence, "data": licence}
     px = cfg.val_dataloader.dataset.crop.size_px  # some networks take no other
     return write_card(folder, model.backbone, config, metrics, px, **about)
 
@@ -53,12 +45,3 @@ def untrained_card(cfg: Config, name: str) -> Card:
     )
     about |= dict(tier="", seed=0, sha256="", metrics={}, feature_error=0.0, commit="", versions={}, licences={})
     return Card(name=name, **about)
-
-
-def read_classifier(card_path: str | Path) -> ImageClassifier:
-    """An exported classifier, normalised images (N, 3, H, W) -> logits (N, K). Raises as `read_card` does."""
-    card = read_card(card_path)
-    head = read_weights(card.folder / HEAD)
-    model = ImageClassifier(backbone=card.slot(), num_classes=len(head["bias"]))
-    load_strictly(model.head, head, card.folder / HEAD)
-    return model

@@ -1,16 +1,33 @@
 """Classification as a stage: what the pipeline and the leaderboard know of it."""
 
-import numpy as np
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+from mmengine.config import Config
+
+from backbones.card import Card
+from backbones.complexity import gmacs, params_m
+from trick_transfer.engine import drawing
+from trick_transfer.engine.batch import Batch
+from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.stage import Arrays, Metric, Outputs, Stage
 
+from . import config
+from .exported import export
+from .swapped import SWAPPED, swapped_coats
+
 ECE_BINS = 15  # Guo et al., "On Calibration of Modern Neural Networks", 2017
+SCORING = ("version", "data", "val_dataloader", "val_evaluator")  # the keys that say how a classifier is scored
 
 
 class Classification(Stage):
     """Trains the backbone."""
 
     name = "classification"
+    data_set = "imagenet1k"
+    trains_backbone = True
     metrics = (
         Metric("top1", "top-1", required=True, headline=True),
         Metric("top5", "top-5", required=True),
@@ -19,6 +36,53 @@ class Classification(Stage):
         Metric("follows_shape", "swapped coat: says shape", verifiable=False),
         Metric("follows_coat", "swapped coat: says coat", "lower", verifiable=False),
     )
+
+    def draft(self, name: str, sets: dict[str, Any]) -> Layers:
+        return config.draft(name, sets)
+
+    def is_early(self, key: str) -> bool:
+        """Tricks and the backbone decide what the other keys are."""
+        return key == config.BACKBONE or key.split(".")[0] == config.TRICKS
+
+    def root(self, cfg: Config) -> Path:
+        return Path(cfg.data.root)
+
+    def place(self, cfg: Config, root: Path) -> None:
+        cfg.data.root = str(root)
+
+    def check(self, cfg: Config) -> None:
+        config.check(cfg)
+
+    def connect(self, cfg: Config, card: Card) -> None:
+        cfg.model.teacher.update(card=str(card.folder / "card.json"), sha256=card.sha256)
+
+    def protocol(self, cfg: dict[str, Any]) -> dict[str, Any]:
+        return {key: cfg[key] for key in SCORING}
+
+    def protocol_name(self, cfg: Config) -> str:
+        return cfg.data.name
+
+    def data_name(self, cfg: Config) -> str:
+        return cfg.data.name
+
+    def check_data(self, cfg: Config) -> None:
+        config.check_data(cfg)
+
+    def training_images(self, cfg: Config) -> int | None:
+        return cfg.data.num_train
+
+    def global_batch(self, cfg: Config) -> int:
+        return cfg.global_batch
+
+    def finish(self, cfg: Config, batch: Batch) -> None:
+        config.finish(cfg, batch)
+
+    def leave(self, model: Any, cfg: Config, folder: Path, metrics: dict[str, float], **about: Any) -> dict[str, Any]:
+        card = export(model, cfg, folder, metrics, **about)
+        if Path(cfg.data.root, SWAPPED).is_dir():
+            metrics |= swapped_coats(model, cfg)
+        px = cfg.val_dataloader.dataset.crop.size_px
+        return dict(params_m=params_m(model), gmacs=gmacs(model, px), feature_error=card.feature_error)
 
     def outputs(self, arrays: Arrays) -> Outputs:
         """top1, top5, and the expected calibration error in bins of equal width (confidence from log_sum_exp)."""
@@ -33,6 +97,11 @@ class Classification(Stage):
             return {"top1": top1, "top5": top5, "ece": np.abs(gaps).sum(0)}
 
         return Outputs(arrays["labels"], score, {})
+
+    def draw(self, sample: dict, found: dict, classes: Sequence[str]) -> np.ndarray:
+        predicted, true = classes[int(found["logits"].argmax())], classes[int(found["label"])]
+        text = predicted if predicted == true else f"{predicted} ({true})"
+        return drawing.write(drawing.fit(sample["inputs"]), text)
 
 
 CLASSIFICATION = Classification()

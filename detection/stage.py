@@ -1,25 +1,63 @@
-"""Detection as a stage: what the pipeline and the leaderboard know of it."""
+"""Detection as a stage: what the pipeline and the leaderboard know of it.
+
+From the card come the backbone slots (trunk and RoI head) and the channels that leave them. Everything else is the
+protocol, whoever is measured.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from mmengine.config import Config
 
-from trick_transfer.engine.stage import Arrays, Metric, Outputs, Stage
+from backbones.card import Card
+from backbones.fine_tuning import FineTuning, parts
+from backbones.registry import check_options
+from trick_transfer.engine import drawing
+from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
 from .ranking import average_precision, curves, match_coco, match_voc
 
+STRIDES = [4, 8, 16, 32]  # of the maps that both protocols are written for
+LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
+LEAST_SCORE = 0.3  # of a box that is drawn
 VOC07_LEVELS = np.arange(0, 1.001, 0.1)  # as in mmdet's `average_precision`, to the last bit
 COCO_LEVELS = np.linspace(0, 1, 101)
 
 
-class Detection(Stage):
+class Detection(FineTuning):
     """Fine-tunes a Faster R-CNN (sec. 6.1)."""
 
     name = "detection"
+    data_set = "voc0712"
+    folder = Path(__file__).parent
     protocols = ("faster_rcnn_voc", "faster_rcnn_fpn_voc")
     metrics = (
         Metric("map_voc07", "VOC mAP (11-point)", required=True, headline=True),
         Metric("map_area", "VOC mAP (area)", required=True),
         Metric("map_coco", "COCO mAP"),
     )
+
+    def fill(self, model: Any, card: Card) -> None:
+        super().fill(model, card)
+        for part in parts(model):
+            if "backbone" in part:
+                check_slot(part.backbone, card)
+        if "in_channels" in model.neck:  # FPN
+            model.neck.in_channels = list(card.channels)
+        else:
+            trunk, head = card.channels[2:4]
+            model.rpn_head.in_channels = model.roi_head.bbox_roi_extractor.out_channels = trunk
+            model.roi_head.bbox_head.in_channels = head
+
+    def check_data(self, cfg: Config) -> None:
+        for part in parts(cfg._cfg_dict):
+            if "ann_file" in part:
+                root, year = Path(part.data_root), Path(part.data_root, part.data_prefix.sub_data_root)
+                missing = [p for p in (root / part.ann_file, year / "JPEGImages", year / "Annotations") if is_empty(p)]
+                if missing:
+                    raise FileNotFoundError(f"VOC data: {missing[0]} is missing or empty; expected {root}/{LAYOUT}")
 
     def outputs(self, arrays: Arrays) -> Outputs:
         """map_voc07, map_area (IoU 0.5), and map_coco (IoU 0.50 to 0.95), over the classes that have a truth."""
@@ -33,6 +71,34 @@ class Detection(Stage):
             }
 
         return Outputs(arrays["image_ids"], score, {})
+
+    def draw(self, sample: dict, found: Any, classes: Sequence[str]) -> np.ndarray:
+        image = drawing.photo(found.img_path)
+        picture, scale = drawing.fit(image), drawing.HEIGHT_PX / len(image)
+        boxes = found.pred_instances
+        for box, label, score in zip(boxes.bboxes.cpu(), boxes.labels, boxes.scores, strict=True):
+            if score >= LEAST_SCORE:
+                corners = [round(float(side) * scale) for side in box]
+                drawing.frame(picture, corners, f"{classes[int(label)]} {100 * float(score):.0f} %")
+        return picture
+
+
+def check_slot(slot: dict, card: Card) -> None:
+    """Raise ValueError for a backbone that cannot be built as the protocol asks, or whose maps are of other sizes."""
+    if card.strides != STRIDES:
+        raise ValueError(f"{card.name} has maps of strides {card.strides}, the detectors need {STRIDES}")
+    try:
+        check_options(slot)
+    except ValueError as error:
+        hint = "; use --protocol faster_rcnn_fpn_voc" if len(slot["stages"]) < len(STRIDES) else ""
+        raise ValueError(f"{error}{hint}") from error
+
+
+def is_empty(path: Path) -> bool:
+    """Whether a folder or a list is missing, or has nothing in it."""
+    if path.is_dir():
+        return next(path.iterdir(), None) is None
+    return not path.is_file() or not path.read_text().strip()
 
 
 DETECTION = Detection()

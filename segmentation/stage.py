@@ -1,19 +1,41 @@
-"""Segmentation as a stage: what the pipeline and the leaderboard know of it."""
+"""Segmentation as a stage: what the pipeline and the leaderboard know of it.
+
+From the card comes the backbone's slot. Everything else is the protocol, whoever is measured: the heads ask the
+backbone for its channels, see `fcn`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from mmengine.config import Config
 
-from trick_transfer.engine.stage import Arrays, Metric, Outputs, Stage
+from backbones.fine_tuning import FineTuning
+from trick_transfer.engine import drawing
+from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
 
-class Segmentation(Stage):
+class Segmentation(FineTuning):
     """Fine-tunes a dilated FCN (sec. 6.2)."""
 
     name = "segmentation"
+    data_set = "ade20k"
+    folder = Path(__file__).parent
     protocols = ("fcn_ade20k", "fcn_ade20k_msflip")
     metrics = (
         Metric("pix_acc", "pixAcc", required=True, headline=True),
         Metric("miou", "mIoU", required=True, headline=True),
     )
+
+    def check_data(self, cfg: Config) -> None:
+        from .data import ADE20K, pairs  # mmseg takes seconds to import
+
+        for dataset in (cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset):
+            pairs(*(Path(dataset.data_root, dataset.data_prefix[key]) for key in ("img_path", "seg_map_path")))
+            names = dataset.get("metainfo", ADE20K.METAINFO)["classes"]
+            if len(names) != cfg.model.decode_head.num_classes:
+                raise ValueError(f"the data has {len(names)} classes, the model {cfg.model.decode_head.num_classes}")
 
     def outputs(self, arrays: Arrays) -> Outputs:
         """pix_acc, and miou over the classes that occur in truth or prediction (in a round: among the images drawn)."""
@@ -32,6 +54,10 @@ class Segmentation(Stage):
         found = iou(np.ones((len(arrays["names"]), 1)))[:, 0]
         classes = zip(arrays["classes"].tolist(), found.tolist(), strict=True)
         return Outputs(arrays["names"], score, {name: value for name, value in classes if value >= 0})
+
+    def draw(self, sample: dict, found: Any, classes: Sequence[str]) -> np.ndarray:
+        mask = found.pred_sem_seg.data.squeeze(0).cpu().numpy()
+        return drawing.fit(drawing.cover(drawing.photo(found.img_path), mask, len(classes)))
 
 
 SEGMENTATION = Segmentation()

@@ -9,8 +9,9 @@ from hashlib import sha256
 import pytest
 
 from trick_transfer.engine.files import file_sha256
+from trick_transfer.engine.layers import changed_keys
 from trick_transfer.runs.record import keep
-from trick_transfer.runs.result import Result, changed_keys, fingerprint, read, write
+from trick_transfer.runs.result import Result, fingerprint, read, write
 from trick_transfer.runs.store import read_all
 
 

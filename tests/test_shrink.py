@@ -7,7 +7,7 @@ import pytest
 import detection.config
 import segmentation.config
 from trick_transfer import mini
-from trick_transfer.runs.result import changed_keys
+from trick_transfer.engine.layers import changed_keys
 from trick_transfer.runs.run import Run, plain
 from trick_transfer.runs.training import complete
 

@@ -9,7 +9,6 @@ tools/ablate.py noise resnet50d_best --seeds 5   the scatter of one recipe, trai
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -22,24 +21,13 @@ from trick_transfer.leaderboard import ablation, figures
 from trick_transfer.leaderboard.draw import DRAW, FIGURES
 from trick_transfer.leaderboard.paper_tables import TABLES
 from trick_transfer.runs.command import tool
-from trick_transfer.runs.plan import (
-    add_options,
-    check,
-    check_data,
-    console,
-    data_root,
-    execute,
-    lineage,
-    show,
-    show_gaps,
-    state,
-)
-from trick_transfer.runs.result import Result, changed_keys
-from trick_transfer.runs.run import STAGES, Run, plain
-from trick_transfer.runs.store import read_all
+from trick_transfer.runs.plan import add_options, check, check_data, console, execute, run_of, show, show_gaps
+from trick_transfer.runs.result import Result
+from trick_transfer.runs.run import FIRST
+from trick_transfer.runs.study import Found, current, place, plan, read, wanted
+from trick_transfer.stages import STAGES
 
 NAMES = [*TABLES, *FIGURES]
-Found = dict[Path, Result]  # by where it belongs, relative to the results' root
 
 
 def options() -> argparse.Namespace:
@@ -69,88 +57,8 @@ def parts(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
     tables = [TABLES[name] for name in args.what if name in TABLES]
     drawn = [recipe for name in args.what for recipe in FIGURES.get(name, ())]
     return [(recipe, table.stages) for table in tables for recipe in table.recipes] + [
-        (recipe, [STAGES[0]]) for recipe in drawn
+        (recipe, [FIRST]) for recipe in drawn
     ]
-
-
-def cells(args: argparse.Namespace) -> Iterator[Run]:
-    """The runs whose results are asked for."""
-    for recipe, stages in parts(args):
-        for seed in args.seeds:
-            for stage in stages:
-                yield run_of(stage, recipe, seed, args)
-
-
-def run_of(stage: str, recipe: str, seed: int, args: argparse.Namespace) -> Run:
-    """One stage of one recipe."""
-    return Run(stage, recipe, args.tier, seed, {}, None, args.work_dir, data_root(stage, recipe, args))
-
-
-def first(run: Run, args: argparse.Namespace) -> Run:
-    """The classification run that a downstream one stands on."""
-    return run_of(STAGES[0], run.recipe, run.seed, args)
-
-
-def place(run: Run) -> Path:
-    """Where its result belongs."""
-    return run.folder.relative_to(run.work_dir)
-
-
-def changes(run: Run, result: Result) -> list[str]:
-    """In what a result is not the run's. Its teacher and backbone may be retrained ones."""
-    if run.stage != STAGES[0]:
-        return [] if result.protocol_hash == run.protocol_hash() else ["the protocol"]
-    return [key for key in changed_keys(result.config, plain(run.config())) if not key.endswith(".sha256")]
-
-
-def current(run: Run, found: Found, args: argparse.Namespace) -> bool:
-    """Whether a run's result is there, and is of today's recipe and protocol."""
-    if place(run) not in found or changes(run, found[place(run)]):
-        return False
-    return run.stage == STAGES[0] or current(first(run, args), found, args)
-
-
-def missing(run: Run, args: argparse.Namespace) -> Iterator[Run]:
-    """A run after all that it needs: its teachers, its backbone."""
-    if run.stage == STAGES[0]:
-        yield from lineage(run)
-    else:
-        yield from lineage(first(run, args))
-        yield run
-
-
-def read(args: argparse.Namespace) -> Found:
-    """The results of a tier; what is wrong with a file goes to stderr."""
-    root = Run(STAGES[0], "", args.tier, work_dir=args.work_dir).results_root
-    results, problems = read_all(root)
-    for problem in problems:
-        print(f"left out: {problem}", file=sys.stderr)
-    return {result.folder: result for result in results if result.tier == args.tier}
-
-
-def plan(wanted: Iterable[Run], found: Found, args: argparse.Namespace) -> tuple[list[Run], list[tuple]]:
-    """The runs to carry out, and a line (run, state, remark) for each of these and those that are there."""
-    todo: dict[Path, Run] = {}
-    lines: dict[Path, tuple] = {}
-    for run in wanted:
-        if current(run, found, args):
-            lines.setdefault(run.folder, (run, "done", ""))
-            continue
-        for each in missing(run, args):
-            todo[each.folder] = each
-            lines[each.folder] = (each, *remarked(each, found))
-    return list(todo.values()), list(lines.values())
-
-
-def remarked(run: Run, found: Found) -> tuple[str, str]:
-    """A run's state and a remark: also on a result that it has, of another recipe, or has no more."""
-    word, remark = state(run)
-    there = found.get(place(run))
-    if word == "done" and not there:
-        remark = f"without its result in {run.results_root}; move the folder away to run it again"
-    elif there and (keys := changes(run, there)):
-        remark = f"the result differs in {', '.join(keys[:4])}"
-    return word, remark
 
 
 def print_grid(title: str, grid: list[list[str]], notes: list[str]) -> None:
@@ -167,7 +75,7 @@ def print_grid(title: str, grid: list[list[str]], notes: list[str]) -> None:
 
 def sizes(recipe: str, args: argparse.Namespace) -> dict[str, float]:
     """What a recipe's network counts on this tier, before it is trained."""
-    cfg = run_of(STAGES[0], recipe, args.seeds[0], args).draft()
+    cfg = run_of(FIRST, recipe, args.seeds[0], args).draft()
     with torch.device("meta"):
         model = ImageClassifier(backbone=cfg.model.backbone, num_classes=cfg.model.num_classes)
     return dict(params_m=params_m(model), gmacs=gmacs(model, cfg.val_dataloader.dataset.crop.size_px))
@@ -175,8 +83,8 @@ def sizes(recipe: str, args: argparse.Namespace) -> dict[str, float]:
 
 def draw(name: str, results: list[Result], args: argparse.Namespace) -> None:
     """A figure, as files."""
-    runs = {recipe: run_of(STAGES[0], recipe, args.seeds[0], args) for recipe in FIGURES[name]}
-    figure = DRAW[name](runs, [result for result in results if result.stage == STAGES[0]])
+    runs = {recipe: run_of(FIRST, recipe, args.seeds[0], args) for recipe in FIGURES[name]}
+    figure = DRAW[name](runs, [result for result in results if result.stage == FIRST])
     for suffix in ("svg", *(["png"] if args.png else [])):
         path = args.out / f"{name}_{args.tier}.{suffix}"
         figures.save(figure, path)
@@ -209,7 +117,7 @@ def main() -> None:
     """Plan, check, run, show."""
     args = options()
     found = read(args)
-    todo, lines = plan(cells(args), found, args)
+    todo, lines = plan(wanted(parts(args), args.seeds, args), found, args)
     check(todo, args)
     if args.plan:
         show(lines)

@@ -33,7 +33,7 @@ def main() -> None:
     scored = run.folder / FILE_NAME
     metrics = read(scored).metrics if args.checkpoint is None and scored.is_file() else {}
     folder = args.out or run.card.parent
-    card = export(model, cfg, folder, metrics, name=run.name, tier=run.tier, seed=run.seed)
+    card = export(model, cfg, folder, metrics, name=run.name, tier=run.tier_file.name, seed=run.seed)
     print(f"{folder}/card.json: {card.backbone}, sha256 {card.sha256[:12]}, feature error {card.feature_error}")
 
 

@@ -8,30 +8,13 @@ tools/pipeline.sh resnet50d_best --tier paper --gpus 8 --imagenet-root /data/ima
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from difflib import get_close_matches
-from typing import Any
 
-from trick_transfer.engine.values import check_name
 from trick_transfer.leaderboard.analysis import analyse
 from trick_transfer.leaderboard.text import screens
-from trick_transfer.runs.command import tool
-from trick_transfer.runs.plan import (
-    add_options,
-    check,
-    check_data,
-    console,
-    data_root,
-    execute,
-    lineage,
-    show,
-    show_gaps,
-    state,
-)
-from trick_transfer.runs.run import STAGES, Run
-from trick_transfer.runs.settings import parse_sets
+from trick_transfer.runs.command import parse_sets, tool
+from trick_transfer.runs.plan import add_options, chain, check, check_data, console, execute, show, show_gaps, state
 from trick_transfer.runs.store import read_all
+from trick_transfer.stages import STAGES
 
 
 def options() -> argparse.Namespace:
@@ -40,7 +23,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("recipe", help="see classification/recipes")
     add_options(parser)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES, metavar="STAGE", help=", ".join(STAGES))
+    stages = list(STAGES)
+    parser.add_argument("--stages", nargs="+", choices=stages, default=stages, metavar="STAGE", help=", ".join(stages))
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets",
         help="a key of the recipe; with detection. or segmentation. before it, of that stage",
@@ -48,40 +32,10 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def by_stage(sets: dict[str, Any], stages: Sequence[str]) -> dict[str, dict]:
-    """Keys with a stage's name before them are that stage's, all others the recipe's.
-
-    Raises ValueError for a stage that is not run, or whose name is misspelt.
-    """
-    own: dict[str, dict] = {stage: {} for stage in STAGES}
-    for key, value in sets.items():
-        stage, _, rest = key.partition(".")
-        if close := get_close_matches(stage, STAGES[1:], 1, cutoff=0.8):
-            check_name("stage", stage, close)
-            if stage not in stages:
-                raise ValueError(f"--set {key}: {stage} is not run; add it to --stages, or leave the key out")
-            own[stage][rest] = value
-        else:
-            own[STAGES[0]][key] = value
-    return own
-
-
-def runs(args: argparse.Namespace) -> Iterator[Run]:
-    """The stages in order; a teacher's training stands before its student's."""
-    own = by_stage(parse_sets(args.sets), args.stages)
-    roots = {stage: data_root(stage, args.recipe, args) for stage in STAGES}
-    first = Run(STAGES[0], args.recipe, args.tier, args.seed, own[STAGES[0]], None, args.work_dir, roots[STAGES[0]])
-    for stage in STAGES:
-        if stage in args.stages and stage == first.stage:
-            yield from lineage(first)
-        elif stage in args.stages:
-            yield replace(first, stage=stage, recipe=first.name, sets=own[stage], data_root=roots[stage])
-
-
 def main() -> int:
     """Plan, check, run, rank."""
     args = options()
-    planned = list(runs(args))
+    planned = chain(args.recipe, args.seed, args.stages, parse_sets(args.sets), args)
     check(planned, args)
     if args.plan:
         show((run, *state(run)) for run in planned)
@@ -92,7 +46,7 @@ def main() -> int:
         console.print("all is done already")
     last = planned[-1]
     found, _ = read_all(last.results_root)
-    console.print(*screens(analyse(found, None), last.name, last.tier))
+    console.print(*screens(analyse(found, None), last.name, last.tier_file.name))
     return 0
 
 

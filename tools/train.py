@@ -13,6 +13,7 @@ import sys
 from dataclasses import replace
 
 from trick_transfer.runs.command import add_run_options, run_of, tool
+from trick_transfer.runs.resolve import show
 from trick_transfer.runs.tracking import TRACKERS
 from trick_transfer.runs.training import train
 
@@ -28,7 +29,11 @@ def main() -> None:
         "--dry-run", action="store_true", help="the plan, and two steps on made-up data; no data needed"
     )
     parser.add_argument("--devices", type=int, default=1, help="that a dry run plans for (a run's are torchrun's)")
+    parser.add_argument("--show", action="store_true", help="print each value of the Config, and where it comes from")
     args = parser.parse_args()
+    if args.show:
+        show(run_of(args), args.devices, args.accumulate)
+        return
     if args.dry_run:
         from trick_transfer.runs.dry_run import dry_run  # which needs this file
 

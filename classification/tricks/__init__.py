@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 from inspect import signature
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from mmengine.config import Config
 
-from trick_transfer.engine.values import check_name, nearest
+from trick_transfer.engine.values import check_name
 
 from .amp import amp
-from .distillation import distillation
-from .label_smoothing import label_smoothing
-from .large_batch import large_batch
-from .mixup import mixup
+from .distillation import check_teacher, distillation
+from .label_smoothing import check_smoothing, label_smoothing
+from .large_batch import check_batch, large_batch
+from .mixup import check_mix, mixup
 from .no_bias_decay import no_bias_decay
-from .schedule import schedule
+from .schedule import check_schedule, schedule
 from .zero_gamma import zero_gamma
 
 # in the paper's order (Tables 4 and 6)
@@ -28,21 +28,23 @@ BAG: dict[str, Callable[..., None]] = {
     "distillation": distillation,
     "mixup": mixup,
 }
+CHECKS = (check_batch, check_schedule, check_smoothing, check_teacher, check_mix)
 
 
-def apply(cfg: Config, tricks: dict[str, dict | None]) -> None:
-    """Switch on each trick whose options are not None. Raises ValueError for a trick or option that does not exist."""
-    for name, options in tricks.items():
-        check_name("trick", name, BAG)
-        if options is None:
-            continue
-        if not isinstance(options, dict):
-            raise ValueError(f"trick {name} takes options by name, or None to leave it out, not {options!r}")
-        known = list(signature(BAG[name]).parameters)[1:]
-        for option in options:
-            if option not in known:
-                raise ValueError(f"trick {name} has no option {option!r}; {nearest(option, known or ['none'])}")
-            kind = get_type_hints(BAG[name])[option]
-            if not isinstance(options[option], int | float if kind is float else kind):
-                raise ValueError(f"trick {name}: {option} is a {kind.__name__}, not {options[option]!r}")
-        BAG[name](cfg, **options)
+def switch(cfg: Config, name: str, options: dict[str, Any]) -> None:
+    """Switch on one trick. Raises ValueError for an option that does not exist, or a value that it cannot take."""
+    if not isinstance(options, dict):
+        raise ValueError(f"trick {name} takes options by name, or None to leave it out, not {options!r}")
+    known = list(signature(BAG[name]).parameters)[1:]
+    for option, value in options.items():
+        check_name(f"option of trick {name}", option, known)
+        kind = get_type_hints(BAG[name])[option]
+        if not isinstance(value, int | float if kind is float else kind):
+            raise ValueError(f"trick {name}: {option} must be a {kind.__name__}, got {value!r}")
+    BAG[name](cfg, **options)
+
+
+def check_tricks(cfg: Config) -> None:
+    """Raise ValueError for what a trick's slot cannot hold; slots can be set without their trick."""
+    for check in CHECKS:
+        check(cfg)

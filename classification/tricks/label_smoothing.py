@@ -8,17 +8,25 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from trick_transfer.engine.values import check_name
+from trick_transfer.engine.values import check_name, check_slot
 
 FORMS = {"paper": 1, "authors": 0}  # of the K classes, how many get no part of eps
 
 
 def label_smoothing(cfg: Config, eps: float = 0.1, form: str = "paper") -> None:
     """Set the slot `model.smoothing`."""
-    check_name("label_smoothing: form", form, FORMS)
-    if not 0 <= eps < 1:
-        raise ValueError(f"label_smoothing: eps is in [0, 1), {eps} is not")
     cfg.model.smoothing = dict(eps=eps, form=form)
+
+
+def check_smoothing(cfg: Config) -> None:
+    """Raise ValueError for an unknown form or an eps outside [0, 1)."""
+    smoothing = cfg.model.smoothing
+    if smoothing is None:
+        return
+    check_slot("label_smoothing", smoothing, {"eps": float, "form": str})
+    check_name("label_smoothing: form", smoothing["form"], FORMS)
+    if not 0 <= smoothing["eps"] < 1:
+        raise ValueError(f"label_smoothing: eps must be in [0, 1), got {smoothing['eps']}")
 
 
 def smooth(labels: Tensor, num_classes: int, eps: float, form: str) -> Tensor:

@@ -7,7 +7,14 @@ BASE_BATCH = 256  # "follow He et al. to choose 0.1 as the initial learning rate
 
 def large_batch(cfg: Config, batch: int = 1024) -> None:
     """Set the slots `global_batch` and `optim_wrapper.optimizer.lr`. 1024 is the paper's choice (Table 3)."""
-    if batch < 1:
-        raise ValueError(f"large_batch: a batch has at least one image, not {batch}")
     cfg.global_batch = batch
     cfg.optim_wrapper.optimizer.lr *= batch / BASE_BATCH
+
+
+def check_batch(cfg: Config) -> None:
+    """Raise ValueError for a batch without images, or a rate that is negative or infinite."""
+    batch, rate = cfg.global_batch, cfg.optim_wrapper.optimizer.lr
+    if not isinstance(batch, int) or batch < 1:
+        raise ValueError(f"global_batch must be a whole number >= 1, got {batch!r}")
+    if not 0 <= rate < float("inf"):
+        raise ValueError(f"optim_wrapper.optimizer.lr must be >= 0 and finite, got {rate!r}")

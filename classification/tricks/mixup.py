@@ -10,12 +10,22 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from trick_transfer.engine.values import check_slot
+
 
 def mixup(cfg: Config, alpha: float = 0.2) -> None:
     """Set the slot `model.mix`."""
-    if alpha <= 0:
-        raise ValueError(f"mixup: alpha of the Beta(alpha, alpha) distribution must be positive, not {alpha}")
     cfg.model.mix = dict(alpha=alpha)
+
+
+def check_mix(cfg: Config) -> None:
+    """Raise ValueError for an alpha that is not positive."""
+    mix = cfg.model.mix
+    if mix is None:
+        return
+    check_slot("mixup", mix, {"alpha": float})
+    if not 0 < mix["alpha"] < float("inf"):
+        raise ValueError(f"mixup: alpha of Beta(alpha, alpha) must be positive and finite, got {mix['alpha']}")
 
 
 def mix_up(images: Tensor, targets: Tensor, alpha: float) -> tuple[Tensor, Tensor]:

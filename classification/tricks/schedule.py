@@ -13,10 +13,17 @@ from trick_transfer.engine.values import check_name
 
 def schedule(cfg: Config, warmup_epochs: float = 5, decay: str = "cosine") -> None:
     """Set the slot `schedule`."""
-    check_name("schedule: decay", decay, DECAYS)
-    if warmup_epochs < 0:
-        raise ValueError(f"schedule: warmup_epochs is not negative, as {warmup_epochs} is")
     cfg.schedule.update(warmup_epochs=warmup_epochs, decay=decay)
+
+
+def check_schedule(cfg: Config) -> None:
+    """Raise ValueError for an unknown decay, or a warm-up that is negative or longer than the training."""
+    epochs, warmup = cfg.max_epochs, cfg.schedule.warmup_epochs
+    check_name("schedule: decay", cfg.schedule.decay, DECAYS)
+    if warmup < 0:
+        raise ValueError(f"schedule: warmup_epochs must be >= 0, got {warmup}")
+    if 0 < epochs <= warmup:
+        raise ValueError(f"max_epochs={epochs} end before the warm-up's {warmup}; lower tricks.schedule.warmup_epochs")
 
 
 def steps(steps_per_epoch: int, milestones: Sequence[float], begin: int, end: int) -> dict:

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import track
 
 from trick_transfer.engine.files import file_sha256
-from trick_transfer.engine.manifest import MANIFEST, data_files
+from trick_transfer.engine.manifest import MANIFEST, data_files, manifest_digest, write_manifest
+from trick_transfer.engine.split import Reader, Split
 
 from .sources import DataSet
-from .splits import Folder, Reader, Split, Unlabelled
 
 CHUNK = 32  # files a thread takes at once
 
@@ -31,9 +31,28 @@ def check(data_set: DataSet, root: Path) -> list[str]:
     return problems + lacking(data_set, root)
 
 
+def checked(data_set: DataSet, root: Path) -> bool:
+    """Print what is wrong with a data set; write its manifest the first time that nothing is. Returns whether it is."""
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} does not exist; tools/data.py prepare makes it")
+    problems = check(data_set, root)
+    if (root / MANIFEST).is_file():
+        problems += changed(root)
+    elif not problems:
+        print(f"{root}: hashing", flush=True)
+        write_manifest(root)
+    for problem in problems:
+        print(problem)
+    if problems:
+        print(f"{root}: {len(problems):,} problems, see above")
+    else:
+        print(f"{root}: all is well; {MANIFEST} has sha256 {manifest_digest(root)}")
+    return not problems
+
+
 def lacking(data_set: DataSet, root: Path) -> list[str]:
     """The classes that one split has a folder of, and another, which is there, has none."""
-    classes = {split.name: split.labels(root) for split in data_set.splits if isinstance(split, Folder)}
+    classes = {split.name: split.labels(root) for split in data_set.splits}
     known = set().union(*classes.values())
     return [
         f"{root / name} lacks the class {each}, which another split has"
@@ -70,7 +89,7 @@ def over_threads(work: Callable, items: list, title: str) -> Iterable[Any]:
 
 def summary(split: Split, samples: int, counts: Counter[str]) -> str:
     """`train: 1,281,167 of 1,281,167 images; 1,000 classes, each 732 to 1,300 times (median 1,300); empty: none`."""
-    if isinstance(split, Unlabelled):
+    if not split.labelled:
         return f"{split.name}: {samples:,} of {split.images:,} images, without labels"
     numbers = sorted(counts.values()) or [0]
     spread = f"{numbers[0]:,} to {numbers[-1]:,} times (median {median(numbers):,.0f})"

@@ -5,14 +5,19 @@ Addresses and md5s: torchvision 0.29, datasets/{imagenet,voc,places365}.py; ADE2
 2017 (Places; ADE20K). We have not downloaded any of it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from classification.layout import Folder, Unlabelled
+from detection.layout import Voc
+from segmentation.layout import Ade
 from trick_transfer import mini
+from trick_transfer.engine.split import Split
 from trick_transfer.mini import splits as mini_splits
 
 from .download import Archive
 from .placing import Placing, as_is, imagenet_train, imagenet_val, places_test, places_train, places_val
-from .splits import Ade, Folder, Split, Unlabelled, Voc
 
 
 @dataclass(frozen=True)
@@ -26,10 +31,25 @@ class Part:
 
 @dataclass(frozen=True)
 class DataSet:
-    """`terms` is printed before anything is fetched, and is a summary: the publisher's page binds."""
+    """`terms` is printed before anything is fetched, and is a summary: the publisher's page binds.
+
+    `licence` goes into receipts and cards. `make` fills the folder above the root, where the data can be made;
+    `option` is the word before "-root" on command lines.
+    """
 
     parts: tuple[Part, ...]
     terms: str = ""
+    licence: str = "unknown"
+    option: str = ""
+    make: Callable[[Path], None] | None = None
+
+    @property
+    def archives(self) -> tuple[Archive, ...]:
+        return tuple(archive for part in self.parts for archive in part.archives)
+
+    @property
+    def training_images(self) -> int:
+        return sum(split.images for split in self.splits if split.trains)
 
     @property
     def splits(self) -> tuple[Split, ...]:
@@ -44,6 +64,8 @@ VOC_URL = "https://thor.robots.ox.ac.uk/pascal/VOC"
 PLACES_URL = "http://data.csail.mit.edu/places/places365"
 
 IMAGENET = DataSet(
+    licence="research only (ImageNet terms of access)",
+    option="imagenet",
     parts=(
         Part(
             (Folder("train", 1_281_167, 1000),),
@@ -69,6 +91,8 @@ ImageNet-1k is for non-commercial research and education, and only its own site 
 )
 
 VOC0712 = DataSet(
+    licence="Flickr's terms of use (PASCAL VOC's database rights)",
+    option="voc",
     parts=(
         Part(
             (Voc("VOC2007", "trainval", 5_011, VOC_CLASSES),),
@@ -87,6 +111,8 @@ VOC0712 = DataSet(
 )
 
 ADE20K = DataSet(
+    licence="research and education only (ADE20K's terms of use)",
+    option="ade20k",
     parts=(
         Part(
             (Ade("training", 20_210, 150), Ade("validation", 2_000, 150)),
@@ -104,6 +130,8 @@ ADE20K = DataSet(
 )
 
 PLACES365 = DataSet(
+    licence="research only (Places365 terms of use)",
+    option="places365",
     parts=(
         Part(
             (Folder("train", 1_803_460, 365),),
@@ -139,8 +167,17 @@ def mini_split(split: mini_splits.Split) -> Split:
     return Ade(split.place, split.count, len(mini.CLASSES) + len(mini.STUFF))
 
 
-DATA_SETS = {"imagenet1k": IMAGENET, "places365": PLACES365, "voc0712": VOC0712, "ade20k": ADE20K}
-MINI = {  # by folder under its root
-    folder: DataSet((Part(tuple(mini_split(split) for split in mini_splits.SPLITS if split.form == form)),))
-    for folder, form in (("imagenet1k", "folder"), ("voc0712", "voc"), ("ade20k", "ade20k"))
+DATA_SETS = {  # by their folder under data/
+    "imagenet1k": IMAGENET,
+    "places365": PLACES365,
+    "voc0712": VOC0712,
+    "ade20k": ADE20K,
+    **{
+        f"mini/{folder}": DataSet(
+            (Part(tuple(mini_split(split) for split in mini_splits.SPLITS if split.form == form)),),
+            licence="synthetic, see mini/LICENSES.md",
+            make=mini.make,
+        )
+        for folder, form in (("imagenet1k", "folder"), ("voc0712", "voc"), ("ade20k", "ade20k"))
+    },
 }

@@ -1,7 +1,9 @@
-"""Whether an image file can be used: OpenCV fills what a truncated JPEG lacks with grey, and says nothing."""
+"""Reading image files strictly: OpenCV fills what a truncated JPEG lacks with grey, and says nothing."""
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 from mmengine.logging import print_log
 from PIL import Image
 
@@ -24,6 +26,18 @@ def is_whole(image: str | Path) -> bool:
     return True
 
 
+def decode(path: str | Path) -> np.ndarray:
+    """An RGB image (H, W, 3) in uint8. Raises ValueError that names a file which is truncated or no image."""
+    data = np.fromfile(path, np.uint8)
+    head, tail = data[:2].tobytes(), data[-2:].tobytes()  # by content: some of ImageNet's .JPEG are PNGs
+    if head == START_OF_IMAGE and tail != END_OF_IMAGE and not is_whole(path):
+        raise ValueError(f"{path} is a truncated JPEG; replace the file, or set skip_broken=True")
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
+    if image is None:
+        raise ValueError(f"{path} is no image; replace the file, or set skip_broken=True")
+    return image
+
+
 def size_px(image: str | Path) -> tuple[int, int]:
     """Width and height as stored, whatever way up EXIF wants them, from the header alone; 0, 0 if there is none."""
     try:
@@ -39,6 +53,6 @@ def usable(image: Path, skip_broken: bool) -> bool:
         return True
     reason = f"JPEG {image} is missing, truncated or no image"
     if not skip_broken:
-        raise ValueError(f"{reason}; mend it, or set its data set's skip_broken=True to leave it out")
+        raise ValueError(f"{reason}; replace the file, or set its data set's skip_broken=True to leave it out")
     print_log(f"left out: {reason}", logger="current")
     return False

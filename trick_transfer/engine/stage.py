@@ -4,12 +4,17 @@ A new task is a package whose `stage.py` makes one of these, and a line in `tric
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+from mmengine.config import Config
+
+from .batch import Batch
+from .layers import Layers
 
 Arrays = dict[str, np.ndarray]
 
@@ -48,8 +53,86 @@ class Stage(ABC):
 
     name: str
     metrics: tuple[Metric, ...]
+    data_set: str  # the paper's, by its name in trick_transfer/data_sets/sources.py
     protocols: tuple[str, ...] = ()  # the first is the paper's; none: the protocol is the data set's
+    trains_backbone = False
+
+    # Config
+
+    @abstractmethod
+    def draft(self, name: str, sets: dict[str, Any]) -> Layers:
+        """A recipe or protocol for the paper tier. Raises ValueError with the closest name for one that is unknown.
+
+        `sets` are those of the user's settings that `is_early`.
+        """
+
+    def is_early(self, key: str) -> bool:
+        """Whether a setting is read while the draft is made; all others are set after the tier."""
+        return False
+
+    @abstractmethod
+    def root(self, cfg: Config) -> Path:
+        """The data's folder."""
+
+    @abstractmethod
+    def place(self, cfg: Config, root: Path) -> None:
+        """Read the data from this folder."""
+
+    @abstractmethod
+    def check(self, cfg: Config) -> None:
+        """Raise ValueError for values that no training can mean."""
+
+    @abstractmethod
+    def connect(self, cfg: Config, card: Any) -> None:
+        """Fill in what an earlier run made (a backbones.card.Card): the backbone, or the teacher.
+
+        Raises ValueError for one that does not fit.
+        """
+
+    def protocol(self, cfg: dict[str, Any]) -> dict[str, Any]:
+        """The part of a Config, as plain data, that makes two results comparable."""
+        return cfg
+
+    def protocol_name(self, cfg: Config) -> str:
+        """The name of a Config's protocol if none was asked for."""
+        return self.protocols[0]
+
+    def data_name(self, cfg: Config) -> str:
+        """The data set that a Config reads."""
+        return self.data_set
+
+    # training
+
+    @abstractmethod
+    def check_data(self, cfg: Config) -> None:
+        """Raise FileNotFoundError or ValueError for data that is missing or not what the Config counts on."""
+
+    def training_images(self, cfg: Config) -> int | None:
+        """How many the Config itself counts on; None: the data set's own number."""
+        return None
+
+    @abstractmethod
+    def global_batch(self, cfg: Config) -> int:
+        """Images an update sees on all devices."""
+
+    @abstractmethod
+    def finish(self, cfg: Config, batch: Batch) -> None:
+        """Turn what the recipe or protocol states into what a Runner reads, for a batch spread over devices."""
+
+    def arrived(self, model: Any, card: Any) -> dict[str, float]:
+        """arrived_percent and feature_error: how much of the card is in a new model, before it is trained."""
+        return {}
+
+    def leave(self, model: Any, cfg: Config, folder: Path, metrics: dict[str, float], **about: Any) -> dict[str, Any]:
+        """Export what later stages need into a folder; returns fields of the result, and may add metrics."""
+        return {}
+
+    # outputs and pictures
 
     @abstractmethod
     def outputs(self, arrays: Arrays) -> Outputs:
         """What `outputs.npz` holds, as metrics of weighted images. Raises LookupError or ValueError for others."""
+
+    @abstractmethod
+    def draw(self, sample: Any, found: Any, classes: Sequence[str]) -> np.ndarray:
+        """A validation sample with the model's prediction on it, RGB (HEIGHT_PX, W, 3)."""

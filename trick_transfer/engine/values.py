@@ -1,36 +1,103 @@
-"""What a person writes into a Config: names and numbers that cannot be are refused in one line, with the nearest."""
+"""Settings are checked in one walk: what is written into a Config against what stood there before."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
+from typing import Any
 
 import mmengine.registry
-import mmengine.runner  # with it, all of mmengine's own classes are registered
+import mmengine.runner  # noqa: F401  with it, all of mmengine's own classes are registered
+from mmengine.config import Config
 from mmengine.registry import Registry
 
 KINDS = [each for each in vars(mmengine.registry).values() if isinstance(each, Registry)]
-LISTED = 16  # more of them hide the message
+LISTED = 16  # more names than that hide the message
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The nearest of the known names; where none is near, all of them, or of many the three that are least far."""
-    close = get_close_matches(name, known := sorted(known), 1)
+    """The closest of the known names; without a close one all of them, or of many the three closest."""
+    names = sorted(known)
+    close = [each for each in names if name and each.startswith(name)][:1] or get_close_matches(name, names, 1)
     if close:
         return f"did you mean {close[0]!r}?"
-    if len(known) > LISTED:
-        return f"of {len(known)}, the nearest are {', '.join(get_close_matches(name, known, 3, cutoff=0))}"
-    return f"choose from {', '.join(known)}"
+    if len(names) > LISTED:
+        return f"the closest of {len(names)} are {', '.join(get_close_matches(name, names, 3, cutoff=0))}"
+    return f"choose from {', '.join(names)}"
 
 
 def check_name(what: str, name: object, known: Iterable[str]) -> None:
-    """Raise ValueError with the nearest name unless `name` is a known one."""
-    if name not in (known := list(known)):
-        raise ValueError(f"{what} {name!r} does not exist; {nearest(str(name), known)}")
+    """Raise ValueError with the closest name unless `name` is a known one."""
+    if name not in (names := list(known)):
+        raise ValueError(f"{what} {name!r} does not exist; {nearest(str(name), names)}")
 
 
 def check_epochs(key: str, epochs: object) -> None:
-    """Raise ValueError unless they are a whole number."""
-    if not isinstance(epochs, int) or epochs < 0:
-        raise ValueError(f"{key} is {epochs!r}, not a whole number of epochs")
+    """Raise ValueError unless they are a whole number >= 0."""
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
+        raise ValueError(f"{key} must be a whole number >= 0, got {epochs!r}")
+
+
+def check_slot(name: str, slot: Any, kinds: dict[str, type], optional: Collection[str] = ()) -> None:
+    """Raise ValueError unless a slot is a dict with just these keys, and values of these kinds (float: any number)."""
+    if not isinstance(slot, dict) or not kinds.keys() <= slot.keys() <= kinds.keys() | set(optional):
+        raise ValueError(f"{name} takes {', '.join(kinds)} by name, or None to leave it out, not {slot!r:.60}")
+    for key, kind in kinds.items():
+        if not isinstance(slot[key], int | float if kind is float else kind) or isinstance(slot[key], bool):
+            raise ValueError(f"{name}: {key} must be a {kind.__name__}, got {slot[key]!r}")
+
+
+def override(cfg: Config, sets: dict[str, Any], also: Collection[str] = ()) -> None:
+    """Set dotted keys that exist. Raises ValueError for an unknown key, with the closest name, or an unfit value.
+
+    `also` are keys that the message may suggest although they are read before.
+    """
+    for dotted, value in sets.items():
+        old = value_at(cfg._cfg_dict, dotted, also)
+        if value is None and "." not in dotted:  # no run is without its `data`
+            raise ValueError(f"{dotted} must not be None; it is a {type(old).__name__}")
+        check_value(dotted, value, old, cfg.get("default_scope", "mmengine"), whole=True)
+        cfg.merge_from_dict({dotted: value})
+
+
+def value_at(root: Any, dotted: str, also: Collection[str] = ()) -> Any:
+    """The value at a dotted key; a list is entered by number. Raises ValueError with the closest name."""
+    node = root
+    for key in dotted.split("."):
+        if isinstance(node, list) and key in map(str, range(len(node))):
+            node = node[int(key)]
+        elif isinstance(node, dict) and key in node:
+            node = node[key]
+        else:
+            names = [*node, *(also if node is root else ())] if isinstance(node, dict) else []
+            hint = nearest(key, [each for each in names if each != key]) if names else "set the key above it as a whole"
+            raise ValueError(f"key {dotted!r} does not exist; {hint}")
+    return node
+
+
+def check_value(key: str, value: Any, old: Any, scope: str, whole: bool = False) -> None:
+    """Raise ValueError unless a value may stand where `old` stood: its kind, its keys, the classes it names.
+
+    A `whole` dict, as `--set` gives it, may bring new keys; one of a recipe may not.
+    """
+    if not replaces(value, old):
+        raise ValueError(f"{key} cannot be {value!r:.60}, it is a {type(old).__name__} such as {old!r:.60}")
+    if isinstance(value, dict) and isinstance(old, dict):
+        for name, each in value.items():
+            if name in old:
+                check_value(f"{key}.{name}".lstrip("."), each, old[name], scope, whole)
+            elif not whole:
+                raise ValueError(f"key {f'{key}.{name}'.lstrip('.')!r} does not exist; {nearest(name, old)}")
+    elif key.endswith(".type") and isinstance(value, str) and value != old:
+        check_class(key, value, old, scope)
+
+
+def replaces(value: Any, old: Any) -> bool:
+    """Whether a value may stand where `old` stood; None switches off a slot, but not a part with a type."""
+    if value is None:
+        return not (isinstance(old, dict) and "type" in old)
+    for kind in (bool, int | float, str, dict, list | tuple):
+        if isinstance(old, kind):
+            return isinstance(value, kind) and isinstance(value, bool) == isinstance(old, bool)
+    return True
 
 
 def check_class(key: str, name: str, old: str, scope: str) -> None:

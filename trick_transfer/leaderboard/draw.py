@@ -22,8 +22,8 @@ FIGURES = {  # the recipes compared; the paper's are of ResNet-50-D
 
 def schedule(run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Epochs and learning rates at every step."""
-    cfg = run.classification()
-    batch, images = run.batch(cfg), cfg.data.num_train
+    cfg = run.draft()
+    batch, images = run.batch(), cfg.data.num_train
     finish(cfg, batch)
     epoch_steps = steps_an_epoch(cfg, images, batch)
     course = np.array(rates(cfg, epoch_steps))
@@ -50,7 +50,7 @@ def figure3(runs: dict[str, Run], results: Iterable[Result]) -> Figure:
 def figure4(runs: dict[str, Run], results: Iterable[Result]) -> Figure:
     """The theoretical gap, and the gaps of all seeds' outputs."""
     last = list(runs.values())[-1]
-    cfg = last.classification()
+    cfg = last.draft()
     classes, found = cfg.model.num_classes, list(results)
     empirical: dict[str, np.ndarray] = {}
     for name, run in runs.items():

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from trick_transfer.runs.result import changed_keys
+from trick_transfer.engine.layers import changed_keys
 
 from .paper import values_of
 from .tables import PER_SEED

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
-from trick_transfer.runs.result import Result, changed_keys
+from trick_transfer.engine.layers import changed_keys
+from trick_transfer.runs.result import Result
 from trick_transfer.stages import STAGES
 
 TIERS = ("paper", "mini", "smoke")  # the order of the tables

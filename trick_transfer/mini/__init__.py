@@ -3,9 +3,8 @@
 from .animals import KINDS
 from .build import make
 from .surfaces import MATERIALS
-from .swapped import follows
 
 CLASSES = KINDS  # ADE ids 1 to 10
 STUFF = tuple(MATERIALS)  # ADE ids 11 to 20
 
-__all__ = ["CLASSES", "STUFF", "follows", "make"]
+__all__ = ["CLASSES", "STUFF", "make"]

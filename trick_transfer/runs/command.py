@@ -1,13 +1,17 @@
 """What every tool's command line shares: the options that name a run, and errors in one line."""
 
 import argparse
+import ast
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from trick_transfer.runs.run import STAGES, TIERS, Run
-from trick_transfer.runs.settings import parse_sets
+from trick_transfer.stages import STAGES
+
+from . import tiers
+from .run import FIRST, Run
 
 
 def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None:
@@ -15,15 +19,35 @@ def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None
     if stage:
         parser.add_argument("stage", choices=STAGES)
     else:
-        parser.set_defaults(stage=STAGES[0])
+        parser.set_defaults(stage=FIRST)
     parser.add_argument("name", help="a recipe, see classification/recipes")
-    parser.add_argument("--tier", choices=TIERS, default="mini", help="where the numbers come from (default: mini)")
+    add_tier(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--backbone-seed", type=int, help="of the backbone to fine-tune (default: --seed)")
     parser.add_argument("--protocol", help="the downstream protocol, if not the paper's")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets")
     parser.add_argument("--work-dir", type=Path, default=Path("work"))
     parser.add_argument("--data-root", type=Path, help="the data set's folder (default: under data/)")
+
+
+def add_tier(parser: argparse.ArgumentParser) -> None:
+    """--tier."""
+    names = ", ".join(tiers.NAMES)
+    parser.add_argument("--tier", default="mini", help=f"{names}, or a file like {tiers.FOLDER.name}/mini.py")
+
+
+def parse_sets(pairs: list[str]) -> dict[str, Any]:
+    """["tricks.mixup=None", "max_epochs=3"] -> a dict of Python values; a word that is none stays a string."""
+    sets = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise ValueError(f"--set takes key=value, not {pair!r}")
+        try:
+            sets[key] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            sets[key] = text
+    return sets
 
 
 def run_of(args: argparse.Namespace) -> Run:

@@ -22,13 +22,12 @@ from torch import Tensor, nn
 
 from classification.classifier import ImageClassifier
 from classification.exported import export
-from trick_transfer.data_sets import made_up
-from trick_transfer.data_sets.sources import DATA_SETS, MINI, DataSet
-from trick_transfer.data_sets.splits import Voc
 from trick_transfer.engine.batch import Batch
 from trick_transfer.engine.receipt import device
-from trick_transfer.runs.run import DATA, STAGES, Run
-from trick_transfer.runs.training import complete, runner_of, unwrapped
+
+from .resolve import on_machine
+from .run import Run
+from .training import make_runner, unwrapped
 
 IMAGES, STEPS = 2, 2  # a step's images: batch norm wants two
 TRAINING_COPIES = 3  # weights, gradients, momentum, all in fp32
@@ -56,30 +55,18 @@ class Watch(Hook):
         return tensor
 
 
-def data_set(run: Run, cfg: Config) -> DataSet:
-    """The facts of the data that this run reads."""
-    folder = DATA[run.stage]
-    if run.tier != "paper":
-        return MINI[folder]
-    return DATA_SETS[cfg.data.name if run.stage == "classification" else folder]
-
-
-def training_images(facts: DataSet) -> int:
-    """VOC trains on both years' trainval, the others on their first split."""
-    if isinstance(facts.splits[0], Voc):
-        return sum(split.images for split in facts.splits if isinstance(split, Voc) and split.image_set == "trainval")
-    return facts.splits[0].images
-
-
 @contextmanager
-def stand_in(run: Run, facts: DataSet) -> Iterator[Run]:
+def stand_in(run: Run) -> Iterator[Run]:
     """The same run in a temporary folder: made-up data, and random weights for whatever it takes from earlier ones."""
+    if run.data_set is None:
+        raise ValueError(f"a dry run makes up data of a known layout; {run.root.name} has none")
     with TemporaryDirectory() as name:
         there = replace(run, work_dir=Path(name, "work"), data_root=Path(name, "data"))
-        made_up.write(facts, Path(name, "data"))
-        upstream = there.teacher() if run.stage == "classification" else there.upstream()
+        for split in run.data_set.splits:
+            split.make_up(Path(name, "data"))
+        upstream = there.upstream()
         if upstream:
-            cfg = upstream.classification()
+            cfg = upstream.layers.cfg
             model = ImageClassifier(backbone=cfg.model.backbone, num_classes=cfg.model.num_classes)
             export(model, cfg, upstream.card.parent, {}, name=upstream.name, tier=run.tier, seed=upstream.seed)
         yield there
@@ -125,7 +112,7 @@ def two_steps(cfg: Config) -> tuple[Runner, Watch]:
     cfg.optim_wrapper.accumulative_counts = 1
     cfg.launcher, cfg.model_wrapper_cfg = "none", None
     cfg.default_hooks.checkpoint, cfg.custom_hooks, cfg.visualizer.vis_backends = None, [], None
-    runner = runner_of(cfg)
+    runner = make_runner(cfg)
     watch = Watch(unwrapped(runner))
     runner.register_hook(watch)
     with torch.autograd.graph.saved_tensors_hooks(watch.keep, lambda tensor: tensor):
@@ -134,24 +121,26 @@ def two_steps(cfg: Config) -> tuple[Runner, Watch]:
 
 
 def dry_run(run: Run, devices: int, accumulation: int) -> str:
-    """The plan, a line a fact, after two steps went through. Raises whatever the run itself would."""
+    """The plan, one line per fact, after two steps went through. Raises whatever the run itself would."""
     recipe, plus, _ = run.recipe.partition("+")
-    if run.stage != STAGES[0] and plus:  # a name does not tell what exactly was set
+    if plus and not run.task.trains_backbone:  # a name does not say what exactly was set
         raise ValueError(
             f"a dry run of {run.stage} takes a recipe as it is, and {run.recipe} has settings; "
             f"tools/pipeline.py {recipe} --tier {run.tier} --plan --set ... checks these for each stage"
         )
-    facts = data_set(run, run.draft())
-    with stand_in(run, facts) as there:
-        cfg = there.config()
-        batch = run.batch(cfg, devices, accumulation)
-        title = f"{run.name} {run.stage} ({run.tier}, seed {run.seed})"
-        if cfg.get("max_epochs") == 0:
-            return f"{title}: random weights, nothing is trained"
-        images = cfg.data.num_train if run.stage == "classification" else training_images(facts)
-        full = complete(there, cfg, batch)
-        epoch_steps = steps_an_epoch(full, images, batch)
+    if run.data_root:
+        run.look_at_data(run.layers.cfg)
+    with stand_in(run) as there:
+        layers = there.connected()
+        batch = run.batch(devices, accumulation)
+        title = f"{run.name} {run.stage} ({run.tier_file.name}, seed {run.seed})"
+        full = on_machine(there, layers, batch).cfg
         epochs = full.train_cfg.max_epochs
+        if not epochs:
+            return f"{title}: random weights, nothing is trained"
+        assert run.data_set is not None  # stand_in refuses it
+        images = run.task.training_images(layers.cfg) or run.data_set.training_images
+        epoch_steps = steps_an_epoch(full, images, batch)
         course = rates(full, epoch_steps)
         runner, watch = two_steps(full)
         return "\n  ".join([

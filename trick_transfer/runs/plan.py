@@ -3,59 +3,89 @@
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 import classification.config
 from classification.exported import untrained_card
-from trick_transfer.runs.launch import launch
-from trick_transfer.runs.run import STAGES, TIERS, Run
-from trick_transfer.runs.tracking import TRACKERS, check_tracker
+from trick_transfer.data_sets.sources import DATA_SETS
+from trick_transfer.engine.values import check_name
+from trick_transfer.stages import STAGES
 
-ROOTS = ("imagenet", "places365", "voc", "ade20k")
+from .command import add_tier
+from .launch import launch
+from .resolve import connected
+from .run import FIRST, Run, lineage
+from .tracking import TRACKERS, check_tracker
+
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)  # a log has no width of its own
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """--tier --plan --gpus --accumulate --work-dir --tracker, and the data sets' roots."""
-    parser.add_argument("--tier", choices=TIERS, default="mini", help="where the numbers come from (default: mini)")
+    add_tier(parser)
     parser.add_argument("--plan", action="store_true", help="say what would run; train nothing")
     parser.add_argument("--gpus", type=int, default=1, help="processes; a stage uses at most one an image of its batch")
     parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
     parser.add_argument("--work-dir", type=Path, default=Path("work"))
     parser.add_argument("--tracker", choices=TRACKERS, default=TRACKERS[0], help="of scalars and predictions")
-    for name in ROOTS:
-        parser.add_argument(f"--{name}-root", type=Path, help="the data set's folder (default: under data/)")
+    for data_set in DATA_SETS.values():
+        if data_set.option:
+            parser.add_argument(f"--{data_set.option}-root", type=Path, help="its folder (default: under data/)")
 
 
-def data_root(stage: str, recipe: str, args: argparse.Namespace) -> Path | None:
-    """The folder that was given for a stage's data, if one was; Places365's recipes have their own."""
-    if stage != STAGES[0]:
-        return {"detection": args.voc_root, "segmentation": args.ade20k_root}[stage]
-    name = classification.config.load(recipe).data.name
-    return args.places365_root if name == "places365" else args.imagenet_root
+def run_of(stage: str, recipe: str, seed: int, args: argparse.Namespace, sets: dict[str, Any] | None = None) -> Run:
+    """One stage of one recipe, reading its data where the options say."""
+    run = Run(stage, recipe, args.tier, seed, sets or {}, None, args.work_dir)
+    task = STAGES[stage]
+    name = task.data_name(classification.config.load(recipe)) if task.trains_backbone else task.data_set
+    root = vars(args)[f"{DATA_SETS[name].option}_root"]
+    return replace(run, data_root=root) if root else run
 
 
-def lineage(run: Run) -> Iterator[Run]:
-    """A run, after its teacher, after the teacher's own."""
-    teacher = run.teacher()
-    if teacher == run:
-        raise ValueError(f"recipe {run.recipe} cannot be its own teacher")
-    if teacher:
-        yield from lineage(teacher)
-    yield run
+def chain(recipe: str, seed: int, stages: Sequence[str], sets: dict[str, Any], args: argparse.Namespace) -> list[Run]:
+    """A recipe's stages in order; a teacher's training is before its student's."""
+    own = by_stage(sets, stages)
+    first = run_of(FIRST, recipe, seed, args, own[FIRST])
+    planned: list[Run] = []
+    for stage in STAGES:
+        if stage in stages and stage == FIRST:
+            planned += lineage(first)
+        elif stage in stages:
+            planned.append(replace(run_of(stage, recipe, seed, args, own[stage]), recipe=first.name))
+    return planned
+
+
+def by_stage(sets: dict[str, Any], stages: Sequence[str]) -> dict[str, dict]:
+    """Keys that begin with a stage's name are that stage's, all others the recipe's.
+
+    Raises ValueError for a stage that is not run, or whose name is misspelt.
+    """
+    own: dict[str, dict] = {stage: {} for stage in STAGES}
+    downstream = [stage for stage in STAGES if stage != FIRST]
+    for key, value in sets.items():
+        stage, _, rest = key.partition(".")
+        if close := get_close_matches(stage, downstream, 1, cutoff=0.8):
+            check_name("stage", stage, close)
+            if stage not in stages:
+                raise ValueError(f"--set {key}: {stage} is not run; add it to --stages, or leave the key out")
+            own[stage][rest] = value
+        else:
+            own[FIRST][key] = value
+    return own
 
 
 def state(run: Run) -> tuple[str, str]:
     """One word on a run, and a remark."""
-    if run.stage != "classification" and not run.card.is_file():
-        return "missing", "waits for the backbone"
-    teacher = run.teacher()
-    if teacher and not teacher.card.is_file():
-        return "missing", f"waits for its teacher {teacher.recipe}"
+    upstream = run.upstream()
+    if upstream and not upstream.card.is_file():
+        return "missing", f"waits for {upstream.recipe}"
     word, changed = run.state(run.config())
     return word, f"changed: {', '.join(changed[:4])}" if changed else ""
 
@@ -70,26 +100,26 @@ def show(planned: Iterable[tuple[Run, str, str]]) -> None:
 
 def processes(run: Run, args: argparse.Namespace) -> int:
     """As many as asked for, but no more than the batch has images: the detector's paper batch is four."""
-    return min(args.gpus, max(1, run.batch(run.draft()).total // max(1, args.accumulate)))
+    return min(args.gpus, max(1, run.batch().total // max(1, args.accumulate)))
 
 
 def check(planned: list[Run], args: argparse.Namespace) -> None:
     """Refuse unknown keys, impossible values, indivisible batches and unfit backbones before anything is trained."""
     check_tracker(args.tracker)
-    upstream = {run.card: run for run in planned if run.stage == STAGES[0]}
+    upstream = {run.card: run for run in planned if run.stage == FIRST}
     for run in planned:
-        run.batch(run.draft(), processes(run, args), args.accumulate)
-        if run.stage != STAGES[0] and run.card in upstream:
-            card = untrained_card(upstream[run.card].classification(), run.recipe)
+        run.batch(processes(run, args), args.accumulate)
+        if run.stage != FIRST and run.card in upstream:
+            card = untrained_card(upstream[run.card].layers.cfg, run.recipe)
             try:
-                run.downstream(card)
+                connected(run, card)
             except ValueError as error:
                 raise ValueError(f"{error}; leave {run.stage} out (--stages), or take another backbone") from error
 
 
 def check_data(planned: list[Run]) -> None:
     """Refuse a missing backbone or data of any stage before anything is trained; make the embedded data."""
-    coming = {run.card for run in planned if run.stage == STAGES[0]}
+    coming = {run.card for run in planned if run.stage == FIRST}
     for run in planned:
         if run.card not in coming:
             run.backbone()
@@ -107,7 +137,7 @@ def show_gaps(planned: list[Run]) -> None:
     for run in readers(planned):
         if not run.embedded:
             try:
-                run.look_at_data(run.draft())
+                run.look_at_data(run.layers.cfg)
             except (ValueError, OSError) as error:
                 console.print(f"{run.stage}: {error}", markup=False)
 

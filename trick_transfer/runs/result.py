@@ -17,14 +17,13 @@ from typing import Any, get_args, get_origin
 from trick_transfer.engine.files import write_whole
 from trick_transfer.stages import STAGES
 
-SCHEMA = 2
+SCHEMA = 3
 FILE_NAME = "metrics.json"
 OUTPUTS = "outputs.npz"  # beside it: what the metrics can be computed from again
 FILLED = (  # fields of the receipt that say nothing when empty
     *("protocol_hash", "precision", "device", "commit", "versions", "command", "config", "config_hash"),
     *("outputs_sha256", "data_manifest", "licences"),
 )
-ABSENT = object()
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,8 @@ class Result:
     recipe: str
     stage: str  # classification, detection or segmentation
     protocol: str
-    protocol_hash: str  # equal hashes: the numbers may be compared
+    protocol_version: int
+    protocol_hash: str  # of its values; equal hashes: the numbers may be compared
     seed: int
     backbone_seed: int  # of the run whose backbone was fine-tuned; in classification its own seed
     metrics: dict[str, float]  # percent
@@ -115,14 +115,23 @@ def receipt_faults(result: Result) -> list[str]:
         if not getattr(result, name):
             found.append(f"{name} is empty: the receipt is incomplete")
     for name, least in dict(
-        seed=0, backbone_seed=0, samples_scored=1, global_batch=1, lr=0, steps=0, devices=1, seconds=0
+        protocol_version=1,
+        seed=0,
+        backbone_seed=0,
+        samples_scored=1,
+        global_batch=1,
+        lr=0,
+        steps=0,
+        devices=1,
+        seconds=0,
     ).items():
         if getattr(result, name) < least:
             found.append(f"{name} is {getattr(result, name)}, less than {least}")
-    needed = ("params_m", "gmacs") if result.stage == "classification" else ("arrived_percent", "feature_error")
-    found += [f"{name} is missing: {result.stage} has to tell it" for name in needed if getattr(result, name) is None]
-    if result.stage == "classification" and result.seed != result.backbone_seed:
-        found.append(f"backbone_seed is {result.backbone_seed}, but classification trains the backbone itself")
+    first = result.stage in STAGES and STAGES[result.stage].trains_backbone
+    needed = ("params_m", "gmacs") if first else ("arrived_percent", "feature_error")
+    found += [f"{name} is missing: {result.stage} has to state it" for name in needed if getattr(result, name) is None]
+    if first and result.seed != result.backbone_seed:
+        found.append(f"backbone_seed is {result.backbone_seed}, but {result.stage} trains the backbone itself")
     if result.config_hash != fingerprint(result.config):
         found.append("config_hash is not the fingerprint of config")
     return found
@@ -184,15 +193,3 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def refuse(constant: str) -> None:
     """JSON has no NaN or Infinity."""
     raise ValueError(f"{constant} is not a number")
-
-
-def changed_keys(old: Any, new: Any, name: str = "") -> list[str]:
-    """Dotted names of what differs between two nested configs; lists of one length are entered, as are tuples."""
-    pairs: list[tuple[Any, Any, Any]] = []
-    if isinstance(old, dict) and isinstance(new, dict):
-        pairs = [(key, old.get(key, ABSENT), new.get(key, ABSENT)) for key in [*old, *(new.keys() - old.keys())]]
-    elif isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):
-        pairs = [(place, *pair) for place, pair in enumerate(zip(old, new, strict=True))]
-    elif (type(old), old) != (type(new), new):  # 1 and 1.0 have two fingerprints
-        return [name]
-    return [found for key, one, two in pairs for found in changed_keys(one, two, f"{name}.{key}".lstrip("."))]

@@ -1,34 +1,31 @@
-"""One run: where its files lie, its resolved Config, and whether it is done, stale, or under way."""
+"""One run: where its files lie, what it stands on, and whether it is done, stale, or under way."""
 
-import importlib
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-import classification.config
 from backbones.card import Card, read_card
-from trick_transfer import mini
+from trick_transfer.data_sets.sources import DATA_SETS, DataSet
 from trick_transfer.engine.batch import Batch, solve
 from trick_transfer.engine.checkpoint import LATEST
+from trick_transfer.engine.layers import Layers, changed_keys, copied
 from trick_transfer.engine.manifest import MANIFEST, manifest_digest, write_manifest
-from trick_transfer.engine.optimiser import check_optimiser
-from trick_transfer.engine.values import check_epochs, check_name
-from trick_transfer.mini.shrink import shrink, two_steps
-from trick_transfer.runs.result import FILE_NAME, changed_keys, fingerprint
-from trick_transfer.runs.settings import override, split_sets
-from trick_transfer.stages import STAGES as KINDS
+from trick_transfer.engine.stage import Stage
+from trick_transfer.engine.values import check_name
+from trick_transfer.stages import STAGES
 
-STAGES = ("classification", "detection", "segmentation")
-TIERS = ("mini", "paper", "smoke")
-MINI = Path("data/mini")
-DATA = {"classification": "imagenet1k", "detection": "voc0712", "segmentation": "ade20k"}
-# what may differ between two machines without the numbers being another experiment's
-PLACES = ("root", "data_root", "weights", "card", "num_workers", "persistent_workers", "outputs")
+from . import tiers
+from .resolve import connected, draft, plain, values
+from .result import FILE_NAME, fingerprint
+
+FIRST = next(stage.name for stage in STAGES.values() if stage.trains_backbone)
 MODEL = "model.safetensors"  # a stage's final weights
 TEACHER_SEED = 0  # one teacher for all seeds of a student, as in the paper
 
@@ -39,27 +36,43 @@ class Run:
 
     stage: str
     recipe: str
-    tier: str = "mini"
+    tier: str = "mini"  # a name, or a tier file's path
     seed: int = 0
     sets: dict[str, Any] = field(default_factory=dict)
     protocol: str | None = None
     work_dir: Path = Path("work")
     data_root: Path | None = None
     backbone_seed: int | None = None  # downstream, where it is not the run's own seed
-    tracker: str = "none"  # see tools/tracking.py
+    tracker: str = "none"  # see tracking.py
 
     def __post_init__(self) -> None:
+        check_name("stage", self.stage, STAGES)
         if not 0 <= self.seed < 2**32:  # NumPy's range
-            raise ValueError(f"a seed is a number from 0 to 2**32 - 1, not {self.seed}")
-        if self.protocol and self.stage == "classification":
-            raise ValueError(f"classification has one protocol, its data's; leave out --protocol {self.protocol}")
-        if self.backbone_seed is not None and self.stage == "classification":
-            raise ValueError("classification trains the backbone itself; leave out --backbone-seed")
+            raise ValueError(f"seed must be from 0 to 2**32 - 1, got {self.seed}")
+        if self.protocol and not self.task.protocols:
+            raise ValueError(f"{self.stage} has one protocol, its data's; leave out --protocol {self.protocol}")
+        if self.backbone_seed is not None and self.task.trains_backbone:
+            raise ValueError(f"{self.stage} trains the backbone itself; leave out --backbone-seed")
+
+    @property
+    def task(self) -> Stage:
+        return STAGES[self.stage]
+
+    @property
+    def tier_file(self) -> tiers.Tier:
+        return tiers.load(self.tier)
+
+    @property
+    def recipe_or_protocol(self) -> str:
+        """What its Config starts from."""
+        return self.recipe if self.task.trains_backbone else self.protocol or self.task.protocols[0]
+
+    # places
 
     @property
     def name(self) -> str:
         """The recipe and what was set: another experiment never overwrites the recipe's own."""
-        prefix = "" if self.stage == "classification" else f"{self.stage}."
+        prefix = "" if self.task.trains_backbone else f"{self.stage}."
         sets = [re.sub(r"[^\w.-]", "_", f"{prefix}{key}-{value}") for key, value in self.sets.items()]
         return "+".join([self.recipe, *sets])
 
@@ -68,36 +81,23 @@ class Run:
         return self.seed if self.backbone_seed is None else self.backbone_seed
 
     def home(self, name: str) -> Path:
-        return self.work_dir / self.tier / name / f"seed{self.upstream_seed}"
+        return self.work_dir / self.tier_file.name / name / f"seed{self.upstream_seed}"
 
     @property
     def folder(self) -> Path:
-        main = self.protocol in (None, *KINDS[self.stage].protocols[:1])
+        main = self.protocol in (None, *self.task.protocols[:1])
         stage = self.stage if main else f"{self.stage}-{self.protocol}"
         return self.home(self.name) / (stage if self.seed == self.upstream_seed else f"{stage}-seed{self.seed}")
 
     @property
     def card(self) -> Path:
-        return self.home(self.name if self.stage == "classification" else self.recipe) / "card.json"
+        """The card it makes, or downstream the one it stands on."""
+        return self.home(self.name if self.task.trains_backbone else self.recipe) / "card.json"
 
     @property
     def results_root(self) -> Path:
-        """The folder of all small results; a smoke run's stay in its work folder."""
-        return Path("results") if self.tier != "smoke" else self.work_dir / "results"
-
-    @property
-    def root(self) -> Path:
-        """The data's folder."""
-        if self.data_root or self.tier != "paper":
-            return self.data_root or MINI / DATA[self.stage]
-        if self.stage == "classification":  # a recipe may be of other data than ImageNet
-            return Path(classification.config.load(self.recipe, split_sets(self.sets)[0]).data.root)
-        return Path("data", DATA[self.stage])
-
-    @property
-    def embedded(self) -> bool:
-        """Whether its data are made where they are missing."""
-        return self.tier != "paper" and self.data_root is None
+        """The folder of all small results made under this work folder."""
+        return self.work_dir / "results"
 
     def words(self) -> list[str]:
         """This run as words for the command line of tools/train.py."""
@@ -113,106 +113,109 @@ class Run:
         """The command line that carries it out."""
         return shlex.join(["tools/train.py", *self.words()])
 
-    def teacher(self) -> "Run | None":
-        """The classification run that this one learns from."""
-        if self.stage != "classification":
-            return None
-        slot = classification.config.load(self.recipe, split_sets(self.sets)[0]).model.teacher
-        # it learns from the same data
-        sets = {key: value for key, value in self.sets.items() if key.startswith("data.") or key == "model.num_classes"}
-        return replace(self, recipe=slot.recipe, seed=TEACHER_SEED, sets=sets) if slot else None
+    # Config
 
-    def upstream(self) -> "Run":
-        """Downstream: the classification run that trains the backbone, on data of its own."""
-        return Run(STAGES[0], self.recipe, self.tier, self.upstream_seed, work_dir=self.work_dir, tracker=self.tracker)
-
-    def config(self) -> Config:
-        """The resolved Config, without what only the machine decides. Raises ValueError or FileNotFoundError."""
-        if self.stage == "classification":
-            return self.classification()
-        return self.downstream(self.backbone())
-
-    def backbone(self) -> Card:
-        """Downstream: the card to stand on. A missing one is a ValueError or FileNotFoundError with what to do."""
-        recipe, *sets = self.recipe.split("+")
-        if not self.card.is_file():
-            check_name("recipe", recipe, classification.config.names())
-            if not sets:  # which no command line can be told from the name of
-                raise FileNotFoundError(f"card {self.card} does not exist; make it with: {self.upstream().command}")
-        return read_card(self.card)
-
-    def classification(self) -> Config:
-        """The recipe on this tier, pointed at its teacher's card if that is made already."""
-        tricks, rest = split_sets(self.sets)
-        cfg = classification.config.load(self.recipe, tricks)
-        cfg.data.root = str(self.root)
-        teacher = self.teacher()
-        if teacher and teacher.card.is_file():
-            cfg.model.teacher.update(card=str(teacher.card), sha256=read_card(teacher.card).sha256)
-        cfg = self.on_tier(cfg, rest)
-        classification.config.check_values(cfg)
-        return cfg
-
-    def downstream(self, card: Card | None) -> Config:
-        """The protocol on this tier; without a card its backbone's slot stays empty."""
-        package = importlib.import_module(f"{self.stage}.config")
-        protocol = package.load(card, self.protocol or KINDS[self.stage].protocols[0], self.root)
-        cfg = self.on_tier(protocol, self.sets)
-        check_epochs("train_cfg.max_epochs", cfg.train_cfg.max_epochs)
-        return cfg
-
-    def on_tier(self, cfg: Config, sets: dict[str, Any]) -> Config:
-        """Shrink to the tier, then set what the user set."""
-        if self.tier != "paper":
-            shrink(self.stage, cfg)
-        if self.tier == "smoke":
-            two_steps(self.stage, cfg)
-        override(cfg, sets, done=["tricks"] if self.stage == STAGES[0] else [])
-        check_optimiser(cfg.optim_wrapper.optimizer)
-        return cfg
+    @cached_property
+    def layers(self) -> Layers:
+        """The experiment as far as it is known before an earlier stage's card; read it, do not change it."""
+        return draft(self)
 
     def draft(self) -> Config:
-        """The Config as far as it is known before the backbone is trained."""
-        return self.classification() if self.stage == "classification" else self.downstream(None)
+        """A copy of that Config."""
+        return copied(self.layers.cfg)
 
-    def batch(self, cfg: Config, devices: int = 1, accumulation: int = 1) -> Batch:
+    def config(self) -> Config:
+        """The whole experiment, without what only the machine decides. Raises ValueError or FileNotFoundError."""
+        return self.connected().cfg
+
+    def connected(self) -> Layers:
+        """The same, with the source of each value."""
+        upstream = self.upstream()
+        if not self.task.trains_backbone:
+            return connected(self, self.backbone())
+        return connected(self, read_card(upstream.card) if upstream and upstream.card.is_file() else None)
+
+    def batch(self, devices: int = 1, accumulation: int = 1) -> Batch:
         """How its global batch is spread. Raises ValueError for one that does not divide."""
-        total = cfg.global_batch if self.stage == "classification" else cfg.train_dataloader.batch_size
-        return solve(total, devices, accumulation)
+        return solve(self.task.global_batch(self.layers.cfg), devices, accumulation)
+
+    def protocol_hash(self) -> str:
+        """Twelve hex digits of the protocol's values; runs with different ones never share a table."""
+        return fingerprint(values(self.task.protocol(plain(self.layers.cfg))))[:12]
+
+    # what it stands on
+
+    def upstream(self) -> "Run | None":
+        """The run that makes the card it takes: its backbone's, or its teacher's, which learns from the same data."""
+        if not self.task.trains_backbone:
+            own: dict[str, Any] = dict(backbone_seed=None, protocol=None, data_root=None, sets={})
+            return replace(self, stage=FIRST, seed=self.upstream_seed, **own)
+        teacher = self.layers.cfg.model.get("teacher")
+        sets = {key: value for key, value in self.sets.items() if key.startswith("data.") or key == "model.num_classes"}
+        return replace(self, recipe=teacher.recipe, seed=TEACHER_SEED, sets=sets) if teacher else None
+
+    def backbone(self) -> Card:
+        """Downstream: the card to stand on. Raises ValueError or FileNotFoundError with what to do."""
+        if not self.card.is_file():
+            recipe, *sets = self.recipe.split("+")
+            upstream = replace(self, stage=FIRST, recipe=recipe, protocol=None, sets={}, backbone_seed=None)
+            upstream.layers  # noqa: B018  raises for a recipe that does not exist
+            if not sets:  # no command line follows from a name with settings
+                made_by = self.upstream()
+                raise FileNotFoundError(f"card {self.card} does not exist; make it with: {made_by and made_by.command}")
+        return read_card(self.card)
+
+    def check_teacher(self) -> None:
+        """Raises FileNotFoundError with the command that makes a teacher that is missing."""
+        teacher = self.upstream()
+        if self.task.trains_backbone and teacher and not teacher.card.is_file():
+            raise FileNotFoundError(f"the teacher {teacher.recipe} is missing; make it with: {teacher.command}")
+
+    # data
+
+    @property
+    def given_root(self) -> Path | None:
+        """The data folder that the user or the tier gives; None: the recipe's or protocol's own."""
+        data = self.tier_file.data(self.stage)
+        return self.data_root or (Path("data", data) if data else None)
+
+    @property
+    def root(self) -> Path:
+        """The data's folder."""
+        return self.task.root(self.layers.cfg)
+
+    @property
+    def data_set(self) -> DataSet | None:
+        """The facts of its data, where it is a data set we know."""
+        return DATA_SETS.get(self.tier_file.data(self.stage) or self.task.data_name(self.layers.cfg))
+
+    @property
+    def embedded(self) -> bool:
+        """Whether its data are made where they are missing."""
+        return self.data_root is None and bool(self.data_set and self.data_set.make)
 
     def check_data(self) -> None:
         """Make the embedded data, or refuse what is missing or incomplete. Raises FileNotFoundError, ValueError."""
-        cfg = self.draft()  # an impossible run is refused first
-        if self.embedded:
-            mini.make(MINI)
+        cfg = self.layers.cfg  # an impossible run is refused first
+        if self.embedded and self.data_set and self.data_set.make:
+            self.data_set.make(self.root.parent)
         self.look_at_data(cfg)
-        if self.tier != "paper" and not (self.root / MANIFEST).is_file():
+        if not (self.root / MANIFEST).is_file():
             write_manifest(self.root)
 
     def look_at_data(self, cfg: Config) -> None:
         """Refuse what is missing or incomplete, and write nothing. Raises FileNotFoundError, ValueError."""
+        large = self.data_set if self.data_set and self.data_set.archives else None
         try:
-            importlib.import_module(f"{self.stage}.config").check_data(cfg)
+            self.task.check_data(cfg)
         except FileNotFoundError as error:
-            if self.tier != "paper" or self.data_root:
+            if self.data_root or not large:
                 raise
-            name = self.root.name
-            raise FileNotFoundError(f"{error}; tools/data.py prepare {name} gets it, or tells where it is") from error
-        if self.tier == "paper":  # too large to be hashed on the way
+            raise FileNotFoundError(f"{error}; tools/data.py prepare {self.root.name} gets it, or says how") from error
+        if large:  # hashing takes long: tools/data.py check does it
             manifest_digest(self.root)
 
-    def check_teacher(self) -> None:
-        """Raises FileNotFoundError that names the command which makes a teacher that is missing."""
-        teacher = self.teacher()
-        if teacher and not teacher.card.is_file():
-            raise FileNotFoundError(f"the teacher {teacher.recipe} is missing; make it with: {teacher.command}")
-
-    def protocol_hash(self) -> str:
-        """Twelve hex digits; runs with different ones never share a table. No backbone, no recipe is in it."""
-        data = plain(self.draft())
-        if self.stage != "classification":
-            return fingerprint(data)[:12]
-        return fingerprint({key: data[key] for key in ("data", "val_dataloader", "val_evaluator")})[:12]
+    # state
 
     def changes(self, cfg: Config) -> list[str] | None:
         """Keys in which `cfg` differs from what was run here; None where nothing was run."""
@@ -222,7 +225,7 @@ class Run:
         try:
             return changed_keys(json.loads(receipt.read_text()), plain(cfg))
         except ValueError as error:
-            raise ValueError(f"{receipt} is not JSON; move {self.folder} away to run the stage anew") from error
+            raise ValueError(f"{receipt} is not JSON; move {self.folder} away to run the stage again") from error
 
     def state(self, cfg: Config) -> tuple[str, list[str]]:
         """done, stale (and the keys that changed), started, or missing."""
@@ -234,12 +237,11 @@ class Run:
         return ("started" if (self.folder / LATEST).is_file() else "missing"), []
 
 
-def plain(cfg: Config) -> dict:
-    """A Config as JSON data, without the places where files lie: the same on every machine."""
-
-    def clean(node: Any) -> Any:
-        if isinstance(node, dict):
-            return {str(key): clean(value) for key, value in node.items() if key not in PLACES}
-        return [clean(each) for each in node] if isinstance(node, list | tuple) else node
-
-    return clean(cfg.to_dict())
+def lineage(run: Run, students: tuple[str, ...] = ()) -> Iterator[Run]:
+    """A run, after its teacher, after the teacher's own. Raises ValueError for a recipe that teaches itself."""
+    if run.recipe in students:
+        raise ValueError(f"recipe {run.recipe} cannot be its own teacher: {' <- '.join([*students, run.recipe])}")
+    teacher = run.upstream()
+    if teacher:
+        yield from lineage(teacher, (*students, run.recipe))
+    yield run

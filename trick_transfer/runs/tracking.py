@@ -1,8 +1,10 @@
 """Where a run's scalars and pictures go besides its own folder: one of mmengine's backends."""
 
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from trick_transfer.runs.run import Run
+if TYPE_CHECKING:
+    from .run import Run
 
 TRACKERS = ("tensorboard", "mlflow", "wandb", "none")  # the first unless told otherwise
 PROJECT = "trick-transfer"
@@ -14,7 +16,7 @@ def check_tracker(tracker: str) -> None:
         raise ValueError(f"--tracker {tracker} wants the package {tracker}: pip install 'trick-transfer[{tracker}]'")
 
 
-def backends(tracker: str, run: Run) -> list[dict]:
+def backends(tracker: str, run: "Run") -> list[dict]:
     """mmengine's `vis_backends`: a local record always, and the tracker."""
     title = f"{run.name} {run.stage} seed{run.seed}"
     known: dict[str, list[dict]] = {
@@ -23,12 +25,14 @@ def backends(tracker: str, run: Run) -> list[dict]:
         "mlflow": [  # mlflow ui --backend-store-uri sqlite:///work/mlflow.db
             dict(
                 type="MLflowVisBackend",
-                exp_name=f"{PROJECT} {run.tier}",
+                exp_name=f"{PROJECT} {run.tier_file.name}",
                 run_name=title,
                 tracking_uri=f"sqlite:///{(run.work_dir / 'mlflow.db').absolute()}",
                 artifact_location=str((run.work_dir / "mlflow").absolute()),
             )
         ],
-        "wandb": [dict(type="WandbVisBackend", init_kwargs=dict(project=PROJECT, group=run.tier, name=title))],
+        "wandb": [
+            dict(type="WandbVisBackend", init_kwargs=dict(project=PROJECT, group=run.tier_file.name, name=title))
+        ],
     }
     return [dict(type="LocalVisBackend"), *known[tracker]]

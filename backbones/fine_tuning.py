@@ -1,0 +1,90 @@
+"""A stage that fine-tunes a card's backbone under a frozen protocol. Fairness: only the backbone is filled in.
+
+A protocol is a file of plain data beside the stage's `stage.py`. Its data sets have a `data_root`, its backbone slots
+are named `backbone`.
+"""
+
+from collections.abc import Iterator
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from torch import nn
+
+from trick_transfer.engine.batch import Batch
+from trick_transfer.engine.layers import Layers
+from trick_transfer.engine.stage import Stage
+from trick_transfer.engine.values import check_epochs, check_name
+
+from .base import Backbone
+from .card import Card, arrived_percent
+from .registry import check_size
+
+PHOTO_PX = (333, 500)  # height and width that many of VOC's have; what they are resized to is odd
+
+
+class FineTuning(Stage):
+    """The steps that all stages after classification share; `fill` is each one's own."""
+
+    folder: Path  # of the protocols' files
+
+    def draft(self, name: str, sets: dict[str, Any]) -> Layers:
+        check_name(f"{self.name} protocol", name, self.protocols)
+        return Layers(f"protocol {name}", Config.fromfile(self.folder / f"{name}.py"))
+
+    def root(self, cfg: Config) -> Path:
+        return Path(next(part.data_root for part in parts(cfg._cfg_dict) if "data_root" in part))
+
+    def place(self, cfg: Config, root: Path) -> None:
+        for part in parts(cfg._cfg_dict):
+            if "data_root" in part:
+                part.data_root = str(root)
+
+    def check(self, cfg: Config) -> None:
+        check_epochs("train_cfg.max_epochs", cfg.train_cfg.max_epochs)
+
+    def connect(self, cfg: Config, card: Card) -> None:
+        card.check_normalisation(cfg.model.data_preprocessor)
+        self.fill(cfg.model, card)
+        for height_px, width_px in self.image_sizes(cfg):
+            check_size(cfg.model.backbone, height_px, width_px)
+
+    def fill(self, model: Any, card: Card) -> None:
+        """Put the card into each backbone slot. Raises ValueError for a backbone that the protocol cannot stand on."""
+        for part in list(parts(model)):
+            if "backbone" in part:
+                part.backbone = card.slot(**{key: each for key, each in part.backbone.items() if key != "type"})
+
+    def image_sizes(self, cfg: Config) -> Iterator[tuple[int, int]]:
+        """Height and width that a photograph has when it reaches the network."""
+        divisor = cfg.model.data_preprocessor.get("pad_size_divisor", 1)
+        for step in cfg.val_dataloader.dataset.pipeline:
+            if step.type == "Resize":
+                factor = min(most / side for most, side in zip(sorted(step.scale), PHOTO_PX, strict=True))
+                height, width = (ceil(round(side * factor) / divisor) * divisor for side in PHOTO_PX)
+                yield height, width
+
+    def global_batch(self, cfg: Config) -> int:
+        return cfg.train_dataloader.batch_size
+
+    def finish(self, cfg: Config, batch: Batch) -> None:
+        cfg.train_dataloader.batch_size = batch.per_device
+        cfg.optim_wrapper.accumulative_counts = batch.accumulation
+        for schedule in cfg.param_scheduler:
+            if not schedule.by_epoch:  # mmengine steps it with every accumulated part of a batch
+                schedule.end *= batch.accumulation
+
+    def arrived(self, model: nn.Module, card: Card) -> dict[str, float]:
+        backbones = (module for module in model.modules() if isinstance(module, Backbone))
+        return dict(arrived_percent=arrived_percent(card, *backbones), feature_error=card.feature_error)
+
+
+def parts(node: Any) -> Iterator[Any]:
+    """Every dict within a config, the outermost first."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, list | tuple):
+        for child in node:
+            yield from parts(child)

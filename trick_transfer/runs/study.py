@@ -1,0 +1,86 @@
+"""A study: many runs, of which some have results already. What is there, and what has to run."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from trick_transfer.engine.layers import changed_keys
+
+from .plan import run_of, state
+from .resolve import plain
+from .result import Result
+from .run import FIRST, Run, lineage
+from .store import read_all
+
+Found = dict[Path, Result]  # by where it belongs, relative to the results' root
+REFERENCE = Path("results")
+Parts = Sequence[tuple[str, Sequence[str]]]  # recipes, and the stages asked for
+
+
+def wanted(parts: Parts, seeds: Sequence[int], args: argparse.Namespace) -> Iterator[Run]:
+    """The runs whose results are asked for."""
+    for recipe, stages in parts:
+        for seed in seeds:
+            for stage in stages:
+                yield run_of(stage, recipe, seed, args)
+
+
+def trunk(run: Run, args: argparse.Namespace) -> Run:
+    """The classification run of the same recipe and seed."""
+    return run if run.stage == FIRST else run_of(FIRST, run.recipe, run.seed, args)
+
+
+def place(run: Run) -> Path:
+    """Where its result belongs."""
+    return run.folder.relative_to(run.work_dir)
+
+
+def changes(run: Run, result: Result) -> list[str]:
+    """In what a result is not the run's. Its teacher and backbone may be retrained ones."""
+    if not run.task.trains_backbone:
+        return [] if result.protocol_hash == run.protocol_hash() else ["the protocol"]
+    return [key for key in changed_keys(result.config, plain(run.config())) if not key.endswith(".sha256")]
+
+
+def current(run: Run, found: Found, args: argparse.Namespace) -> bool:
+    """Whether a run's result is there, and is of today's recipe and protocol."""
+    if place(run) not in found or changes(run, found[place(run)]):
+        return False
+    return run.stage == FIRST or current(trunk(run, args), found, args)
+
+
+def read(args: argparse.Namespace) -> Found:
+    """The reference results and, in their place where both exist, those under the work folder; prints faulty files."""
+    found: Found = {}
+    for root in (REFERENCE, args.work_dir / "results"):
+        results, problems = read_all(root)
+        found |= {result.folder: result for result in results}
+        for problem in problems:
+            print(f"left out: {problem}", file=sys.stderr)
+    return found
+
+
+def plan(runs: Iterable[Run], found: Found, args: argparse.Namespace) -> tuple[list[Run], list[tuple[Run, str, str]]]:
+    """The runs to carry out, and (run, state, remark) for each of these and those that are there."""
+    todo: dict[Path, Run] = {}
+    lines: dict[Path, tuple[Run, str, str]] = {}
+    for run in runs:
+        if current(run, found, args):
+            lines.setdefault(run.folder, (run, "done", ""))
+            continue
+        for each in [*lineage(trunk(run, args)), run]:
+            todo[each.folder] = each
+            lines[each.folder] = (each, *remarked(each, found))
+    return list(todo.values()), list(lines.values())
+
+
+def remarked(run: Run, found: Found) -> tuple[str, str]:
+    """A run's state and a remark: also on a result that it has, of another recipe, or has no more."""
+    word, remark = state(run)
+    there = found.get(place(run))
+    if word == "done" and not there:
+        remark = f"without its result in {run.results_root}; move the folder away to run it again"
+    elif there and (keys := changes(run, there)):
+        remark = f"the result differs in {', '.join(keys[:4])}"
+    return word, remark

@@ -1,0 +1,113 @@
+"""A tier: where the numbers come from. It is a file of plain data, see trick_transfer/tiers/mini.py.
+
+What a tier may change is checked here, in one place: data, sizes, counts, the schedule's length, and with it batch and
+rate. Anything else it has to list under `departs`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from trick_transfer import tiers
+from trick_transfer.engine.values import check_name, nearest
+
+FOLDER = Path(tiers.__file__).parent
+NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
+PARTS = ("data", "times", "rounded_times", "values", "departs")
+MAY_CHANGE = {  # by a key's last word
+    *("name", "root", "num_train", "num_val", "num_classes", "classes", "metainfo"),  # data
+    *("size_px", "shorter_px", "scale", "scales", "size", "crop_size", "output_size", "roi_feat_size"),  # sizes
+    *("num", "nms_pre", "max_per_img", "min_bbox_size", "num_batch_per_epoch"),  # counts
+    *("max_epochs", "warmup_epochs", "milestones", "end", "val_begin"),  # lengths
+    *("global_batch", "batch_size", "lr"),
+    *("num_workers", "persistent_workers"),  # the machine
+}
+
+
+@dataclass(frozen=True)
+class Tier:
+    """`parts` holds what it changes by stage, and for single protocols by theirs."""
+
+    name: str
+    parts: dict[str, dict[str, Any]]
+
+    def data(self, stage: str) -> str | None:
+        """The data set it gives a stage; None: the recipe's or protocol's own."""
+        return self.parts.get(stage, {}).get("data")
+
+    def change(self, cfg: Config, *names: str) -> None:
+        """Apply what it states for a stage and a protocol to a Config. Raises ValueError for a key that is missing."""
+        before = cfg.to_dict()
+        for part in (self.parts.get(name, {}) for name in names):
+            for key, factor in part.get("rounded_times", {}).items():
+                scale(cfg, key, factor, before, rounded=True)
+            for key, factor in part.get("times", {}).items():
+                scale(cfg, key, factor, before)
+            for key, value in {**part.get("values", {}), **part.get("departs", {})}.items():
+                for node, last in places(cfg._cfg_dict, key):
+                    node[last] = value
+
+
+def scale(cfg: Config, key: str, factor: float | str, before: dict, rounded: bool = False) -> None:
+    """Multiply a number, or each of a list; a factor that is a key stands for how much that key changed."""
+    if isinstance(factor, str):
+        old = before[factor]
+        factor = cfg[factor] / old if old else 0.0
+    for node, last in places(cfg._cfg_dict, key):
+        value = node[last]
+        if isinstance(value, list | tuple):
+            node[last] = [each * factor for each in value]
+        else:
+            node[last] = round(value * factor) if rounded else value * factor
+
+
+def places(root: Any, dotted: str) -> Iterator[tuple[Any, str]]:
+    """(dict, last key) of each place that a dotted key means. Raises ValueError where there is none."""
+    *path, last = dotted.split(".")
+    nodes = [root]
+    for word in path:
+        nodes = [child for node in nodes for child in children(node, word)]
+    if not nodes:
+        raise ValueError(f"tier: key {dotted!r} does not exist")
+    yield from ((node, last) for node in nodes)
+
+
+def children(node: Any, word: str) -> list[Any]:
+    """What a word of a dotted key means: a dict's key, a list's entries (*), or those of a type."""
+    if isinstance(node, list | tuple):
+        return [each for each in node if word in ("*", str(each.get("type")).split(".")[-1])]
+    return [node[word]] if word in node else []
+
+
+@cache
+def load(name: str) -> Tier:
+    """A tier by its name, or its file's path. Raises ValueError for one that does not exist or changes the method."""
+    path = FOLDER / f"{name}.py"
+    if name.endswith(".py"):
+        path = Path(name)
+        if path.stem in NAMES and path.resolve().parent != FOLDER.resolve():
+            raise ValueError(f"tier {name}: {path.stem} is a built-in tier's name; rename the file")
+        if not path.is_file():
+            raise FileNotFoundError(f"tier {name} does not exist; expected a file like {FOLDER / 'mini.py'}")
+    else:
+        check_name("tier", name, NAMES)
+    stated = {key: part for key, part in Config.fromfile(path).to_dict().items() if not key.startswith("_")}
+    for stage, part in stated.items():
+        check(f"tier {path.stem}: {stage}", part)
+    return Tier(path.stem, stated)
+
+
+def check(where: str, part: Any) -> None:
+    """Raise ValueError for an unknown part, or a change of the method that is not listed under `departs`."""
+    if not isinstance(part, dict):
+        raise ValueError(f"{where} must be a dict of {', '.join(PARTS)}, got {part!r:.60}")
+    for key in part:
+        check_name(where, key, PARTS)
+    for key in [key for name in ("times", "rounded_times", "values") for key in part.get(name, {})]:
+        if key.split(".")[-1] not in MAY_CHANGE:
+            hint = nearest(key.split(".")[-1], MAY_CHANGE)
+            raise ValueError(f"{where} changes {key}, which is no size or length ({hint}); list it under `departs`")

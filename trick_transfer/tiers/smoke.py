@@ -1,0 +1,35 @@
+"""smoke: `mini` cut to two training steps of four images and eight images scored, for tests."""
+
+_base_ = "mini.py"
+
+_steps, _images = 2, 4
+
+classification = dict(
+    rounded_times={"max_epochs": 1 / 200},  # one epoch of every recipe that trains
+    values={
+        "global_batch": _images,
+        "schedule.milestones": [1],
+        "train_dataloader.num_batch_per_epoch": _steps,
+        "val_dataloader.num_batch_per_epoch": _steps,
+        "val_dataloader.batch_size": _images,
+    },
+)
+detection = dict(
+    values={
+        "train_cfg.max_epochs": 1,
+        "train_cfg.val_begin": 2,
+        "train_dataloader.batch_size": _images,
+        "train_dataloader.num_batch_per_epoch": _steps,
+        "val_dataloader.num_batch_per_epoch": _steps,
+    },
+)
+segmentation = dict(
+    values={
+        "train_cfg.max_epochs": 1,
+        "train_cfg.val_begin": 2,
+        "train_dataloader.batch_size": _images,
+        "train_dataloader.num_batch_per_epoch": _steps,
+        "val_dataloader.num_batch_per_epoch": _steps,
+        "val_dataloader.batch_size": _images,
+    },
+)
