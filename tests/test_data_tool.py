@@ -12,12 +12,14 @@ import toy_voc
 from archive_server import serving
 from PIL import Image
 
+from classification.layout import Folder, Unlabelled
+from detection.layout import Voc
+from segmentation.layout import Ade
 from tools import data
 from trick_transfer.data_sets import sources
 from trick_transfer.data_sets.check import check
 from trick_transfer.data_sets.download import Archive
 from trick_transfer.data_sets.sources import DATA_SETS, DataSet, Part
-from trick_transfer.data_sets.splits import Ade, Folder, Unlabelled, Voc
 from trick_transfer.engine.manifest import MANIFEST
 
 FOLDERS = DataSet((Part((Folder("train", 20, 10),)), Part((Folder("val", 11, 10),))))

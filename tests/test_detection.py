@@ -8,6 +8,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.registry import MODELS as ROOT
+from protocols import DETECTION as PROTOCOLS
+from protocols import load
 from safetensors.torch import load_file
 from torch import nn
 from toy_voc import nested, shrink, toy_card, write_voc
@@ -15,7 +17,6 @@ from toy_voc import nested, shrink, toy_card, write_voc
 from backbones.card import arrived_percent
 from backbones.resnet import ResNet
 from detection import mmcv_ops
-from detection.config import PROTOCOLS, load
 
 
 def build(cfg: Config):

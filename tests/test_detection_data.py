@@ -4,10 +4,11 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from protocols import load
 from toy_voc import CLASSES, write_voc, xml
 
-from detection.config import check_data, load
 from detection.data import VOC, read_annotation
+from detection.stage import DETECTION
 
 HARD = (("cat", 0, (11, 11, 60, 50)), ("bird", 1, (1, 1, 96, 64)))
 
@@ -128,19 +129,19 @@ def test_bytes_after_the_end_of_a_jpeg_do_no_harm(tmp_path):
 def test_missing_or_empty_data_is_one_line_with_folder_and_layout(tmp_path):
     cfg: Config = load(None, data_root=tmp_path)
     with pytest.raises(FileNotFoundError, match=r"trainval\.txt is missing or empty; expected .*JPEGImages") as error:
-        check_data(cfg)
+        DETECTION.check_data(cfg)
     assert "\n" not in str(error.value) and str(tmp_path) in str(error.value)
-    check_data(load(None, data_root=write_voc(tmp_path)))
+    DETECTION.check_data(load(None, data_root=write_voc(tmp_path)))
     names = tmp_path / "VOCdevkit/VOC2007/ImageSets/Main/test.txt"
     kept = names.read_text()
     names.write_text(" \n\n")
     with pytest.raises(FileNotFoundError, match=r"Main/test\.txt is missing or empty"):
-        check_data(cfg)
+        DETECTION.check_data(cfg)
     names.write_text(kept)
     for image in (tmp_path / "VOCdevkit/VOC2012/JPEGImages").iterdir():
         image.unlink()
     with pytest.raises(FileNotFoundError, match="VOC2012/JPEGImages is missing or empty"):
-        check_data(cfg)
+        DETECTION.check_data(cfg)
 
 
 def test_images_are_read_as_uint8_bgr_and_resized_to_short_600_long_1000(tmp_path):

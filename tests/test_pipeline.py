@@ -113,7 +113,7 @@ def plan(monkeypatch):
     def made(*words):
         monkeypatch.setattr(sys, "argv", ["pipeline", *words])
         args = tool.options()
-        planned = list(tool.runs(args))
+        planned = tool.chain(args.recipe, args.seed, args.stages, tool.parse_sets(args.sets), args)
         check(planned, args)
         return [(run.recipe, run.stage, processes(run, args)) for run in planned]
 

@@ -22,6 +22,7 @@ def a_result(**changes):
         recipe="resnet50d_best",
         stage="classification",
         protocol="imagenet",
+        protocol_version=1,
         protocol_hash="a" * 64,
         seed=0,
         backbone_seed=changes.get("seed", 0),
@@ -71,7 +72,7 @@ def test_what_is_written_is_read_again(tmp_path):
 
 def test_a_file_is_plain_json_with_every_field(tmp_path):
     data = json.loads(store(tmp_path, a_result()).read_text())
-    assert data == asdict(a_result()) and data["schema"] == 2
+    assert data == asdict(a_result()) and data["schema"] == 3
 
 
 def test_the_place_follows_from_the_content():

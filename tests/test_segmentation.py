@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import protocols
 import pytest
 import torch
 from mmengine.config import Config
@@ -15,7 +16,6 @@ from toy_ade20k import card_of, make, small
 
 from backbones.card import arrived_percent
 from backbones.resnet import ResNet
-from segmentation import config
 
 
 @pytest.fixture
@@ -36,17 +36,17 @@ def build(cfg: Config) -> torch.nn.Module:
 
 def test_two_cards_configs_differ_only_in_the_backbone_slot(tmp_path: Path) -> None:
     cards = card_of(tmp_path / "a"), card_of(tmp_path / "b", depth=34, tweak="b")
-    a, b = (config.load(card, "fcn_ade20k", tmp_path).to_dict() for card in cards)
+    a, b = (protocols.load(card, "fcn_ade20k", tmp_path).to_dict() for card in cards)
     assert a["model"].pop("backbone") != b["model"].pop("backbone")
     assert a == b
 
 
 def test_without_a_card_the_slot_stays_empty() -> None:
-    assert config.load(None).model.backbone == dict(output_stride=8)
+    assert protocols.load(None, "fcn_ade20k").model.backbone == dict(output_stride=8)
 
 
 def test_the_protocols_differ_only_in_the_views_that_are_scored() -> None:
-    a, b = (config.load(None, protocol).to_dict() for protocol in config.PROTOCOLS)
+    a, b = (protocols.load(None, protocol).to_dict() for protocol in protocols.SEGMENTATION)
     assert a["model"].pop("test_cfg") == dict(scales=(1.0,), flip=False)
     assert b["model"].pop("test_cfg") == dict(scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True)
     assert a == b
@@ -54,18 +54,18 @@ def test_the_protocols_differ_only_in_the_views_that_are_scored() -> None:
 
 def test_an_unknown_protocol_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ValueError, match="did you mean fcn_ade20k_msflip"):
-        config.load(None, "fcn_ade20k_flip")
+        protocols.load(None, "fcn_ade20k_flip")
 
 
 def test_a_card_normalised_otherwise_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="was trained with std"):
-        config.load(replace(card_of(tmp_path), std=[1.0, 1.0, 1.0]))
+        protocols.load(replace(card_of(tmp_path), std=[1.0, 1.0, 1.0]), "fcn_ade20k")
 
 
 @pytest.mark.parametrize("tweak", ["", "bcd"])
 def test_every_tensor_of_the_card_arrives_bit_for_bit(tmp_path: Path, tweak: str) -> None:
     card = card_of(tmp_path, tweak=tweak)
-    model = build(config.load(card))
+    model = build(protocols.load(card, "fcn_ade20k"))
     model.init_weights()
     assert arrived_percent(card, model.backbone) == 100
     with torch.no_grad():
@@ -75,7 +75,7 @@ def test_every_tensor_of_the_card_arrives_bit_for_bit(tmp_path: Path, tweak: str
 
 def test_features_within_the_segmenter_are_the_cards_at_stride_8(tmp_path: Path) -> None:
     card = card_of(tmp_path)
-    model = build(config.load(card))
+    model = build(protocols.load(card, "fcn_ade20k"))
     model.init_weights()  # as the Runner does before training
     alone = ResNet(**{k: v for k, v in card.slot(output_stride=8).items() if k != "type"})
     images = torch.randn(2, 3, 64, 64)
@@ -85,7 +85,7 @@ def test_features_within_the_segmenter_are_the_cards_at_stride_8(tmp_path: Path)
 
 
 def test_heads_ask_the_backbone_for_channels_and_state_the_classes_once(tmp_path: Path) -> None:
-    cfg = config.load(card_of(tmp_path, depth=50))
+    cfg = protocols.load(card_of(tmp_path, depth=50), "fcn_ade20k")
     cfg.model.decode_head.num_classes = 7
     model = build(cfg)
     assert (model.decode_head.convs[0].conv.weight.shape, model.decode_head.conv_seg.weight.shape) == (
@@ -95,7 +95,7 @@ def test_heads_ask_the_backbone_for_channels_and_state_the_classes_once(tmp_path
 
 
 def test_the_loss_is_the_mean_over_labelled_pixels_plus_half_the_auxiliary_one(root: Path, tmp_path: Path) -> None:
-    cfg = small(config.load(card_of(tmp_path), data_root=root))
+    cfg = small(protocols.load(card_of(tmp_path), "fcn_ade20k", root))
     cfg.model.decode_head.dropout_ratio = cfg.model.auxiliary_head.dropout_ratio = 0
     model = build(cfg).train()
     batch = model.data_preprocessor(next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0))), training=True)
@@ -109,7 +109,7 @@ def test_the_loss_is_the_mean_over_labelled_pixels_plus_half_the_auxiliary_one(r
 
 
 def test_heads_learn_ten_times_as_fast(tmp_path: Path) -> None:
-    cfg = config.load(card_of(tmp_path))
+    cfg = protocols.load(card_of(tmp_path), "fcn_ade20k")
     model = build(cfg)
     groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
     names = {id(parameter): name for name, parameter in model.named_parameters()}
@@ -121,7 +121,7 @@ def test_heads_learn_ten_times_as_fast(tmp_path: Path) -> None:
 
 
 def test_the_rate_falls_as_a_polynomial_from_the_first_step_to_zero(root: Path, tmp_path: Path) -> None:
-    cfg = small(config.load(card_of(tmp_path), data_root=root))
+    cfg = small(protocols.load(card_of(tmp_path), "fcn_ade20k", root))
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.01)
     runner = Runner.from_cfg(complete(cfg, tmp_path))
     runner._train_loop = runner.build_train_loop(cfg.train_cfg)
@@ -137,7 +137,7 @@ def test_the_rate_falls_as_a_polynomial_from_the_first_step_to_zero(root: Path, 
 
 
 def test_one_view_is_mmsegs_whole_image_inference(tmp_path: Path) -> None:
-    model = build(config.load(card_of(tmp_path))).eval()
+    model = build(protocols.load(card_of(tmp_path), "fcn_ade20k")).eval()
     images, meta = torch.randn(1, 3, 56, 72), [dict(ori_shape=(56, 72), img_shape=(56, 72))]
     with torch.no_grad():
         got = model.inference(images, meta)
@@ -146,7 +146,7 @@ def test_one_view_is_mmsegs_whole_image_inference(tmp_path: Path) -> None:
 
 
 def test_several_views_are_averaged_by_probability_so_that_mirrored_images_score_alike(tmp_path: Path) -> None:
-    model = build(config.load(card_of(tmp_path), "fcn_ade20k_msflip")).eval()
+    model = build(protocols.load(card_of(tmp_path), "fcn_ade20k_msflip")).eval()
     model.test_cfg = dict(scales=(1.0, 1.5), flip=True)
     images = torch.randn(1, 3, 48, 64)
     with torch.no_grad():
@@ -156,7 +156,7 @@ def test_several_views_are_averaged_by_probability_so_that_mirrored_images_score
 
 
 def test_the_runner_trains_and_scores_the_config_as_it_is(root: Path, tmp_path: Path) -> None:
-    cfg = small(config.load(card_of(tmp_path), data_root=root))
+    cfg = small(protocols.load(card_of(tmp_path), "fcn_ade20k", root))
     cfg.train_cfg.update(max_epochs=2, val_begin=3)
     cfg.param_scheduler[0].end = 2
     cfg.val_evaluator.outputs = str(tmp_path / "outputs.npz")

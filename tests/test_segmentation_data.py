@@ -4,14 +4,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import protocols
 import pytest
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 from toy_ade20k import CLASSES, card_of, make, small
 
-from segmentation import config
 from segmentation.data import ADE20K, LoadMask, RandomBlur
+from segmentation.stage import SEGMENTATION
 from trick_transfer.engine.images import is_whole
 
 
@@ -42,7 +43,7 @@ def test_raw_zero_is_ignored_and_class_k_becomes_k_minus_1(root: Path) -> None:
 
 
 def test_training_crops_are_padded_with_ignored_pixels(root: Path, tmp_path: Path) -> None:
-    cfg = small(config.load(card_of(tmp_path), data_root=root))
+    cfg = small(protocols.load(card_of(tmp_path), "fcn_ade20k", root))
     cfg.train_dataloader.dataset.dataset.pipeline[3].scale = [(1000, 24), (1000, 24)]  # smaller than the crop
     batch = next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0)))
     for image, sample in zip(batch["inputs"], batch["data_samples"], strict=True):
@@ -51,7 +52,7 @@ def test_training_crops_are_padded_with_ignored_pixels(root: Path, tmp_path: Pat
 
 
 def test_validation_keeps_masks_at_the_images_own_size(root: Path, tmp_path: Path) -> None:
-    cfg = small(config.load(card_of(tmp_path), data_root=root))
+    cfg = small(protocols.load(card_of(tmp_path), "fcn_ade20k", root))
     cfg.val_dataloader.dataset.pipeline[1].scale = (400, 96)
     batch = next(iter(Runner.build_dataloader(cfg.val_dataloader, seed=0)))
     assert batch["inputs"][0].shape == (3, 96, 144)
@@ -109,13 +110,13 @@ def test_a_mask_cut_short_is_named(root: Path, share: float) -> None:
 
 
 def test_check_data_names_a_missing_folder_a_missing_mask_and_classes_that_differ(root: Path, tmp_path: Path) -> None:
-    cfg = small(config.load(None, data_root=root))
-    config.check_data(cfg)
+    cfg = small(protocols.load(None, "fcn_ade20k", root))
+    SEGMENTATION.check_data(cfg)
     with pytest.raises(FileNotFoundError, match=r"elsewhere/ADE.*training; .*\{images,annotations\}"):
-        config.check_data(config.load(None, data_root=tmp_path / "elsewhere"))
+        SEGMENTATION.check_data(protocols.load(None, "fcn_ade20k", tmp_path / "elsewhere"))
     cfg.model.decode_head.num_classes = 4
     with pytest.raises(ValueError, match="the data has 3 classes, the model 4"):
-        config.check_data(cfg)
+        SEGMENTATION.check_data(cfg)
     (root / "ADEChallengeData2016/annotations/validation/0001.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"1 of 3 images have no mask; the first is .*validation/0001\.png"):
-        config.check_data(small(config.load(None, data_root=root)))
+        SEGMENTATION.check_data(small(protocols.load(None, "fcn_ade20k", root)))

@@ -2,6 +2,7 @@
 
 import math
 
+import protocols
 import pytest
 import timm
 import torch
@@ -13,15 +14,13 @@ from mmengine.registry import MODELS as ROOT
 from torch import nn
 from toy_voc import MEAN, STD, nested, shrink, write_voc
 
-import detection.config
-import segmentation.config
 from backbones.card import arrived_percent, from_timm, write_card
 from backbones.complexity import gmacs, params_m
 from backbones.registry import check_options, check_size
 from backbones.timm_adapter import Timm
-from classification.classifier import ImageClassifier
+from classification.classifier import ImageClassifier, read_classifier
 from classification.config import check_backbone, load
-from classification.exported import export, read_classifier, untrained_card
+from classification.exported import export, untrained_card
 
 RELU = dict(act_layer="relu")
 SWIN = "swin_tiny_patch4_window7_224"
@@ -176,15 +175,15 @@ def test_a_network_of_one_size_takes_no_other_unless_timm_can_let_it():
 
 
 @pytest.mark.parametrize(
-    ("stage", "protocol", "model", "size"),
-    [(detection, "faster_rcnn_voc", SWIN, "600 x 901"), (detection, "faster_rcnn_fpn_voc", SWIN, "608 x 928"),
-     (segmentation, "fcn_ade20k", "botnet26t_256", "520 x 781")],
+    ("protocol", "model", "size"),
+    [("faster_rcnn_voc", SWIN, "600 x 901"), ("faster_rcnn_fpn_voc", SWIN, "608 x 928"),
+     ("fcn_ade20k", "botnet26t_256", "520 x 781")],
 )  # fmt: skip
-def test_a_network_of_one_size_is_refused_by_the_tasks_whose_photographs_have_many(stage, protocol, model, size):
+def test_a_network_of_one_size_is_refused_by_the_tasks_whose_photographs_have_many(protocol, model, size):
     """The sizes: 500 x 333 px with a short side of 600 or 520; in FPN padded to multiples of 32."""
     made = untrained_card(load("resnet50_baseline", {"model.backbone": f"timm/{model}"}), "toy")
     with pytest.raises(ValueError, match=f"timm/{model} takes no images of {size} px"):
-        stage.config.load(made, protocol)
+        protocols.load(made, protocol)
 
 
 def test_a_network_that_looks_into_its_numbers_is_not_judged_by_a_sketch(monkeypatch):
@@ -252,7 +251,7 @@ def test_an_exported_mobilenet_comes_back_bit_for_bit_with_its_relus(tmp_path):
         assert torch.equal(*(net.to(memory_format=torch.channels_last)(images) for net in (again, model)))
 
 
-C4, FPN = detection.config.PROTOCOLS
+C4, FPN = protocols.DETECTION
 
 
 @pytest.mark.parametrize(
@@ -267,7 +266,7 @@ C4, FPN = detection.config.PROTOCOLS
 )
 def test_it_trains_in_the_detectors(model, protocol, card, voc):
     made = card(model)
-    cfg = shrink(detection.config.load(made, protocol, voc))
+    cfg = shrink(protocols.load(made, protocol, voc))
     for part in nested(cfg._cfg_dict):
         if part.get("type") == "Resize":
             part.scale = (10_000, 96)  # Inception-V3 takes no less than 75
@@ -286,19 +285,19 @@ def test_it_trains_in_the_detectors(model, protocol, card, voc):
 def test_a_network_that_cannot_be_cut_is_for_the_fpn_detector_only(card):
     made = card(NO_SEQUENCE)
     with pytest.raises(ValueError, match="timm/cspnext_tiny is no plain .*; use --protocol faster_rcnn_fpn_voc"):
-        detection.config.load(made)
-    assert detection.config.load(made, "faster_rcnn_fpn_voc").model.neck.in_channels == list(made.channels)
+        protocols.load(made)
+    assert protocols.load(made, "faster_rcnn_fpn_voc").model.neck.in_channels == list(made.channels)
 
 
 def test_a_network_of_other_strides_is_for_no_detector(card):
     with pytest.raises(ValueError, match=r"visformer_tiny has maps of strides \[8, 16, 32\], the detectors want"):
-        detection.config.load(card("visformer_tiny", options=dict(img_size=96)), "faster_rcnn_fpn_voc")
+        protocols.load(card("visformer_tiny", options=dict(img_size=96)), "faster_rcnn_fpn_voc")
 
 
 def test_the_dilated_fcn_takes_a_mobilenet_and_says_that_an_inception_cannot(card):
     init_default_scope("mmseg")
-    net = ROOT.build(segmentation.config.load(card("mobilenetv1_100")).model).eval()
+    net = ROOT.build(protocols.load(card("mobilenetv1_100"), "fcn_ade20k").model).eval()
     images = torch.randn(1, 3, 64, 64)
     assert net.inference(images, []).shape == (1, 150, 64, 64) and net.extract_feat(images)[3].shape == (1, 1024, 8, 8)
     with pytest.raises(ValueError, match="timm/inception_v3 has no output_stride=8: timm cannot dilate"):
-        segmentation.config.load(card("inception_v3"))
+        protocols.load(card("inception_v3"), "fcn_ade20k")

@@ -12,7 +12,9 @@ from mmengine.structures import BaseDataElement, InstanceData, PixelData
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from trick_transfer.engine.predictions import GREEN, HEIGHT_PX, draw
+from detection.stage import DETECTION
+from segmentation.stage import SEGMENTATION
+from trick_transfer.engine.drawing import GREEN, HEIGHT_PX
 from trick_transfer.runs import tracking
 
 TRAIN = str(Path(__file__).parents[1] / "tools" / "train.py")
@@ -67,7 +69,7 @@ def test_boxes_are_drawn_where_they_are_and_weak_ones_not(black):
     found = BaseDataElement(metainfo=dict(img_path=black))
     boxes = torch.tensor([[20.0, 40.0, 120.0, 150.0], [200.0, 40.0, 300.0, 150.0]])
     found.pred_instances = InstanceData(bboxes=boxes, labels=torch.tensor([1, 0]), scores=torch.tensor([0.9, 0.1]))
-    picture = draw({}, found, ("cat", "dog"))
+    picture = DETECTION.draw({}, found, ("cat", "dog"))
     assert picture.shape == (HEIGHT_PX, 2 * HEIGHT_PX, 3)
     assert tuple(picture[100, 20]) == tuple(picture[150, 70]) == GREEN
     assert not picture[:, 160:].any()
@@ -78,7 +80,7 @@ def test_each_class_of_a_mask_has_a_colour_of_its_own(black):
     mask = torch.zeros(1, HEIGHT_PX, 2 * HEIGHT_PX, dtype=torch.int64)
     mask[:, :, HEIGHT_PX:] = 1
     found.pred_sem_seg = PixelData(data=mask)
-    picture = draw({}, found, ("grass", "sand"))
+    picture = SEGMENTATION.draw({}, found, ("grass", "sand"))
     assert tuple(picture[5, 5]) != tuple(picture[5, -5])
     assert (picture[:, : HEIGHT_PX - 1] == picture[5, 5]).all() and (
         picture[:, HEIGHT_PX + 1 :] == picture[5, -5]

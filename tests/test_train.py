@@ -235,8 +235,8 @@ QUICK = [*RUN, *SET, "max_epochs=0"]
 @pytest.fixture
 def folder(tool, tmp_path):
     """The folder of the run QUICK; made after `tool`, which moves to an empty one."""
+    from trick_transfer.runs.command import parse_sets
     from trick_transfer.runs.run import Run
-    from trick_transfer.runs.settings import parse_sets
 
     return tmp_path / Run(RUN[0], RUN[1], "smoke", sets=parse_sets(QUICK[QUICK.index("--set") + 1 :])).folder
 
@@ -287,10 +287,10 @@ def test_what_another_config_made_is_kept_and_a_result_counts_once_it_stands_in_
 
 def test_a_checkpoint_is_scored_without_the_teacher_and_one_that_does_not_fit_is_named(tool, photos, tmp_path):
     from classification.classifier import ImageClassifier
-    from tools.test import score
     from trick_transfer.engine.files import write_tensors
+    from trick_transfer.runs.command import parse_sets
     from trick_transfer.runs.run import Run
-    from trick_transfer.runs.settings import parse_sets
+    from trick_transfer.runs.scoring import score
 
     run = Run("classification", "resnet50d_best", "smoke", sets=parse_sets(SET[1:]), data_root=photos)
     for depth in (18, 34):

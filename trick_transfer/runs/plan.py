@@ -15,6 +15,7 @@ from rich.table import Table
 import classification.config
 from classification.exported import untrained_card
 from trick_transfer.data_sets.sources import DATA_SETS
+from trick_transfer.engine.receipt import ROOT
 from trick_transfer.engine.values import check_name
 from trick_transfer.stages import STAGES
 
@@ -144,7 +145,7 @@ def show_gaps(planned: list[Run]) -> None:
 
 def command(run: Run, args: argparse.Namespace) -> list[str]:
     """The words that train this stage."""
-    words = [sys.executable, "tools/train.py", *run.words()]
+    words = [sys.executable, str(ROOT / "tools" / "train.py"), *run.words()]
     words += ["--tracker", args.tracker] if args.tracker != TRACKERS[0] else []
     return words + (["--accumulate", str(args.accumulate)] if args.accumulate > 1 else [])
 

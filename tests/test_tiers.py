@@ -1,0 +1,115 @@
+"""A tier is a file of data: it changes data, sizes and lengths, and lists what else it changes."""
+
+import pytest
+
+from classification.config import load as recipe
+from classification.swapped import follows
+from trick_transfer import mini
+from trick_transfer.engine.layers import changed_keys
+from trick_transfer.mini.splits import SPLITS
+from trick_transfer.runs import tiers
+from trick_transfer.runs.resolve import on_machine, plain
+from trick_transfer.runs.run import Run
+from trick_transfer.stages import STAGES
+
+PROTOCOLS = [("classification", None), *((s.name, each) for s in STAGES.values() for each in s.protocols)]
+LOW_PRECISION = "optim_wrapper.type"
+
+
+def tier(name, recipe="resnet50_baseline", **options):
+    return Run("classification", recipe, name, **options).draft()
+
+
+@pytest.mark.parametrize(("stage", "protocol"), PROTOCOLS)
+def test_mini_departs_from_the_method_in_precision_only(stage, protocol, tmp_path):
+    paper, small = (Run(stage, "resnet50d_best", t, protocol=protocol, work_dir=tmp_path) for t in ("paper", "mini"))
+    changed = changed_keys(plain(paper.draft()), plain(small.draft()))
+    words = [[word for word in key.split(".") if not word.isdigit()] for key in changed]
+    departing = {".".join(each) for each in words if each[-1] not in tiers.MAY_CHANGE}
+    assert changed and departing == (set() if stage == "classification" else {LOW_PRECISION})
+
+
+def test_mini_keeps_the_recipes_apart_as_the_paper_does():
+    best, baseline = tier("mini", "resnet50d_best"), tier("mini")
+    assert best.max_epochs > baseline.max_epochs
+    assert best.global_batch == 4 * baseline.global_batch  # 1024 and 256
+    assert best.optim_wrapper.optimizer.lr == 4 * baseline.optim_wrapper.optimizer.lr
+    # the steps at the same share of the schedule: 30 of 120 epochs
+    assert baseline.schedule.milestones[0] / baseline.max_epochs == pytest.approx(30 / 120)
+
+
+def test_mini_shrinks_every_input_size_in_proportion():
+    for name, px, shorter_px in (("resnet50_baseline", 224, 256), ("inception_v3_baseline", 299, 342)):
+        crop = tier("mini", name).val_dataloader.dataset.crop
+        assert tier("mini", name).train_dataloader.dataset.dataset.crop.size_px == crop.size_px
+        assert (crop.size_px, crop.shorter_px) == (round(px * 64 / 224), round(shorter_px * 72 / 256))
+
+
+def test_minis_file_states_the_counts_and_classes_that_mini_makes():
+    cfg = tier("mini")
+    counts = {split.name: split.count for split in SPLITS}
+    assert (cfg.data.num_train, cfg.data.num_val) == (counts["train"], counts["val"])
+    detector = Run("detection", "resnet50d_best").draft().val_dataloader.dataset.metainfo.classes
+    segmenter = Run("segmentation", "resnet50d_best").draft().val_dataloader.dataset.metainfo.classes
+    assert tuple(detector) == mini.CLASSES and tuple(segmenter) == mini.CLASSES + mini.STUFF
+
+
+def test_on_mini_places365_is_minis_own_ten_classes():
+    cfg = tier("mini", "resnet50d_best_places365")
+    assert (cfg.data.name, cfg.model.num_classes) == ("mini", 10)
+    assert cfg.data == tier("mini", "resnet50d_mixup").data
+
+
+def test_a_users_own_tier_is_one_file_and_gives_its_name_to_the_results(tmp_path):
+    path = tmp_path / "evening.py"
+    stated = dict(data="my/photos", values={"max_epochs": 7}, times={"schedule.milestones": 2})
+    path.write_text(f"classification = {stated}")
+    run = Run("classification", "resnet50_baseline", str(path), work_dir=tmp_path)
+    cfg = run.draft()
+    assert (cfg.max_epochs, cfg.data.root) == (7, "data/my/photos")
+    assert cfg.schedule.milestones == [2 * epoch for epoch in recipe("resnet50_baseline").schedule.milestones]
+    assert run.folder == tmp_path / "evening/resnet50_baseline/seed0/classification"
+    assert Run("detection", "resnet50_baseline", str(path)).draft().train_cfg.max_epochs == 20  # the protocol's own
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('classification = dict(values={"model.smoothing": None})', "model.smoothing"),  # the method
+        ('classification = dict(value={"max_epochs": 7})', "values"),
+        ('classification = dict(values={"nowhere.max_epochs": 7})', "nowhere.max_epochs"),
+        ("classification = 3", "dict"),
+    ],
+)
+def test_a_tier_that_changes_the_method_or_is_misspelt_is_refused_by_name(tmp_path, text, named):
+    path = tmp_path / "odd.py"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="odd|tier") as error:
+        tier(str(path))
+    assert named in str(error.value)
+
+
+def test_an_unknown_tier_is_refused_with_the_closest_name(tmp_path):
+    with pytest.raises(ValueError, match="'mini'"):
+        tier("mimi")
+    (tmp_path / "mini.py").write_text("")
+    with pytest.raises(ValueError, match="built-in"):
+        tier(str(tmp_path / "mini.py"))
+
+
+def test_what_a_network_follows_is_counted_from_the_swapped_files():
+    files = ["swapped/bear/cow_1.jpg", "swapped/bear/dog_2.jpg", "swapped/cat/cow_3.jpg", "swapped/cat/dog_4.jpg"]
+    predicted = ["cow", "bear", "cow", "zebra"]
+    assert follows(files, predicted) == {"follows_shape": 25.0, "follows_coat": 50.0}
+
+
+def test_a_key_within_a_list_is_set_by_its_number():
+    key = "train_dataloader.dataset.dataset.datasets.0.skip_broken"
+    cfg = Run("detection", "resnet50d_best", "mini", sets={key: True}).draft()
+    assert [part.skip_broken for part in cfg.train_dataloader.dataset.dataset.datasets] == [True, False]
+
+
+def test_the_detectors_warm_up_sees_the_same_images_however_they_are_accumulated():
+    run = Run("detection", "resnet50d_best", "paper")
+    ends = [on_machine(run, run.layers, run.batch(1, parts)).cfg.param_scheduler[0].end for parts in (1, 4)]
+    assert ends == [2000, 4 * 2000]
