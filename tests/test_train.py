@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from trick_transfer.runs.record import all_scored
+from trick_transfer.runs.training import check_all_scored
 
 ROOT = Path(__file__).parents[1]
 TRAIN = str(ROOT / "tools" / "train.py")
@@ -92,9 +92,9 @@ def test_a_run_stopped_at_any_step_goes_on_with_the_same_command_and_ends_with_t
 def test_a_scoring_that_leaves_samples_out_makes_no_result():
     cfg = Config({"val_dataloader": {"dataset": {"skip_broken": False}}})
     with pytest.raises(ValueError, match="10 samples were scored, the data set has 11"):
-        all_scored(cfg, 10, 11)
+        check_all_scored(cfg, 10, 11)
     cfg.val_dataloader.dataset.skip_broken = True
-    assert all_scored(cfg, 10, 11) == 10
+    check_all_scored(cfg, 10, 11)
 
 
 def test_two_processes_score_each_image_once_and_as_one_process_does(photos, tmp_path):

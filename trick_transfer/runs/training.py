@@ -146,5 +146,5 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
 def check_all_scored(cfg: Config, scored: int, expected: int) -> None:
     """Raise ValueError unless the whole data set was scored, where neither limits nor skips were set."""
     loader = cfg.val_dataloader
-    if not loader.get("num_batch_per_epoch") and not loader.dataset.skip_broken and scored != expected:
+    if not loader.get("num_batch_per_epoch") and not loader.dataset.get("skip_broken") and scored != expected:
         raise ValueError(f"{scored} samples were scored, the data set has {expected}")

@@ -1,0 +1,36 @@
+"""The task as a stage: this file, and one line in trick_transfer/stages.py (which the test adds)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from backbones.fine_tuning import FineTuning
+from trick_transfer.engine import drawing
+from trick_transfer.engine.stage import Metric, Outputs
+
+
+class ToyTask(FineTuning):
+    name = "toy_task"
+    data_set = "toy"
+    folder = Path(__file__).parent
+    protocols = ("brightness",)
+    metrics = (Metric("bright", "brightness accuracy", required=True, headline=True),)
+
+    def image_sizes(self, cfg):
+        yield 80, 96
+
+    def check_data(self, cfg):
+        if not list(self.root(cfg).rglob("*.jpg")):
+            raise FileNotFoundError(f"no image in {self.root(cfg)}")
+
+    def outputs(self, arrays):
+        return Outputs(
+            arrays["names"], lambda weights: {"bright": 100 * (arrays["hits"] @ weights) / weights.sum(0)}, {}
+        )
+
+    def draw(self, sample, found, classes):
+        image = np.ascontiguousarray(sample["inputs"].permute(1, 2, 0).numpy())
+        return drawing.write(drawing.fit(image), "right" if found["hit"] else "wrong")
+
+
+TOY_TASK = ToyTask()
