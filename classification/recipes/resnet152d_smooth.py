@@ -4,6 +4,10 @@ The zoo's was trained in fp32 with batch 512 and rate 0.2 (gluon-cv's published 
 paper's text describes, in low precision with batch 1024 and rate 0.4.
 """
 
-_base_ = "resnet50d_smooth.py"
+_base_ = "resnet50d_efficient.py"
 
 model = dict(backbone=dict(depth=152))
+tricks = dict(
+    schedule=dict(decay="cosine"),
+    label_smoothing=dict(eps=0.1),
+)

@@ -3,6 +3,11 @@
 + FP16, the last row, is `resnet50_efficient`.
 """
 
-_base_ = "resnet50_zero_gamma_1024.py"
+_base_ = "../baseline.py"
 
-tricks = dict(large_batch=dict(batch=1024), no_bias_decay=dict())
+tricks = dict(
+    large_batch=dict(batch=1024),
+    zero_gamma=dict(),
+    no_bias_decay=dict(),
+    schedule=dict(warmup_epochs=5, decay="step"),
+)

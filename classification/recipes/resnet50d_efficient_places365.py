@@ -5,8 +5,15 @@ torchrun --nproc_per_node 8 tools/train.py classification resnet50d_efficient_pl
 The paper names model and tricks only; batch, epochs and a start from random weights are sec. 3's.
 """
 
-_base_ = "resnet50d_efficient.py"
+_base_ = "../baseline.py"
 
-model = dict(num_classes=365)
+model = dict(backbone=dict(tweak="bcd"), num_classes=365)
 # Places365-Standard: 1,803,460 training and 36,500 validation images (Zhou et al. 2017)
 data = dict(name="places365", root="data/places365", num_train=1803460, num_val=36500)
+tricks = dict(
+    large_batch=dict(),
+    amp=dict(),
+    zero_gamma=dict(),
+    no_bias_decay=dict(),
+    schedule=dict(warmup_epochs=5, decay="step"),
+)
