@@ -13,7 +13,8 @@ import classification.config
 from trick_transfer.leaderboard import ablation, figures
 from trick_transfer.leaderboard.draw import FIGURES, outputs, schedule
 from trick_transfer.leaderboard.paper_tables import TABLES
-from trick_transfer.runs.result import OUTPUTS, Result, fingerprint
+from trick_transfer.runs.identity import fingerprint
+from trick_transfer.runs.result import OUTPUTS, Result
 from trick_transfer.runs.run import Run, plain
 from trick_transfer.runs.store import read_all
 

@@ -18,7 +18,7 @@ from trick_transfer.leaderboard.markdown import markdown, readme
 from trick_transfer.leaderboard.tables import doubts
 from trick_transfer.leaderboard.text import screens, title
 from trick_transfer.leaderboard.writers import as_json, comma_separated, latex
-from trick_transfer.runs.result import fingerprint
+from trick_transfer.runs.identity import fingerprint
 
 ROOT = Path(__file__).parents[1]
 

@@ -8,7 +8,8 @@ from trick_transfer import mini
 from trick_transfer.engine.layers import changed_keys
 from trick_transfer.mini.splits import SPLITS
 from trick_transfer.runs import tiers
-from trick_transfer.runs.resolve import on_machine, plain
+from trick_transfer.runs.identity import plain
+from trick_transfer.runs.resolve import resolve
 from trick_transfer.runs.run import Run
 from trick_transfer.stages import STAGES
 
@@ -111,5 +112,5 @@ def test_a_key_within_a_list_is_set_by_its_number():
 
 def test_the_detectors_warm_up_sees_the_same_images_however_they_are_accumulated():
     run = Run("detection", "resnet50d_best", "paper")
-    ends = [on_machine(run, run.layers, run.batch(1, parts)).cfg.param_scheduler[0].end for parts in (1, 4)]
+    ends = [resolve(run, run.layers, run.batch(1, parts)).cfg.param_scheduler[0].end for parts in (1, 4)]
     assert ends == [2000, 4 * 2000]

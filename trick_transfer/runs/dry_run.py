@@ -25,7 +25,7 @@ from classification.exported import export
 from trick_transfer.engine.batch import Batch
 from trick_transfer.engine.receipt import device
 
-from .resolve import on_machine
+from .resolve import resolve
 from .run import Run
 from .training import make_runner, unwrapped
 
@@ -134,7 +134,7 @@ def dry_run(run: Run, devices: int, accumulation: int) -> str:
         layers = there.connected()
         batch = run.batch(devices, accumulation)
         title = f"{run.name} {run.stage} ({run.tier_file.name}, seed {run.seed})"
-        full = on_machine(there, layers, batch).cfg
+        full = resolve(there, layers, batch).cfg
         epochs = full.train_cfg.max_epochs
         if not epochs:
             return f"{title}: random weights, nothing is trained"

@@ -21,7 +21,6 @@ from trick_transfer.stages import STAGES
 
 from .command import add_tier
 from .launch import launch
-from .resolve import connected
 from .run import FIRST, Run, lineage
 from .tracking import TRACKERS, check_tracker
 
@@ -113,7 +112,7 @@ def check(planned: list[Run], args: argparse.Namespace) -> None:
         if run.stage != FIRST and run.card in upstream:
             card = untrained_card(upstream[run.card].layers.cfg, run.recipe)
             try:
-                connected(run, card)
+                run.connected(card)
             except ValueError as error:
                 raise ValueError(f"{error}; leave {run.stage} out (--stages), or take another backbone") from error
 

@@ -16,8 +16,8 @@ from trick_transfer.engine.manifest import manifest_digest
 from trick_transfer.engine.precision import low_precision
 from trick_transfer.engine.receipt import commit, device, versions
 
-from .resolve import plain
-from .result import FILE_NAME, OUTPUTS, Result, fingerprint, write
+from .identity import fingerprint, plain
+from .result import FILE_NAME, OUTPUTS, Result, write
 from .run import MODEL, Run
 
 

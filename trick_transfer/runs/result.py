@@ -9,13 +9,14 @@ import json
 import math
 import re
 from dataclasses import asdict, dataclass, fields
-from hashlib import sha256
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
 
 from trick_transfer.engine.files import write_whole
 from trick_transfer.stages import STAGES
+
+from .identity import fingerprint
 
 SCHEMA = 3
 FILE_NAME = "metrics.json"
@@ -145,14 +146,6 @@ def metric_faults(result: Result) -> list[str]:
     return [f"metric {name} is missing" for name in missing] + [
         f"{name} is {value}, outside 0 to 100 percent" for name, value in percents.items() if not 0 <= value <= 100
     ]
-
-
-def fingerprint(config: Any) -> str:
-    """SHA-256 of nested JSON data, whatever the order of its keys; a tuple counts as a list."""
-    try:
-        return sha256(json.dumps(config, sort_keys=True, allow_nan=False).encode()).hexdigest()
-    except TypeError as error:
-        raise ValueError(f"config is not plain JSON data: {error}") from None
 
 
 def write(result: Result, path: Path | str) -> None:

@@ -17,13 +17,14 @@ from trick_transfer.engine.batch import Batch, solve
 from trick_transfer.engine.checkpoint import LATEST
 from trick_transfer.engine.layers import Layers, changed_keys, copied
 from trick_transfer.engine.manifest import MANIFEST, manifest_digest, write_manifest
+from trick_transfer.engine.optimiser import check_optimiser
 from trick_transfer.engine.stage import Stage
-from trick_transfer.engine.values import check_name
+from trick_transfer.engine.values import check_name, override
 from trick_transfer.stages import STAGES
 
 from . import tiers
-from .resolve import connected, draft, plain, values
-from .result import FILE_NAME, fingerprint
+from .identity import fingerprint, plain, values
+from .result import FILE_NAME
 
 FIRST = next(stage.name for stage in STAGES.values() if stage.trains_backbone)
 MODEL = "model.safetensors"  # a stage's final weights
@@ -117,8 +118,21 @@ class Run:
 
     @cached_property
     def layers(self) -> Layers:
-        """The experiment as far as it is known before an earlier stage's card; read it, do not change it."""
-        return draft(self)
+        """The experiment as far as it is known before an earlier stage's card; read it, do not change it.
+
+        Raises ValueError for what cannot be trained so.
+        """
+        task, tier = self.task, self.tier_file
+        early = {key: value for key, value in self.sets.items() if task.is_early(key)}
+        late = {key: value for key, value in self.sets.items() if key not in early}
+        layers = task.draft(self.recipe_or_protocol, early)
+        layers.add(f"tier {tier.name}", lambda cfg: tier.change(cfg, self.stage, self.recipe_or_protocol))
+        if root := self.given_root:
+            layers.add("--data-root" if self.data_root else f"tier {tier.name}", lambda cfg: task.place(cfg, root))
+        layers.add("--set", lambda cfg: override(cfg, late, also=["tricks"] if task.trains_backbone else []))
+        task.check(layers.cfg)
+        check_optimiser(layers.cfg.optim_wrapper.optimizer)
+        return layers
 
     def draft(self) -> Config:
         """A copy of that Config."""
@@ -128,12 +142,17 @@ class Run:
         """The whole experiment, without what only the machine decides. Raises ValueError or FileNotFoundError."""
         return self.connected().cfg
 
-    def connected(self) -> Layers:
-        """The same, with the source of each value."""
+    def connected(self, card: Card | None = None) -> Layers:
+        """The same, with the source of each value; `card` stands for one that is not made yet."""
         upstream = self.upstream()
-        if not self.task.trains_backbone:
-            return connected(self, self.backbone())
-        return connected(self, read_card(upstream.card) if upstream and upstream.card.is_file() else None)
+        if card is None and not self.task.trains_backbone:
+            card = self.backbone()
+        elif card is None and upstream and upstream.card.is_file():
+            card = read_card(upstream.card)
+        layers = self.layers.copy()
+        if card:
+            layers.add("card", lambda cfg: self.task.connect(cfg, card))
+        return layers
 
     def batch(self, devices: int = 1, accumulation: int = 1) -> Batch:
         """How its global batch is spread. Raises ValueError for one that does not divide."""

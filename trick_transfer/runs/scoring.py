@@ -4,7 +4,7 @@ from pathlib import Path
 
 from trick_transfer.engine.checkpoint import load_strictly, read_weights
 
-from .resolve import on_machine
+from .resolve import resolve
 from .run import Run
 from .training import make_runner, unwrapped
 
@@ -13,7 +13,7 @@ def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, 
     """Metrics in percent, and samples_scored. Raises ValueError for a checkpoint that does not fit."""
     run.check_data()
     weights = read_weights(checkpoint)
-    cfg = on_machine(run, run.connected(), run.batch()).cfg
+    cfg = resolve(run, run.connected(), run.batch()).cfg
     cfg.model.teacher = None  # it has no part in scoring
     cfg.val_evaluator.outputs = str(outputs) if outputs else None
     runner = make_runner(cfg)

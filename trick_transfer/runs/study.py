@@ -7,8 +7,8 @@ from pathlib import Path
 
 from trick_transfer.engine.layers import changed_keys
 
+from .identity import plain
 from .plan import run_of, state
-from .resolve import plain
 from .result import Result
 from .run import FIRST, Run, lineage
 from .store import read_all

@@ -1,10 +1,8 @@
 """Where a run's scalars and pictures go besides its own folder: one of mmengine's backends."""
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .run import Run
+from .run import Run
 
 TRACKERS = ("tensorboard", "mlflow", "wandb", "none")  # the first unless told otherwise
 PROJECT = "trick-transfer"
@@ -16,7 +14,7 @@ def check_tracker(tracker: str) -> None:
         raise ValueError(f"--tracker {tracker} wants the package {tracker}: pip install 'trick-transfer[{tracker}]'")
 
 
-def backends(tracker: str, run: "Run") -> list[dict]:
+def backends(tracker: str, run: Run) -> list[dict]:
     """mmengine's `vis_backends`: a local record always, and the tracker."""
     title = f"{run.name} {run.stage} seed{run.seed}"
     known: dict[str, list[dict]] = {

@@ -25,8 +25,9 @@ from trick_transfer.engine.history import curves, seconds
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.memory import keep_freed_memory
 from trick_transfer.engine.receipt import commit
+from trick_transfer.runs.identity import plain
 from trick_transfer.runs.record import record
-from trick_transfer.runs.resolve import on_machine, plain
+from trick_transfer.runs.resolve import resolve
 from trick_transfer.runs.result import FILE_NAME, OUTPUTS, Result, read
 from trick_transfer.runs.run import Run
 from trick_transfer.runs.tracking import check_tracker
@@ -65,7 +66,7 @@ def wait_for_all() -> None:
 
 
 def make_runner(complete_cfg: Config) -> Runner:
-    """The one place that makes a Runner; the Config is `resolve.on_machine`'s."""
+    """The one place that makes a Runner; the Config is `resolve.resolve`'s."""
     runner = Runner.from_cfg(complete_cfg)
     unwrapped(runner).to(memory_format=torch.channels_last)
     return runner
@@ -124,7 +125,7 @@ def train_on(run: Run, devices: int, accumulation: int, resume: bool) -> Result 
 def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
     """Train from the last checkpoint, if there is one, then score and record."""
     latest = run.folder / LATEST
-    cfg = on_machine(run, layers, batch).cfg
+    cfg = resolve(run, layers, batch).cfg
     cfg.val_evaluator.outputs = str(run.folder / OUTPUTS)
     if latest.is_file():
         cfg.load_from, cfg.resume = str(latest), True
