@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 RECIPE ?= resnet50d_best
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser format check test demo leaderboard
+.PHONY: help setup setup-browser format check test test-slow test-gpu verify demo leaderboard
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -35,11 +35,20 @@ check: setup  ## lint, format and types; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: setup  ## every test that needs neither a GPU nor long training
+test: setup  ## the fast tests
 	$(BIN)/python -m pytest -m "not slow and not gpu"
+
+test-slow: setup  ## the long ones: whole pipelines, dry runs at the paper's size, the page in a browser
+	$(BIN)/python -m pytest -m "slow and not gpu"
+
+test-gpu: setup  ## those that need a CUDA device
+	$(BIN)/python -m pytest -m gpu
+
+verify: setup  ## score the stored outputs of all committed results again, and compare
+	$(BIN)/python tools/leaderboard.py verify
 
 demo: setup  ## the whole pipeline on the embedded benchmark: make demo RECIPE=resnet50d_best
 	tools/pipeline.sh $(RECIPE)
 
-leaderboard: setup  ## results/ -> LEADERBOARD.md, leaderboard.html, .csv, .json, .tex
+leaderboard: setup  ## results/ -> LEADERBOARD.md, leaderboard.csv, and .html, .json, .tex, which git ignores
 	$(BIN)/python tools/leaderboard.py

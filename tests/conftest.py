@@ -1,4 +1,4 @@
-"""What all tests share: one thread, and a small class-folder data set of real JPEGs."""
+"""What all tests share: one thread, an empty folder to run in, and a small class-folder data set of real JPEGs."""
 
 import os
 
@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
+
+from trick_transfer import mini
 
 CLASSES = 10
 TRAIN_PER_CLASS, VAL = 2, 11  # an odd number of validation images: two processes cannot share them evenly
@@ -34,3 +36,17 @@ def photos(tmp_path_factory):
         folder.mkdir(parents=True, exist_ok=True)
         cut(sources[label % len(sources)], number).save(folder / f"{number:02d}.jpg", quality=90)
     return root
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch, tmp_path):
+    """Each test runs in an empty folder: none reads or writes this clone's work/, data/ or results/."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    """A folder whose data/mini is the embedded benchmark, made once."""
+    folder = tmp_path_factory.mktemp("home")
+    mini.make(folder / "data" / "mini")
+    return folder

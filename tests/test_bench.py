@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trick_transfer.runs.training_speed import settings_of
+from trick_transfer.speed.training import settings_of
 
 BENCH = str(Path(__file__).parents[1] / "tools" / "bench.py")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("engine", "runs", "leaderboard", "mini", "data_sets")  # of the package trick_transfer
+PARTS = ("engine", "runs", "leaderboard", "mini", "data_sets", "speed")  # of the package trick_transfer
 FOUNDATION = {"backbones", "engine", "registry"}
 STAGES = {"classification", "detection", "segmentation"}
 MAY_IMPORT = {  # of ours, beside itself
@@ -16,9 +16,10 @@ MAY_IMPORT = {  # of ours, beside itself
     **{stage: FOUNDATION for stage in STAGES},
     "mini": FOUNDATION,
     "data_sets": FOUNDATION | STAGES | {"mini"},
-    "runs": FOUNDATION | STAGES | {"stages", "mini", "data_sets"},
+    "runs": FOUNDATION | STAGES | {"stages", "tiers", "data_sets"},
     "leaderboard": FOUNDATION | STAGES | {"runs", "stages"},
-    "tools": FOUNDATION | STAGES | {"leaderboard", "runs", "mini", "data_sets", "tools"},
+    "speed": FOUNDATION | STAGES,
+    "tools": FOUNDATION | STAGES | {"leaderboard", "runs", "mini", "data_sets", "speed", "stages"},
 }
 ONLY_IN = {  # a library: the packages that may import it
     "mmdet": {"detection"},
@@ -91,3 +92,21 @@ def test_the_rule_sees_what_it_forbids(tmp_path):
     path = tmp_path / "bad.py"
     path.write_text("def f():\n    import mmdet.models\n    from trick_transfer.mini.animals import load\n")
     assert set(imported(path)) == {"mmdet", "mini"}
+
+
+def test_a_recipe_is_read_through_at_most_two_files():
+    """What a recipe is should be seen at a glance: itself, and the two that it builds on."""
+    folder = ROOT / "classification" / "recipes"
+
+    def bases(path):
+        base = re.search(r'^_base_ = "(.*)"$', path.read_text(), re.M)
+        return 1 + bases(path.parent / base[1]) if base else 0
+
+    assert {path.name for path in folder.glob("*.py") if bases(path) > 2} == set()
+
+
+def test_commands_only_command():
+    """tools/ parses, calls and prints; nothing patches a path, and no command hides a package."""
+    for path in sources("tools"):
+        assert "sys.path" not in path.read_text(), path.name
+        assert len(path.read_text().splitlines()) < 130, path.name

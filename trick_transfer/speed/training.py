@@ -19,8 +19,10 @@ from torch.utils.data import DataLoader
 from classification.classifier import ImageClassifier
 from classification.config import load, names
 from classification.exported import export
+from trick_transfer.engine.receipt import ROOT
 from trick_transfer.engine.seeding import Seeded
-from trick_transfer.runs.photos import write_photos
+
+from .photos import write_photos
 
 SETTINGS = ("baseline", "efficient")
 BATCH_GROWTH = 4  # Table 3: 256 -> 1024
@@ -99,7 +101,7 @@ def bench_classification(backbone: str, batch: int, workers: int, setting: str |
     found = {}
     for name in SETTINGS:
         words = ["classification", "--backbone", backbone, "--batch", str(batch), "--workers", str(workers)]
-        command = [sys.executable, str(Path(__file__).with_name("bench.py")), *words, "--setting", name]
+        command = [sys.executable, str(ROOT / "tools" / "bench.py"), *words, "--setting", name]
         found[name] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
         line = "{images_per_second:7.1f} images/s  {peak_mb:7.0f} MB  waits for data {wait_percent:4.1f} % of the time"
         print(f"{backbone} {name:9} batch {found[name]['batch']:4}  {line.format(**found[name])}")
