@@ -12,7 +12,7 @@ from backbones.registry import MODELS as BACKBONES
 from backbones.registry import by_name, check_options, check_size
 from trick_transfer.engine.batch import Batch
 from trick_transfer.engine.layers import Layers
-from trick_transfer.engine.values import check_epochs, check_name, check_value, nearest
+from trick_transfer.engine.values import check_name, check_value, check_whole, nearest, value_at
 
 from .augment import CROPS, JITTERS
 from .data import list_images
@@ -50,6 +50,8 @@ def draft(recipe: str, sets: dict[str, Any]) -> Layers:
     if not isinstance(layers.cfg.model.backbone, dict):
         layers.cfg.model.backbone = by_name(str(layers.cfg.model.backbone))
     tricks = layers.cfg.pop(TRICKS, {})
+    if not isinstance(tricks, dict):
+        raise ValueError(f"tricks must not be {tricks!r}; leave single ones out, as in --set tricks.mixup=None")
     check_keys(layers.cfg, baseline)
     for name, options in tricks.items():
         check_name("trick", name, BAG)
@@ -80,7 +82,9 @@ def check_backbone(backbone: ConfigDict | dict) -> None:
 def check(cfg: Config) -> None:
     """Raise ValueError for what no training can mean: called once all is set, before any run of a plan begins."""
     check_backbone(cfg.model.backbone)
-    check_epochs("max_epochs", cfg.max_epochs)
+    check_whole("max_epochs", cfg.max_epochs)
+    for key in ("model.num_classes", "data.num_train", "data.num_val"):
+        check_whole(key, value_at(cfg._cfg_dict, key), least=1)
     check_tricks(cfg)
     train, val = cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset
     for crop in (train.crop, val.crop):

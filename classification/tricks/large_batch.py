@@ -2,6 +2,8 @@
 
 from mmengine.config import Config
 
+from trick_transfer.engine.values import check_whole
+
 BASE_BATCH = 256  # "follow He et al. to choose 0.1 as the initial learning rate for batch size 256"
 
 
@@ -14,7 +16,6 @@ def large_batch(cfg: Config, batch: int = 1024) -> None:
 def check_batch(cfg: Config) -> None:
     """Raise ValueError for a batch without images, or a rate that is negative or infinite."""
     batch, rate = cfg.global_batch, cfg.optim_wrapper.optimizer.lr
-    if not isinstance(batch, int) or batch < 1:
-        raise ValueError(f"global_batch must be a whole number >= 1, got {batch!r}")
+    check_whole("global_batch", batch, least=1)
     if not 0 <= rate < float("inf"):
         raise ValueError(f"optim_wrapper.optimizer.lr must be >= 0 and finite, got {rate!r}")

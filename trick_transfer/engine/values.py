@@ -30,10 +30,10 @@ def check_name(what: str, name: object, known: Iterable[str]) -> None:
         raise ValueError(f"{what} {name!r} does not exist; {nearest(str(name), names)}")
 
 
-def check_epochs(key: str, epochs: object) -> None:
-    """Raise ValueError unless they are a whole number >= 0."""
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
-        raise ValueError(f"{key} must be a whole number >= 0, got {epochs!r}")
+def check_whole(key: str, number: object, least: int = 0) -> None:
+    """Raise ValueError unless it is a whole number, and no smaller."""
+    if isinstance(number, bool) or not isinstance(number, int) or number < least:
+        raise ValueError(f"{key} must be a whole number >= {least}, got {number!r}")
 
 
 def check_slot(name: str, slot: Any, kinds: dict[str, type], optional: Collection[str] = ()) -> None:
