@@ -18,17 +18,17 @@ ROOT = Path(__file__).parents[1]
 STAGES = ("classification", "detection", "segmentation")
 
 
-def pipeline(*words):
+def pipeline(*words, folder=None):
     """tools/pipeline.py in a process of its own."""
-    command = [sys.executable, "tools/pipeline.py", *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, str(ROOT / "tools" / "pipeline.py"), *map(str, words)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
+def done(home, tmp_path_factory):
     """The work folder and output of a whole run of the best recipe, teacher included."""
     work = tmp_path_factory.mktemp("work")
-    run = pipeline("resnet50d_best", "--tier", "smoke", "--work-dir", work, "--tracker", "none")
+    run = pipeline("resnet50d_best", "--tier", "smoke", "--work-dir", work, "--tracker", "none", folder=home)
     assert run.returncode == 0, run.stderr[-2000:]
     return work, run
 
@@ -54,10 +54,10 @@ def test_every_exported_tensor_arrives_bit_for_bit_and_the_features_are_the_clas
     assert all(result.feature_error == 0 for result in results)
 
 
-def test_a_second_run_says_that_all_is_done_and_does_nothing(done):
+def test_a_second_run_says_that_all_is_done_and_does_nothing(done, home):
     work, _ = done
     before = {path: path.stat().st_mtime_ns for path in work.rglob("*.*")}
-    again = pipeline("resnet50d_best", "--tier", "smoke", "--work-dir", work)
+    again = pipeline("resnet50d_best", "--tier", "smoke", "--work-dir", work, folder=home)
     assert again.returncode == 0 and "all is done already" in again.stdout
     assert {path: path.stat().st_mtime_ns for path in work.rglob("*.*")} == before
 
@@ -69,18 +69,18 @@ def test_a_backbone_that_a_later_stage_cannot_take_is_refused_before_it_is_train
     assert "timm/inception_v3 has no output_stride=8" in line and "leave segmentation out (--stages)" in line
 
 
-def test_a_plan_names_what_is_done_what_changed_and_what_is_missing_and_trains_nothing(done):
+def test_a_plan_names_what_is_done_what_changed_and_what_is_missing_and_trains_nothing(done, home):
     work, _ = done
     words = ("resnet50d_best", "--tier", "smoke", "--work-dir", work, "--plan")
-    assert pipeline(*words).stdout.count("done") == 4
+    assert pipeline(*words, folder=home).stdout.count("done") == 4
     config = work / "smoke/resnet50d_best/seed0/detection/config.json"
     text = config.read_text()
     data = json.loads(text)
     data["optim_wrapper"]["optimizer"]["lr"] *= 2
     config.write_text(json.dumps(data))
-    assert "optim_wrapper.optimizer.lr" in pipeline(*words).stdout.replace("\n", "")
+    assert "optim_wrapper.optimizer.lr" in pipeline(*words, folder=home).stdout.replace("\n", "")
     config.write_text(text)
-    other = pipeline(*words, "--seed", 1)
+    other = pipeline(*words, "--seed", 1, folder=home)
     assert other.stdout.count("missing") == 3 and not (work / "smoke/resnet50d_best/seed1").exists()
 
 
@@ -152,11 +152,11 @@ def test_a_teacher_learns_from_its_students_data():
         (("--set", "detection.optim_wraper.type=x"), "did you mean 'optim_wrapper'"),
         (("--set", "detecton.x=1"), "stage 'detecton' does not exist; did you mean 'detection'"),
         (("--stages", "classification", "--set", "detection.train_cfg.max_epochs=3"), "detection is not run; add it"),
-        (("--set", "global_batch=-4"), "the global batch is -4, not a whole number"),
+        (("--set", "global_batch=-4"), "global_batch .*-4"),
         (("--set", "schedule.decay=cosin"), "did you mean 'cosine'"),
         (("--set", "detection.optim_wrapper.optimizer.type=Adm"), "'Adm' does not exist; did you mean 'Adam'"),
         (("--set", "detection.model.type=FasterRCN"), "'FasterRCN' does not exist; did you mean 'mmdet.FasterRCNN'"),
-        (("--set", "segmentation.train_cfg.max_epochs=1.5"), "max_epochs is 1.5, not a whole number"),
+        (("--set", "segmentation.train_cfg.max_epochs=1.5"), "max_epochs .*1.5"),
     ],
 )
 def test_what_no_stage_can_do_is_refused_before_the_first_one(plan, words, message):
@@ -186,7 +186,7 @@ def test_what_fails_in_one_of_two_processes_is_one_line_and_the_same_exit_code(p
     run = pipeline(*in_two_processes(root, tmp_path / "work"))
     assert run.returncode == 2 and "Traceback" not in run.stderr
     errors = [line for line in run.stderr.splitlines() if "error" in line]
-    assert errors == [f"error: {path} is a truncated JPEG; mend it, or set skip_broken=True"]
+    assert errors == [f"error: {path} is a truncated JPEG; replace the file, or set skip_broken=True"]
 
 
 def alive(pid):
@@ -215,7 +215,7 @@ def until(condition, seconds=120):
 def test_a_pipeline_that_is_killed_or_stopped_leaves_no_process_behind(photos, tmp_path, number):
     words = in_two_processes(photos, tmp_path, "max_epochs=1000")
     process = subprocess.Popen(
-        [sys.executable, "tools/pipeline.py", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        [sys.executable, str(ROOT / "tools" / "pipeline.py"), *words], stderr=subprocess.PIPE, text=True,
         start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     until(lambda: list(tmp_path.rglob("latest.pth")))  # it trains
@@ -236,7 +236,7 @@ def test_an_unknown_recipe_gets_the_nearest_name():
     assert run.returncode == 2 and "did you mean 'resnet50d_best'?" in run.stderr
 
 
-def test_one_backbone_is_fine_tuned_with_another_seed_into_a_place_of_its_own(done):
+def test_one_backbone_is_fine_tuned_with_another_seed_into_a_place_of_its_own(done, home):
     work, _ = done
     words = [
         "segmentation",
@@ -250,7 +250,8 @@ def test_one_backbone_is_fine_tuned_with_another_seed_into_a_place_of_its_own(do
         "--backbone-seed",
         "0",
     ]
-    run = subprocess.run([sys.executable, "tools/train.py", *map(str, words)], cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, str(ROOT / "tools" / "train.py"), *map(str, words)]
+    run = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-2000:]
     results, problems = read_all(work / "results")
     assert not problems
