@@ -4,7 +4,7 @@ import numpy as np
 
 from trick_transfer.engine.stage import Arrays, Metric, Outputs, Stage
 
-from .ranking import average_precision, curves, match_coco, match_voc
+from .ranking import average_precision, curves
 
 VOC07_LEVELS = np.arange(0, 1.001, 0.1)  # as in mmdet's `average_precision`, to the last bit
 COCO_LEVELS = np.linspace(0, 1, 101)
@@ -23,7 +23,8 @@ class Detection(Stage):
 
     def outputs(self, arrays: Arrays) -> Outputs:
         """map_voc07, map_area (IoU 0.5), and map_coco (IoU 0.50 to 0.95), over the classes that have a truth."""
-        voc, coco = curves(arrays, match_voc), curves(arrays, match_coco)
+        of_classes = curves(arrays)
+        voc, coco = [of_voc for of_voc, *_ in of_classes], [curve for _, *of_coco in of_classes for curve in of_coco]
         ways = {"map_voc07": (voc, VOC07_LEVELS), "map_area": (voc, None), "map_coco": (coco, COCO_LEVELS)}
 
         def score(weights: np.ndarray) -> Arrays:
