@@ -85,10 +85,10 @@ def detector_like(images, classes, px, seed=0):
         around = np.repeat(np.arange(size), 5)
         boxes[: len(around)] = truths[around] + rng.normal(0, 0.03 * px, (len(around), 4))
         labels[: len(around)] = np.where(rng.random(len(around)) < 0.7, gt_labels[around], labels[: len(around)])
-        scores = np.maximum(10.0 ** rng.normal(-2.5, 0.8, 100), 1e-4)
+        scores = 10.0 ** rng.normal(-2.5, 0.8, 100)
         scores[: len(around)] *= 10.0 ** rng.uniform(0, 2, len(around))
         boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + 1)
-        image = dict(image_ids=np.array([f"{number:06d}"]), boxes=boxes, scores=np.minimum(scores, 1))
+        image = dict(image_ids=np.array([f"{number:06d}"]), boxes=boxes, scores=scores / (1 + scores))
         image |= dict(gt_boxes=truths, gt_difficult=rng.random(size) < 0.2)
         image = {name: value.astype(np.float32) if value.dtype == float else value for name, value in image.items()}
         yield image | dict(labels=labels.astype(np.int16), gt_labels=gt_labels.astype(np.int16))
