@@ -41,10 +41,7 @@ If that is intended, raise `version` in the protocol's file and record the new v
 GOLDEN_RECORD=1 pytest tests/test_golden.py"""
 WIDTH, HEIGHT = 176, 128  # of mini's scenes
 TRAINED, SCORED = 8, 12  # images
-DELTAS, DELTA_GAIN = (
-    (".fc_reg.", ".rpn_reg."),
-    0.02,
-)  # of the layers that move boxes, so that these stay near the anchors
+BOX_LAYERS, BOX_GAIN = (".fc_reg.", ".rpn_reg."), 0.02  # so that boxes stay near their anchors
 KINDS = (4, 5, 6, 9)  # of the objects to be detected: what these weights say most often
 SIDES_PX = ((30, 16), (42, 21)), ((44, 44), (60, 60))  # least and most: what the two detectors' anchors find by chance
 
@@ -87,7 +84,7 @@ def fill(model):
             noise *= np.sqrt(2 / (receptive * (tensor.shape[0] + tensor.shape[1])))
         else:
             noise = 0.1 * noise + name.endswith("weight")
-        noise *= DELTA_GAIN if any(layer in f".{name}" for layer in DELTAS) else 1
+        noise *= BOX_GAIN if any(layer in f".{name}" for layer in BOX_LAYERS) else 1
         tensor.data.copy_(torch.from_numpy(noise))
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -149,7 +146,7 @@ def segmentation(root):
 
 
 def classification(root):
-    """Class folders; of the x."""
+    """Class folders; a framed pattern tells the class."""
     for split, count in (("train", 2 * TRAINED), ("val", DATA["data.num_val"])):
         for at in range(count):
             label = at % 10
