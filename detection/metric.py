@@ -1,7 +1,7 @@
 """VOC mean average precision at IoU 0.5: `map_voc07` (11 points, the paper's and our headline) and `map_area`.
 
 Both come from the same detections through mmdet's `eval_map`, difficult objects ignored, widths counted as
-x2 - x1 + 1 like the VOC devkit. The detections and truths are kept in one .npz, so that every figure can be redone.
+x2 - x1 + 1 like the VOC devkit. One .npz keeps the ranking of all detections, from which every figure can be redone.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,11 @@ from mmengine.evaluator import BaseMetric
 
 from trick_transfer.engine.files import write_whole
 
+from .ranking import ranking
 from .registry import METRICS
 
 Arrays = dict[str, np.ndarray]
+SHOWN, LEAST_SCORE, MOST_BOXES = 6, 0.3, 10  # images; detections of an image
 
 
 @METRICS.register_module()
@@ -81,23 +83,29 @@ def of_class(image: Arrays, label: int) -> np.ndarray:
 
 
 def write_outputs(path: str, results: list[Arrays]) -> None:
-    """All images' arrays one after another; `counts` and `gt_counts` say how many rows each image has."""
-    rows = {key: np.concatenate([image[key] for image in results]) for key in results[0]}
-    counts = {"counts": "scores", "gt_counts": "gt_labels"}
-    rows |= {name: np.array([len(image[key]) for image in results]) for name, key in counts.items()}
+    """The ranking of all detections (see `ranking`), and the boxes of a few images, to be looked at."""
+    image_ids = np.concatenate([image["image_ids"] for image in results])
+    arrays = dict(image_ids=image_ids) | ranking(results) | shown(results)
 
     def save(part: Path) -> None:
         with part.open("wb") as file:  # given a name, NumPy would append .npz to it
-            np.savez_compressed(file, **rows)
+            np.savez_compressed(file, allow_pickle=False, **arrays)
 
     write_whole(path, save)
 
 
-def read_outputs(path: str | Path) -> list[Arrays]:
-    """The inverse: one dict of arrays an image, as `mean_ap` takes them."""
-    with np.load(path) as rows:
-        images, cuts = len(rows["image_ids"]), {n: np.cumsum(rows[n])[:-1] for n in ("counts", "gt_counts")}
-        split = {"image_ids": np.split(rows["image_ids"], images)}
-        for key in ("boxes", "scores", "labels", "gt_boxes", "gt_labels", "gt_difficult"):
-            split[key] = np.split(rows[key], cuts["gt_counts" if key.startswith("gt_") else "counts"])
-    return [{key: parts[i] for key, parts in split.items()} for i in range(images)]
+def shown(results: list[Arrays]) -> Arrays:
+    """SHOWN images, evenly spread and not chosen; `shown_counts` and `shown_gt_counts` tell how many rows each has."""
+    spread = np.linspace(0, len(results) - 1, min(SHOWN, len(results))).round().astype(int)
+    images = [results[at] | best(results[at]) for at in spread]
+    keys = {"image_ids": "ids"} | {key: key for key in ("boxes", "labels", "scores", "gt_boxes", "gt_labels")}
+    arrays = {f"shown_{name}": np.concatenate([image[key] for image in images]) for key, name in keys.items()}
+    counts = {"shown_counts": "scores", "shown_gt_counts": "gt_labels"}
+    return arrays | {name: np.array([len(image[key]) for image in images]) for name, key in counts.items()}
+
+
+def best(image: Arrays) -> Arrays:
+    """An image's detections that are worth showing, the best last, so that it lies on top."""
+    order = np.argsort(image["scores"], kind="stable")[-MOST_BOXES:]
+    order = order[image["scores"][order] >= LEAST_SCORE]
+    return {key: image[key][order] for key in ("boxes", "labels", "scores")}

@@ -1,11 +1,18 @@
-"""Average precision of weighted images: detections are matched to truths once, image by image.
+"""Average precision of weighted images, from the ranking of a run's detections instead of their boxes.
 
-VOC as its devkit (and mmdet's `eval_map`): a detection claims the truth it overlaps most, at IoU 0.5, sides counted as
-x2 - x1 + 1, difficult truths ignored. COCO as pycocotools, for areas of any size: of the truths still free it takes the
-one it overlaps most, at ten IoUs; difficult truths are crowds.
+Detections are matched to truths once, image by image, in eleven ways. VOC as its devkit (and mmdet's `eval_map`): a
+detection claims the truth it overlaps most, at IoU 0.5, sides counted as x2 - x1 + 1, difficult truths ignored. COCO as
+pycocotools, for areas of any size: of the truths still free it takes the one it overlaps most, at ten IoUs; difficult
+truths are crowds. What is stored then gives every precision again, to the last bit and under any weights of images:
+
+- `class_labels` (C,), `class_counts` (C,): the classes that have a truth which is not difficult, and how many of the
+  ranked detections are theirs; `truths` (C, images): how many such truths each image has.
+- `ranked_images`: the image of each detection, best first, class by class. It is the difference to the one before,
+  modulo the integer's size. Detections after a class's last true positive are left out, and between two of them they
+  stand in order of image, as no precision depends on either: both are for the sake of the file's size.
+- `ranked_states` uint32: of each the eleven states, two bits a matching, VOC's lowest, then COCO's by IoU.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,10 +21,11 @@ from pycocotools import mask
 from scipy.sparse import coo_array, csr_array
 
 Arrays = dict[str, np.ndarray]
-Match = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 VOC_IOU = 0.5
 COCO_IOUS = np.linspace(0.5, 0.95, 10)
-TRUE, FALSE, IGNORED = 1, 0, -1
+FALSE, TRUE, IGNORED = 0, 1, 2
+SHIFTS = 2 * np.arange(1 + len(COCO_IOUS), dtype=np.uint32)
+ANY_TRUE = np.bitwise_or.reduce(np.uint32(TRUE) << SHIFTS)
 
 
 @dataclass(frozen=True)
@@ -45,11 +53,19 @@ def average_precision(curve: Curve, weights: np.ndarray, levels: np.ndarray | No
     return np.where(truths > 0, area, np.nan)
 
 
-def make_curve(image: np.ndarray, scores: np.ndarray, state: np.ndarray, truths: np.ndarray) -> Curve:
-    """From each detection's image, score and state; of equal scores the one that comes first is the better."""
-    order = np.argsort(-scores, kind="stable")
-    order = order[state[order] != IGNORED]
-    image, true = image[order], state[order] == TRUE
+def curves(arrays: Arrays) -> list[list[Curve]]:
+    """The curves of each class in the eleven matchings."""
+    images = np.cumsum(arrays["ranked_images"], dtype=arrays["ranked_images"].dtype)
+    edges = np.cumsum([0, *arrays["class_counts"]])
+    return [
+        [make_curve(images[start:end], arrays["ranked_states"][start:end] >> shift & 3, truths) for shift in SHIFTS]
+        for (start, end), truths in zip(pairwise(edges), arrays["truths"], strict=True)
+    ]
+
+
+def make_curve(image: np.ndarray, state: np.ndarray, truths: np.ndarray) -> Curve:
+    """From each detection's image and state, best first."""
+    image, true = image[state != IGNORED], state[state != IGNORED] == TRUE
     before = np.cumsum(true)  # true positives up to here: the row of a false positive
     counted = ~true & (before < true.sum())
     places = before[counted], image[counted]
@@ -57,24 +73,57 @@ def make_curve(image: np.ndarray, scores: np.ndarray, state: np.ndarray, truths:
     return Curve(image[true], between, truths.astype(float))
 
 
-def curves(arrays: Arrays, match: Match) -> list[Curve]:
-    """The curves of each class that has a truth which is not difficult; `match` tells the states, an IoU a row."""
-    images = np.arange(len(arrays["image_ids"]))
-    image, gt_image = np.repeat(images, arrays["counts"]), np.repeat(images, arrays["gt_counts"])
-    made = []
-    for label in np.unique(arrays["gt_labels"][~arrays["gt_difficult"]]):
-        found, truth = (np.flatnonzero(arrays[key] == label) for key in ("labels", "gt_labels"))
-        found = found[np.lexsort((-arrays["scores"][found], image[found]))]  # by image, best first
-        own, gt_own, difficult = image[found], gt_image[truth], arrays["gt_difficult"][truth]
-        boxes, gt_boxes = arrays["boxes"][found], arrays["gt_boxes"][truth]
-        edges, gt_edges = (np.searchsorted(of, [*images, len(images)]) for of in (own, gt_own))
-        states = [
-            match(boxes[start:end], gt_boxes[gt_start:gt_end], difficult[gt_start:gt_end])
-            for (start, end), (gt_start, gt_end) in zip(pairwise(edges), pairwise(gt_edges), strict=True)
-        ]
-        truths = np.bincount(gt_own[~difficult], minlength=len(images))
-        made += [make_curve(own, arrays["scores"][found], state, truths) for state in np.concatenate(states, 1)]
-    return made
+def ranking(images: list[Arrays]) -> Arrays:
+    """The arrays told above, from each image's boxes, scores, labels, gt_boxes, gt_labels and gt_difficult."""
+    scores, labels = (np.concatenate([image[key] for image in images]) for key in ("scores", "labels"))
+    image, states = np.repeat(np.arange(len(images)), [len(each["scores"]) for each in images]), matched(images)
+    easy = [each["gt_labels"][~each["gt_difficult"]] for each in images]
+    classes = np.unique(np.concatenate(easy))
+    ranked = [
+        own[order(scores[own], image[own], states[own])] for own in (np.flatnonzero(labels == c) for c in classes)
+    ]
+    every = np.concatenate([*ranked, np.array([], int)])
+    return {
+        "class_labels": classes.astype(np.int16),
+        "class_counts": np.array([len(each) for each in ranked], int),
+        "truths": smallest(np.array([[(of == c).sum() for of in easy] for c in classes], int).reshape(-1, len(images))),
+        "ranked_images": np.diff(image[every], prepend=0).astype(np.min_scalar_type(len(images) - 1)),
+        "ranked_states": states[every],
+    }
+
+
+def smallest(numbers: np.ndarray) -> np.ndarray:
+    """Natural numbers in the smallest type that holds them."""
+    return numbers.astype(np.min_scalar_type(numbers.max(initial=0)))
+
+
+def order(scores: np.ndarray, image: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """One class's places, best first up to the last true positive; of equal scores the one that comes first is better.
+
+    Each true positive is followed by the false ones up to the next, in order of image.
+    """
+    best = np.argsort(-scores, kind="stable")
+    true = states[best] & ANY_TRUE > 0
+    run = np.cumsum(true)
+    best = best[np.lexsort((states[best], image[best], ~true, run))]
+    return best[: np.flatnonzero(true).max(initial=-1) + 1]  # sorting within the runs has moved no true one
+
+
+def matched(images: list[Arrays]) -> np.ndarray:
+    """The states of all detections of all images, as they are stored."""
+    return np.concatenate([np.bitwise_or.reduce(match(image).astype(np.uint32) << SHIFTS[:, None]) for image in images])
+
+
+def match(image: Arrays) -> np.ndarray:
+    """(11, D) states of one image's detections; false where the image has no truth of their class."""
+    states = np.full((len(SHIFTS), len(image["scores"])), FALSE)
+    for label in np.unique(image["gt_labels"]):
+        truth = image["gt_labels"] == label
+        found = np.flatnonzero(image["labels"] == label)
+        found = found[np.argsort(-image["scores"][found], kind="stable")]
+        pair = image["boxes"][found], image["gt_boxes"][truth], image["gt_difficult"][truth]
+        states[:, found] = np.concatenate([match_voc(*pair), match_coco(*pair)])
+    return states
 
 
 def match_voc(boxes: np.ndarray, truths: np.ndarray, difficult: np.ndarray) -> np.ndarray:

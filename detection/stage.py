@@ -17,7 +17,7 @@ from backbones.registry import check_options
 from trick_transfer.engine import drawing
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
-from .ranking import average_precision, curves, match_coco, match_voc
+from .ranking import average_precision, curves
 
 STRIDES = [4, 8, 16, 32]  # of the maps that both protocols are written for
 LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
@@ -61,7 +61,8 @@ class Detection(FineTuning):
 
     def outputs(self, arrays: Arrays) -> Outputs:
         """map_voc07, map_area (IoU 0.5), and map_coco (IoU 0.50 to 0.95), over the classes that have a truth."""
-        voc, coco = curves(arrays, match_voc), curves(arrays, match_coco)
+        of_classes = curves(arrays)
+        voc, coco = [of_voc for of_voc, *_ in of_classes], [curve for _, *of_coco in of_classes for curve in of_coco]
         ways = {"map_voc07": (voc, VOC07_LEVELS), "map_area": (voc, None), "map_coco": (coco, COCO_LEVELS)}
 
         def score(weights: np.ndarray) -> Arrays:

@@ -5,7 +5,8 @@ import pytest
 import torch
 from mmdet.evaluation.metrics import VOCMetric
 
-from detection.metric import VOCMeanAP, mean_ap, read_outputs
+from detection.metric import VOCMeanAP, mean_ap
+from detection.stage import DETECTION
 
 CLASSES = ("bird", "cat", "cow")
 
@@ -108,17 +109,42 @@ def test_a_found_difficult_object_changes_nothing():
     assert mean_ap([image], classes=1) == pytest.approx({"map_voc07": 100, "map_area": 100})
 
 
+def stored(path):
+    with np.load(path) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
 def test_the_outputs_file_gives_the_same_scores_again(metric, tmp_path):
     scores = metric.evaluate(30)
-    images = read_outputs(tmp_path / "outputs.npz")
-    assert [str(image["image_ids"][0]) for image in images[:2]] == ["000000", "000001"]
-    assert mean_ap(images, len(CLASSES)) == pytest.approx({k: scores[k] for k in ("map_voc07", "map_area")})
+    outputs = DETECTION.outputs(stored(tmp_path / "outputs.npz"))
+    assert outputs.images[:2].tolist() == ["000000", "000001"]
+    found = outputs.metrics()
+    assert {k: found[k] for k in ("map_voc07", "map_area")} == pytest.approx(
+        {k: scores[k] for k in found if k in scores}
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["outputs.npz"]
 
 
-def test_no_detection_at_all_scores_zero():
-    metric = VOCMeanAP()
+def test_the_outputs_file_keeps_the_best_boxes_and_all_truths_of_six_images_spread_evenly(metric, tmp_path):
+    metric.evaluate(30)
+    arrays, given = stored(tmp_path / "outputs.npz"), list(samples())
+    assert arrays["shown_ids"].tolist() == ["000000", "000006", "000012", "000017", "000023", "000029"]
+    found, truths = (
+        np.split(arrays[f"{kind}boxes"], np.cumsum(arrays[f"{kind}counts"])[:-1]) for kind in ("shown_", "shown_gt_")
+    )
+    for name, boxes, truth in zip(arrays["shown_ids"], found, truths, strict=True):
+        sample = given[int(name)]
+        pairs = zip(*(sample["pred_instances"][key].tolist() for key in ("scores", "bboxes")), strict=True)
+        assert boxes.tolist() == [box for score, box in sorted(pairs) if score >= 0.3][-10:]
+        assert sorted(truth.tolist()) == sorted(
+            sample["gt_instances"]["bboxes"].tolist() + sample["ignored_instances"]["bboxes"].tolist()
+        )
+
+
+def test_no_detection_at_all_scores_zero(tmp_path):
+    metric = VOCMeanAP(outputs=str(tmp_path / "outputs.npz"))
     metric.dataset_meta = {"classes": CLASSES}
     nothing = tensors(np.zeros((0, 4), np.float32), np.zeros(0, int), np.zeros(0))
     metric.process(None, [sample | {"pred_instances": nothing} for sample in samples(images=2)])
     assert metric.evaluate(2)["map_voc07"] == 0
+    assert set(DETECTION.outputs(stored(tmp_path / "outputs.npz")).metrics().values()) == {0}

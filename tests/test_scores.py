@@ -19,7 +19,7 @@ from pycocotools.cocoeval import COCOeval
 from scipy.special import softmax
 
 from classification.metric import TopK
-from detection.metric import mean_ap, read_outputs, write_outputs
+from detection.metric import mean_ap, write_outputs
 from segmentation.data import IGNORED
 from segmentation.metric import SegmentationScores
 from trick_transfer.leaderboard import scores
@@ -49,10 +49,9 @@ def classified(path, seed):
     metric.evaluate(len(labels))
 
 
-def detected(path, seed, images=60, digits=7):
+def detections(seed, images=60, digits=7):
     """Crowded images: up to five detections a truth, more where there is none; few digits tie the scores."""
     rng = np.random.default_rng(seed)
-    found = []
     for number in range(images):
         size = rng.integers(0, 7)
         corners = rng.integers(0, 90, (size, 2))
@@ -67,8 +66,37 @@ def detected(path, seed, images=60, digits=7):
         image = dict(image_ids=np.array([f"{number:06d}"]), boxes=boxes, labels=labels.astype(np.int16))
         image["scores"] = np.round(rng.random(len(boxes)), digits).astype(np.float32)
         hard = np.arange(size) >= size - (size > 2) * rng.integers(0, 3)  # last, as the metric stores them
-        found.append(image | dict(gt_boxes=truths, gt_labels=gt_labels.astype(np.int16), gt_difficult=hard))
-    write_outputs(str(path), found)
+        yield image | dict(gt_boxes=truths, gt_labels=gt_labels.astype(np.int16), gt_difficult=hard)
+
+
+def detected(path, seed, **options):
+    images = list(detections(seed, **options))
+    write_outputs(str(path), images)
+    return images
+
+
+def detector_like(images, classes, px, seed=0):
+    """As a detector leaves them: a hundred boxes an image, most of them false and scored low, some around a truth."""
+    rng = np.random.default_rng(seed)
+    for number in range(images):
+        size = rng.integers(1, 5)  # VOC07 test has 2.4 truths an image that are not difficult
+        boxes = boxes_within(rng, 100, px)
+        truths, gt_labels, labels = boxes[:size].copy(), rng.integers(0, classes, size), rng.integers(0, classes, 100)
+        around = np.repeat(np.arange(size), 5)
+        boxes[: len(around)] = truths[around] + rng.normal(0, 0.03 * px, (len(around), 4))
+        labels[: len(around)] = np.where(rng.random(len(around)) < 0.7, gt_labels[around], labels[: len(around)])
+        scores = 10.0 ** rng.normal(-2.5, 0.8, 100)
+        scores[: len(around)] *= 10.0 ** rng.uniform(0, 2, len(around))
+        boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + 1)
+        image = dict(image_ids=np.array([f"{number:06d}"]), boxes=boxes, scores=scores / (1 + scores))
+        image |= dict(gt_boxes=truths, gt_difficult=rng.random(size) < 0.2)
+        image = {name: value.astype(np.float32) if value.dtype == float else value for name, value in image.items()}
+        yield image | dict(labels=labels.astype(np.int16), gt_labels=gt_labels.astype(np.int16))
+
+
+def boxes_within(rng, number, px):
+    corners = rng.uniform(0, 0.7 * px, (number, 2))
+    return np.column_stack([corners, corners + rng.uniform(0.05 * px, 0.5 * px, (number, 2))])
 
 
 def masks_of(seed, images=14, classes=6):
@@ -108,16 +136,20 @@ def test_accuracies_and_calibration_error_are_those_of_the_full_logits(tmp_path,
 @random_seed
 @pytest.mark.parametrize("digits", [7, 1])
 def test_voc_precisions_are_those_of_mmdet_also_with_tied_scores(tmp_path, monkeypatch, seed, digits):
-    detected(tmp_path / "o.npz", seed, digits=digits)
-    with monkeypatch.context() as patch:  # mmdet leaves the order of ties to the sort
-        patch.setattr(np, "argsort", partial(np.argsort, kind="stable"))
-        expected = mean_ap(read_outputs(tmp_path / "o.npz"), DETECTED)
+    expected = voc_ap(detected(tmp_path / "o.npz", seed, digits=digits), monkeypatch)
     found = scores.read(tmp_path / "o.npz", "detection").metrics()
     assert 5 < expected["map_voc07"] < 95
     assert {name: found[name] for name in expected} == pytest.approx(expected, abs=scores.TOLERANCE_PERCENT)
 
 
-def coco_ap(images):
+def voc_ap(images, monkeypatch, classes=DETECTED):
+    """mmdet's figures; it leaves the order of ties to the sort, so that has to keep them."""
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "argsort", partial(np.argsort, kind="stable"))
+        return mean_ap(images, classes)
+
+
+def coco_ap(images, classes=DETECTED):
     """COCOeval's AP in percent, difficult truths as crowds, with the scores as float32 holds them."""
     truths, found = [], []
     for at, image in enumerate(images):
@@ -130,7 +162,7 @@ def coco_ap(images):
                 else:
                     rows.append(box | dict(score=float(image["scores"][row])))
     coco = COCO()
-    of_set = dict(images=[{"id": at} for at in range(len(images))], categories=[{"id": c} for c in range(DETECTED)])
+    of_set = dict(images=[{"id": at} for at in range(len(images))], categories=[{"id": c} for c in range(classes)])
     coco.dataset = dict(info={}, annotations=truths, **of_set)
     coco.createIndex()
     judge = COCOeval(coco, coco.loadRes(found), "bbox")
@@ -142,9 +174,28 @@ def coco_ap(images):
 @random_seed
 @pytest.mark.parametrize("digits", [7, 1])
 def test_coco_precision_is_that_of_pycocotools(tmp_path, seed, digits):
-    detected(tmp_path / "o.npz", seed, digits=digits)
+    expected = coco_ap(detected(tmp_path / "o.npz", seed, digits=digits))
     found = scores.read(tmp_path / "o.npz", "detection").metrics()["map_coco"]
-    assert found == pytest.approx(coco_ap(read_outputs(tmp_path / "o.npz")), abs=1e-6)
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("images", "classes", "px", "most_bytes"), [(240, 10, 176, 60e3), (4952, 20, 500, 2e6)])
+def test_the_outputs_of_a_mini_run_and_of_voc07_are_small(tmp_path, images, classes, px, most_bytes):
+    write_outputs(str(tmp_path / "o.npz"), list(detector_like(images, classes, px)))
+    assert (tmp_path / "o.npz").stat().st_size < most_bytes
+
+
+def test_the_ranking_scores_what_all_boxes_do_also_of_images_drawn_at_random(tmp_path, monkeypatch):
+    images = list(detector_like(images=240, classes=10, px=176))
+    write_outputs(str(tmp_path / "o.npz"), images)
+    drawn = [np.arange(240), *np.random.default_rng(1).integers(0, 240, (2, 240))]
+    weights = np.column_stack([np.bincount(each, minlength=240) for each in drawn])
+    found = scores.read(tmp_path / "o.npz", "detection").score(weights)
+    for at, places in enumerate(drawn):
+        some = [images[place] for place in places]
+        expected = voc_ap(some, monkeypatch, classes=10) | {"map_coco": coco_ap(some, classes=10)}
+        assert min(expected.values()) > 5
+        assert {name: values[at] for name, values in found.items()} == pytest.approx(expected, abs=1e-3)
 
 
 def test_of_two_truths_overlapped_alike_the_same_is_taken_as_in_pycocotools(tmp_path):
@@ -171,14 +222,13 @@ def test_segmentation_scores_are_those_of_mmseg(tmp_path, seed):
 
 @pytest.mark.parametrize(("stage", "make"), [*zip(STAGES, (classified, detected, segmented), strict=True)])
 def test_a_bootstrap_round_scores_what_the_images_drawn_score(tmp_path, stage, make):
-    make(tmp_path / "o.npz", 5)
+    images = make(tmp_path / "o.npz", 5)
     outputs, rng = scores.read(tmp_path / "o.npz", stage), np.random.default_rng(6)
     size = len(outputs.images)
     rounds = [np.sort(rng.integers(0, size, size)) for _ in range(5)]
     found = outputs.score(np.column_stack([np.bincount(drawn, minlength=size) for drawn in rounds]))
     for at, drawn in enumerate(rounds):
         if stage == "detection":
-            images = read_outputs(tmp_path / "o.npz")
             write_outputs(str(tmp_path / "drawn.npz"), [images[i] for i in drawn])
         else:
             with np.load(tmp_path / "o.npz") as stored:
