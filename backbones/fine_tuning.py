@@ -31,7 +31,9 @@ class FineTuning(Stage):
 
     def draft(self, name: str, sets: dict[str, Any]) -> Layers:
         check_name(f"{self.name} protocol", name, self.protocols)
-        return Layers(f"protocol {name}", Config.fromfile(self.folder / f"{name}.py"))
+        stated = Config.fromfile(self.folder / f"{name}.py").to_dict()
+        # a name with an underscore helps to write the file, and is no setting
+        return Layers(f"protocol {name}", Config({key: each for key, each in stated.items() if key[0] != "_"}))
 
     def root(self, cfg: Config) -> Path:
         return Path(next(part.data_root for part in parts(cfg._cfg_dict) if "data_root" in part))

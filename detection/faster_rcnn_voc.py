@@ -9,9 +9,9 @@ The code reports the best epoch on the test set; we score the last one. Epochs, 
 
 default_scope = "mmdet"
 version = 1  # raise it when the same values score otherwise; tests/test_golden.py says when
-data_root = "data/voc0712"  # filled by detection.config.load
+_data_root = "data/voc0712"
 
-classes = (
+_classes = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
     "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
@@ -101,14 +101,14 @@ model = dict(
     ),
 )
 
-train_pipeline = [  # G: FasterRCNNDefaultTrainTransform, nothing else
+_train_pipeline = [  # G: FasterRCNNDefaultTrainTransform, nothing else
     dict(type="LoadImageFromFile"),
     dict(type="LoadAnnotations", with_bbox=True),
     dict(type="Resize", scale=(1000, 600), keep_ratio=True),  # short side 600, long side at most 1000
     dict(type="RandomFlip", prob=0.5),
     dict(type="PackDetInputs"),
 ]
-test_pipeline = [
+_test_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="Resize", scale=(1000, 600), keep_ratio=True),
     dict(type="LoadAnnotations", with_bbox=True),  # after Resize: truths stay on the original's pixels
@@ -128,20 +128,20 @@ train_dataloader = dict(
                 dict(
                     type="detection.VOC",
                     skip_broken=False,
-                    metainfo=dict(classes=classes),
-                    data_root=data_root,
+                    metainfo=dict(classes=_classes),
+                    data_root=_data_root,
                     ann_file="VOCdevkit/VOC2007/ImageSets/Main/trainval.txt",
                     data_prefix=dict(sub_data_root="VOCdevkit/VOC2007"),
-                    pipeline=train_pipeline,
+                    pipeline=_train_pipeline,
                 ),
                 dict(
                     type="detection.VOC",
                     skip_broken=False,
-                    metainfo=dict(classes=classes),
-                    data_root=data_root,
+                    metainfo=dict(classes=_classes),
+                    data_root=_data_root,
                     ann_file="VOCdevkit/VOC2012/ImageSets/Main/trainval.txt",
                     data_prefix=dict(sub_data_root="VOCdevkit/VOC2012"),
-                    pipeline=train_pipeline,
+                    pipeline=_train_pipeline,
                 ),
             ],
         ),
@@ -155,12 +155,12 @@ val_dataloader = dict(
     dataset=dict(
         type="detection.VOC",
         skip_broken=False,
-        metainfo=dict(classes=classes),
-        data_root=data_root,
+        metainfo=dict(classes=_classes),
+        data_root=_data_root,
         ann_file="VOCdevkit/VOC2007/ImageSets/Main/test.txt",
         data_prefix=dict(sub_data_root="VOCdevkit/VOC2007"),
         test_mode=True,
-        pipeline=test_pipeline,
+        pipeline=_test_pipeline,
     ),
 )
 val_evaluator = dict(type="detection.VOCMeanAP")

@@ -25,6 +25,7 @@ from backbones.card import read_card
 from trick_transfer.engine.files import write_whole
 from trick_transfer.engine.seeding import seed_all
 from trick_transfer.mini import CLASSES, STUFF
+from trick_transfer.runs.resolve import resolve
 from trick_transfer.runs.run import Run
 from trick_transfer.runs.training import make_runner, unwrapped
 
@@ -35,7 +36,6 @@ CLOSE = {
     "scores": partial(pytest.approx, abs=0.05),  # points
     "boxes": partial(pytest.approx, rel=1e-2),  # of two with nearly equal scores now the one is kept, now the other
 }
-CLASSIFICATION_VERSION = 1
 CHANGED = """{key}: the protocol's behaviour changed in {what}.
 If that is intended, raise `version` in the protocol's file and record the new values with
 GOLDEN_RECORD=1 pytest tests/test_golden.py"""
@@ -179,9 +179,9 @@ def golden():
         write_whole(GOLDEN, lambda part: part.write_text(text))
 
 
-def measure(run, cfg):
+def measure(run, layers):
     """The losses of the first batch and the scores of all images, both with the weights of the formula."""
-    runner = make_runner(run, cfg, run.batch(cfg))
+    runner = make_runner(resolve(run, layers, run.batch()).cfg)
     model = unwrapped(runner)
     fill(model)
     batch = next(iter(Runner.build_dataloader(runner.cfg.train_dataloader, seed=run.seed)))
@@ -209,8 +209,8 @@ def test_a_protocol_computes_what_it_did(tmp_path, roots, card, golden, case):
         case.stage, case.recipe, "mini", sets=case.sets, protocol=case.protocol, work_dir=tmp_path,
         data_root=roots[case.stage],
     )  # fmt: skip
-    cfg = run.classification() if case.stage == "classification" else run.downstream(card)
-    found, key = measure(run, cfg), f"{case.name}@{cfg.get('version', CLASSIFICATION_VERSION)}"
+    layers = run.connected(None if run.task.trains_backbone else card)
+    found, key = measure(run, layers), f"{case.name}@{layers.cfg.version}"
     if RECORD:
         golden[key] = found
     assert key in golden, f"{key} is not recorded: GOLDEN_RECORD=1 pytest tests/test_golden.py does it"

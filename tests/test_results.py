@@ -50,6 +50,7 @@ def a_result(**changes):
         command="tools/train.py classification resnet50d_best",
         config=config,
         config_hash=fingerprint(config),
+        remarks=[],
     )
     return Result(**fields | changes)
 

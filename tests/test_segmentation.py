@@ -53,7 +53,7 @@ def test_the_protocols_differ_only_in_the_views_that_are_scored() -> None:
 
 
 def test_an_unknown_protocol_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(ValueError, match="did you mean fcn_ade20k_msflip"):
+    with pytest.raises(ValueError, match="fcn_ade20k_msflip"):
         protocols.load(None, "fcn_ade20k_flip")
 
 

@@ -17,17 +17,8 @@ SETS = ("data.num_train=20", "data.num_val=11", "global_batch=4")
 
 def score_again(recipe, data, *words):
     """tools/test.py in a process of its own."""
-    command = [
-        sys.executable,
-        str(ROOT / "tools" / "test.py"),
-        "classification",
-        recipe,
-        "--tier",
-        "mini",
-        "--data-root",
-        data,
-        *words,
-    ]
+    words = ["classification", recipe, "--tier", "mini", "--data-root", data, *words]
+    command = [sys.executable, str(ROOT / "tools" / "test.py"), *words]
     return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
 
 

@@ -83,4 +83,5 @@ def receipt(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
         command=f"tools/train.py {' '.join(sys.argv[1:])}",
         config=config,
         config_hash=fingerprint(config),
+        remarks=[],
     )

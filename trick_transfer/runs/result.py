@@ -62,6 +62,7 @@ class Result:
     command: str
     config: dict[str, Any]  # resolved
     config_hash: str  # fingerprint(config)
+    remarks: list[str]  # what was done to this file after the run, such as a conversion from an older schema
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
