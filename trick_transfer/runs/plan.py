@@ -12,7 +12,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-import classification.config
 from classification.exported import untrained_card
 from trick_transfer.data_sets.sources import DATA_SETS
 from trick_transfer.engine.receipt import ROOT
@@ -43,9 +42,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run_of(stage: str, recipe: str, seed: int, args: argparse.Namespace, sets: dict[str, Any] | None = None) -> Run:
     """One stage of one recipe, reading its data where the options say."""
     run = Run(stage, recipe, args.tier, seed, sets or {}, None, args.work_dir)
-    task = STAGES[stage]
-    name = task.data_name(classification.config.load(recipe)) if task.trains_backbone else task.data_set
-    root = vars(args)[f"{DATA_SETS[name].option}_root"]
+    facts = DATA_SETS.get(run.task.data_name(run.task.draft(run.recipe_or_protocol, {}).cfg))
+    root = vars(args)[f"{facts.option}_root"] if facts else None
     return replace(run, data_root=root) if root else run
 
 
