@@ -3,8 +3,11 @@
 Without zero gamma: it has no residual blocks.
 """
 
-_base_ = "inception_v3_baseline.py"
+_base_ = "../baseline.py"
 
+model = dict(backbone="timm/inception_v3")
+train_dataloader = dict(dataset=dict(dataset=dict(crop=dict(size_px=299))))
+val_dataloader = dict(dataset=dict(crop=dict(size_px=299, shorter_px=342)))
 tricks = dict(
     large_batch=dict(),
     amp=dict(),

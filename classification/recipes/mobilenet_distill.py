@@ -1,12 +1,9 @@
 """+ distillation without mixup: 71.97 % top-1, 90.89 % top-5 in the paper (Table 6), below label smoothing alone."""
 
-_base_ = "mobilenet_baseline.py"
+_base_ = "mobilenet_efficient.py"
 
 tricks = dict(
-    large_batch=dict(),
-    amp=dict(),
-    no_bias_decay=dict(),
-    schedule=dict(warmup_epochs=5, decay="cosine"),
+    schedule=dict(decay="cosine"),
     label_smoothing=dict(eps=0.1),
     distillation=dict(teacher="resnet152d_smooth", temperature=20),
 )

@@ -3,8 +3,11 @@
 Without zero gamma: it has no residual blocks.
 """
 
-_base_ = "mobilenet_baseline.py"
+_base_ = "../baseline.py"
 
+model = dict(
+    backbone=dict(_delete_=True, type="backbones.Timm", model="mobilenetv1_100", options=dict(act_layer="relu"))
+)
 tricks = dict(
     large_batch=dict(),
     amp=dict(),

@@ -1,11 +1,5 @@
 """+ label smoothing: 72.93 % top-1, 91.14 % top-5 in the paper (Table 6)."""
 
-_base_ = "mobilenet_baseline.py"
+_base_ = "mobilenet_efficient.py"
 
-tricks = dict(
-    large_batch=dict(),
-    amp=dict(),
-    no_bias_decay=dict(),
-    schedule=dict(warmup_epochs=5, decay="cosine"),
-    label_smoothing=dict(eps=0.1),
-)
+tricks = dict(schedule=dict(decay="cosine"), label_smoothing=dict(eps=0.1))

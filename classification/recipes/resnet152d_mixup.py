@@ -8,8 +8,4 @@ _base_ = "resnet50d_efficient.py"
 
 model = dict(backbone=dict(depth=152))
 max_epochs = 200  # sec. 5.5: "increase the number of epochs from 120 to 200"
-tricks = dict(
-    schedule=dict(decay="cosine"),
-    label_smoothing=dict(eps=0.1),
-    mixup=dict(alpha=0.2),
-)
+tricks = dict(schedule=dict(decay="cosine"), label_smoothing=dict(eps=0.1), mixup=dict(alpha=0.2))

@@ -7,7 +7,4 @@ paper's text describes, in low precision with batch 1024 and rate 0.4.
 _base_ = "resnet50d_efficient.py"
 
 model = dict(backbone=dict(depth=152))
-tricks = dict(
-    schedule=dict(decay="cosine"),
-    label_smoothing=dict(eps=0.1),
-)
+tricks = dict(schedule=dict(decay="cosine"), label_smoothing=dict(eps=0.1))

@@ -2,7 +2,4 @@
 
 _base_ = "resnet50d_efficient.py"
 
-tricks = dict(
-    schedule=dict(decay="cosine"),
-    label_smoothing=dict(eps=0.1),
-)
+tricks = dict(schedule=dict(decay="cosine"), label_smoothing=dict(eps=0.1))
