@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 RECIPE ?= resnet50d_best
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser format check test demo leaderboard
+.PHONY: help setup setup-browser format check test demo leaderboard verify
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -41,5 +41,8 @@ test: setup  ## every test that needs neither a GPU nor long training
 demo: setup  ## the whole pipeline on the embedded benchmark: make demo RECIPE=resnet50d_best
 	tools/pipeline.sh $(RECIPE)
 
-leaderboard: setup  ## results/ -> LEADERBOARD.md, leaderboard.html, .csv, .json, .tex
+leaderboard: setup  ## results -> LEADERBOARD.md, leaderboard.html, .csv, .json, .tex
 	$(BIN)/python tools/leaderboard.py
+
+verify: setup  ## recompute every reference result's metrics from its stored outputs
+	$(BIN)/python tools/leaderboard.py verify

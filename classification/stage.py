@@ -11,6 +11,7 @@ class Classification(Stage):
     """Trains the backbone."""
 
     name = "classification"
+    trains_backbone = True
     metrics = (
         Metric("top1", "top-1", required=True, headline=True),
         Metric("top5", "top-5", required=True),

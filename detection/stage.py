@@ -1,9 +1,14 @@
 """Detection as a stage: what the pipeline and the leaderboard know of it."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
+from trick_transfer.engine.pictures import Seen
 from trick_transfer.engine.stage import Arrays, Metric, Outputs, Stage
 
+from . import pictures
 from .ranking import average_precision, curves, match_coco, match_voc
 
 VOC07_LEVELS = np.arange(0, 1.001, 0.1)  # as in mmdet's `average_precision`, to the last bit
@@ -33,6 +38,10 @@ class Detection(Stage):
             }
 
         return Outputs(arrays["image_ids"], score, {})
+
+    def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> Seen:
+        """Detections and the truth."""
+        return pictures.seen(outputs, data_root, config)
 
 
 DETECTION = Detection()

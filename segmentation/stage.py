@@ -1,8 +1,14 @@
 """Segmentation as a stage: what the pipeline and the leaderboard know of it."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
+from trick_transfer.engine.pictures import Seen
 from trick_transfer.engine.stage import Arrays, Metric, Outputs, Stage
+
+from . import pictures
 
 
 class Segmentation(Stage):
@@ -32,6 +38,10 @@ class Segmentation(Stage):
         found = iou(np.ones((len(arrays["names"]), 1)))[:, 0]
         classes = zip(arrays["classes"].tolist(), found.tolist(), strict=True)
         return Outputs(arrays["names"], score, {name: value for name, value in classes if value >= 0})
+
+    def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> Seen:
+        """Masks and the truth."""
+        return pictures.seen(outputs, data_root)
 
 
 SEGMENTATION = Segmentation()

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from trick_transfer.engine.values import check_name
-from trick_transfer.leaderboard.analysis import analyse
-from trick_transfer.leaderboard.text import screens
+from trick_transfer.leaderboard.rendering.terminal import row_of
 from trick_transfer.runs.command import tool
 from trick_transfer.runs.plan import (
     add_options,
@@ -31,7 +31,6 @@ from trick_transfer.runs.plan import (
 )
 from trick_transfer.runs.run import STAGES, Run
 from trick_transfer.runs.settings import parse_sets
-from trick_transfer.runs.store import read_all
 
 
 def options() -> argparse.Namespace:
@@ -91,8 +90,7 @@ def main() -> int:
     if not execute(planned, args):
         console.print("all is done already")
     last = planned[-1]
-    found, _ = read_all(last.results_root)
-    console.print(*screens(analyse(found, None), last.name, last.tier))
+    console.print(*row_of(last.results_root, Path("results"), last.name, last.tier))
     return 0
 
 

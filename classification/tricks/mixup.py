@@ -10,6 +10,8 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+SLOTS = {"mixup": ("model.mix",)}
+
 
 def mixup(cfg: Config, alpha: float = 0.2) -> None:
     """Set the slot `model.mix`."""

@@ -7,9 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from .pictures import Seen
 
 Arrays = dict[str, np.ndarray]
 
@@ -49,7 +52,15 @@ class Stage(ABC):
     name: str
     metrics: tuple[Metric, ...]
     protocols: tuple[str, ...] = ()  # the first is the paper's; none: the protocol is the data set's
+    trains_backbone: bool = False  # the other stages fine-tune it
 
     @abstractmethod
     def outputs(self, arrays: Arrays) -> Outputs:
         """What `outputs.npz` holds, as metrics of weighted images. Raises LookupError or ValueError for others."""
+
+    def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> Seen | None:
+        """Some images with this run's predictions, for the page; None where a stage has no pictures.
+
+        Raises KeyError for outputs that hold none, FileNotFoundError where the data are missing.
+        """
+        return None

@@ -1,0 +1,66 @@
+"""Predictions of a table's rows on the same few images, for the page.
+
+The images are spread evenly over those that have outputs, not chosen. Of a recipe it is the first run, of a table the
+first rows. Pictures of VOC and ADE20K keep their own terms: see to those before a page of tier `paper` is published.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from trick_transfer.engine.files import file_sha256
+from trick_transfer.engine.pictures import Seen, photo, rgb
+from trick_transfer.runs.store import Stored
+from trick_transfer.stages import STAGES
+
+from ..table import Analysis, Table
+
+ROWS = 24
+
+
+def collect(analysis: Analysis, data: Path) -> list[dict[str, Any]]:
+    """For each table {stage: {classes, colours, images, rows}}, without stages that lack stored outputs or data."""
+    return [of_table(table, analysis.runs, data) for table in analysis.tables]
+
+
+def of_table(table: Table, runs: Mapping[str, Stored], data: Path) -> dict[str, Any]:
+    """The stages of one table."""
+    root = data if table.tier == "paper" else data / "mini"
+    made = {}
+    for name, stage in STAGES.items():
+        own = {recipe: run for recipe, run in first_runs(table, name, runs).items() if has_outputs(run)}
+        with suppress(FileNotFoundError, KeyError):  # the data are not here, or the outputs hold no pictures
+            seen = {recipe: stage.seen(run.outputs, root, run.result.config) for recipe, run in own.items()}
+            if found := {recipe: each for recipe, each in seen.items() if each}:
+                made[name] = side_by_side(found)
+    return made
+
+
+def first_runs(table: Table, stage: str, runs: Mapping[str, Stored]) -> dict[str, Stored]:
+    """Each row's first run of a stage, by recipe."""
+    first: dict[str, Stored] = {}
+    for row in table.rows:
+        for run in row.runs:
+            if run.stage == stage:
+                first.setdefault(row.recipe, runs[run.path])
+    return dict(list(first.items())[:ROWS])
+
+
+def has_outputs(run: Stored) -> bool:
+    """Whether the outputs stored beside a result are its own."""
+    return run.outputs.is_file() and file_sha256(run.outputs) == run.result.outputs_sha256
+
+
+def side_by_side(seen: Mapping[str, Seen]) -> dict[str, Any]:
+    """The rows that saw the same images as the first, and the images."""
+    first = next(iter(seen.values()))
+    return {
+        "classes": first.classes,
+        "colours": [f"#{bytes(rgb(label)).hex()}" for label in range(len(first.classes))],
+        "images": [
+            photo(first.folder / f"{name}.jpg") | {"truth": truth}
+            for name, truth in zip(first.names, first.truth, strict=True)
+        ],
+        "rows": {recipe: each.found for recipe, each in seen.items() if each.names == first.names},
+    }
