@@ -45,7 +45,7 @@ def beside(
             starred |= new.keys() if rules[-1] != rules[0] else set()
     for recipe, counted in (sizes or {}).items():
         rows.setdefault(recipe, Row(recipe, counted["params_m"], counted["gmacs"], None, {}))
-    lines = [["recipe"], *([f"`{recipe}`" + " *" * (recipe in starred)] for recipe in layout.recipes)]
+    lines = [["recipe"], *([recipe + " *" * (recipe in starred)] for recipe in layout.recipes)]
     for column in layout.columns:
         if column.metric:
             lines[0].append(header(column.metric))

@@ -143,4 +143,5 @@ def papers(analysis: Analysis, tier: str) -> Iterator[str]:
     tables = [table for table in analysis.tables if table.tier == tier]
     for name in IN_README:
         made = beside_paper.beside(name, tables, tier)
-        yield from (f"**{made.title}**", " ".join(made.notes), grid(made.lines))
+        head, *rows = made.lines
+        yield from (f"**{made.title}**", " ".join(made.notes), grid([head, *([f"`{x}`", *rest] for x, *rest in rows)]))
