@@ -167,11 +167,12 @@ def test_the_gap_of_stored_outputs_is_that_of_the_logits():
 
 
 @pytest.fixture
-def tool(monkeypatch, tmp_path, capsys):
+def tool(monkeypatch, tmp_path, tmp_path_factory, capsys):
     """tools/ablate.py on tier smoke within this process: what it prints."""
 
     from tools import ablate
 
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))  # not where the clone's results and data are
     monkeypatch.setattr(ablate, "console", Console(width=200))
 
     def run(*words):

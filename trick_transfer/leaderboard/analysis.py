@@ -60,13 +60,12 @@ def crosses(step: Step, names: Container[str]) -> bool:
 def of_row(name: str, some: Sequence[Scored], runs: Sequence[Scored]) -> Row:
     """A row of a table; `runs` are all there are, for its teacher's cost."""
     results = [run.result for run in some]
-    recipe, tier = results[0].recipe, results[0].tier
     sized = next((result for result in results if result.params_m is not None), None)
-    said = values_of(recipe) if tier == "paper" else {}
-    hours = device_hours(recipe, tier, name.endswith(YOURS), runs)
+    said = values_of(results[0].recipe) if results[0].tier == "paper" else {}
+    trained = [result for result in results if result.stage == BACKBONE.name]
+    hours = device_hours(trained, runs, name.endswith(YOURS))
     there = [metric for metric in metrics() if any(metric in run.points for run in some)]
-    trained = [result for result in results if result.stage == BACKBONE.name and result.config.get("max_epochs")]
-    minutes = [result.seconds / 60 / result.config["max_epochs"] for result in trained]
+    minutes = [each.seconds / 60 / each.config["max_epochs"] for each in trained if each.config.get("max_epochs")]
     return Row(
         name,
         sized.params_m if sized else None,
@@ -88,20 +87,21 @@ def class_iou(runs: Sequence[Scored]) -> dict[str, float]:
     return {name: float(np.mean(some)) for name, some in found.items()}
 
 
-def device_hours(recipe: str, tier: str, own: bool, runs: Sequence[Scored]) -> float | None:
-    """Of a recipe's backbones and their teacher, means over seeds; None if one of them has no result.
+def device_hours(trained: Sequence[Result], runs: Sequence[Scored], own: bool) -> float | None:
+    """Of backbones and their teacher, means over seeds; None if one of them has no result.
 
-    One's own runs may have learnt from the reference's teacher.
+    One's own student may have the reference's teacher.
     """
-    wanted = recipe, tier, BACKBONE.name
-    of_recipe = [run for run in runs if (run.result.recipe, run.result.tier, run.result.stage) == wanted]
-    trained = [run.result for run in of_recipe if run.stored.own == own] or [run.result for run in of_recipe if own]
     if not trained:
         return None
     teacher = (trained[0].config.get("model") or {}).get("teacher")
     if not teacher:
         return mean_hours(trained)
-    of_teacher = device_hours(teacher["recipe"], tier, own, [run for run in runs if run.result.recipe != recipe])
+    others = [run for run in runs if run.result.recipe != trained[0].recipe]
+    wanted = teacher["recipe"], trained[0].tier, BACKBONE.name
+    taught = [run for run in others if (run.result.recipe, run.result.tier, run.result.stage) == wanted]
+    same_kind = [run for run in taught if run.stored.own == own] or taught * own
+    of_teacher = device_hours([run.result for run in same_kind], others, own)
     return None if of_teacher is None else mean_hours(trained) + of_teacher
 
 
