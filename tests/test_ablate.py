@@ -306,10 +306,10 @@ def test_figure_3_draws_each_schedule_and_every_seeds_accuracy():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("tabel8",), "'tabel8' is no table or figure; did you mean 'table8'?"),
-        (("noise", "resnet50d_bets", "--seeds", "2"), "did you mean 'resnet50d_best'?"),
-        (("noise", "--seeds", "2"), "noise takes one recipe"),
-        (("table2", "--seeds", "-1"), "a seed is a number from 0"),
+        (("tabel8",), "'tabel8'.*'table8'"),
+        (("noise", "resnet50d_bets", "--seeds", "2"), "'resnet50d_best'"),
+        (("noise", "--seeds", "2"), "noise .*recipe"),
+        (("table2", "--seeds", "-1"), "seed.* -1"),
     ],
 )
 def test_what_does_not_exist_is_refused_with_the_nearest_name(tool, words, message):

@@ -656,6 +656,17 @@ def test_outputs_of_another_run_are_not_shown_as_this_rows(stored):
     assert set(collect(*stored)[0]) == {"segmentation"}
 
 
+def test_a_row_whose_outputs_hold_no_pictures_is_left_out_and_the_others_stay(stored, tmp_path):
+    analysis, data = stored
+    (row,) = analysis.tables[0].rows
+    np.savez(tmp_path / "outputs.npz", image_ids=["007"])
+    digest = sha256((tmp_path / "outputs.npz").read_bytes()).hexdigest()
+    old = Stored(a_detection(recipe="old", outputs_sha256=digest), tmp_path)
+    rows = [replace(row, recipe="old", runs=(RunKey(0, 0, "detection", "old"),)), row]
+    made = collect(replace(with_rows(analysis, rows), runs=analysis.runs | {"old": old}), data)
+    assert list(made[0]["detection"]["rows"]) == ["resnet50d_best"]
+
+
 def test_rows_that_saw_other_images_are_left_out(stored):
     folder = stored[1] / "mini" / VOC
     seen = {name: Seen([image], ["seen"], ["truth"], ["cat"], folder) for name, image in (("a", "007"), ("b", "008"))}

@@ -11,6 +11,7 @@ from typing import Any
 
 from trick_transfer.engine.files import file_sha256
 from trick_transfer.engine.pictures import Seen, photo, rgb
+from trick_transfer.engine.stage import Stage
 from trick_transfer.runs.store import Stored
 from trick_transfer.stages import STAGES
 
@@ -29,11 +30,10 @@ def of_table(table: Table, runs: Mapping[str, Stored], data: Path) -> dict[str, 
     root = data if table.tier == "paper" else data / "mini"
     made = {}
     for name, stage in STAGES.items():
-        own = {recipe: run for recipe, run in first_runs(table, name, runs).items() if has_outputs(run)}
-        with suppress(FileNotFoundError, KeyError):  # the data are not here, or the outputs hold no pictures
-            seen = {recipe: stage.seen(run.outputs, root, run.result.config) for recipe, run in own.items()}
-            if found := {recipe: each for recipe, each in seen.items() if each}:
-                made[name] = side_by_side(found)
+        first = first_runs(table, name, runs)
+        seen = {recipe: found for recipe, run in first.items() if (found := predictions(stage, run, root))}
+        with suppress(FileNotFoundError):  # the data are not here
+            made |= {name: side_by_side(seen)} if seen else {}
     return made
 
 
@@ -47,9 +47,13 @@ def first_runs(table: Table, stage: str, runs: Mapping[str, Stored]) -> dict[str
     return dict(list(first.items())[:ROWS])
 
 
-def has_outputs(run: Stored) -> bool:
-    """Whether the outputs stored beside a result are its own."""
-    return run.outputs.is_file() and file_sha256(run.outputs) == run.result.outputs_sha256
+def predictions(stage: Stage, run: Stored, data: Path) -> Seen | None:
+    """A run's predictions; None without outputs of its own, pictures in them, or the data."""
+    if not run.outputs.is_file() or file_sha256(run.outputs) != run.result.outputs_sha256:
+        return None
+    with suppress(FileNotFoundError, KeyError):
+        return stage.seen(run.outputs, data, run.result.config)
+    return None
 
 
 def side_by_side(seen: Mapping[str, Seen]) -> dict[str, Any]:
