@@ -7,7 +7,7 @@ is *not decidable*; None where the paper has no number.
 """
 
 from collections.abc import Mapping
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 
 from classification.tricks import SLOTS
@@ -34,39 +34,32 @@ class Step(NamedTuple):
     with_it: str
 
 
+def stack(prefix: str, first: str, *rows: tuple[str, str]) -> list[Step]:
+    """Rows (trick, name) that each add a trick to the one before."""
+    names = [prefix + name for name in (first, *(name for _, name in rows))]
+    return [Step(trick, *pair) for (trick, _), pair in zip(rows, pairwise(names), strict=True)]
+
+
+def heuristics(batch: int, first: str, last: str) -> list[Step]:
+    """A column of Table 4."""
+    tricks = {"warm-up": "warmup", "zero gamma": "zero_gamma", "no bias decay": "no_bias_decay"}
+    rows = [(trick, f"{name}_{batch}") for trick, name in tricks.items()]
+    return stack("resnet50_", first, *rows, ("low precision", last))
+
+
+TWEAKS = [(f"ResNet-{tweak.upper()}", f"{tweak}_efficient") for tweak in "bcd"]  # Table 5
+REFINEMENTS = ("cosine decay", "cosine"), ("label smoothing", "smooth")  # sec. 5
 LADDER = (  # what the paper's tables stack, row on row
-    *(  # Table 4, at batch 256 and at 1024
-        Step(trick, f"resnet50_{without}", f"resnet50_{with_it}")
-        for trick, without, with_it in (
-            ("warm-up", "baseline", "warmup_256"),
-            ("zero gamma", "warmup_256", "zero_gamma_256"),
-            ("no bias decay", "zero_gamma_256", "no_bias_decay_256"),
-            ("low precision", "no_bias_decay_256", "amp_256"),
-            ("large batch", "baseline", "linear_1024"),
-            ("warm-up", "linear_1024", "warmup_1024"),
-            ("zero gamma", "warmup_1024", "zero_gamma_1024"),
-            ("no bias decay", "zero_gamma_1024", "no_bias_decay_1024"),
-            ("low precision", "no_bias_decay_1024", "efficient"),
-        )
-    ),
-    *(  # Table 5
-        Step(trick, f"{without}_efficient", f"{with_it}_efficient")
-        for trick, without, with_it in (
-            ("ResNet-B", "resnet50", "resnet50b"),
-            ("ResNet-C", "resnet50b", "resnet50c"),
-            ("ResNet-D", "resnet50c", "resnet50d"),
-        )
-    ),
+    *heuristics(256, "baseline", "amp_256"),
+    *stack("resnet50_", "baseline", ("large batch", "linear_1024")),
+    *heuristics(1024, "linear_1024", "efficient"),
+    *stack("resnet50", "_efficient", *TWEAKS),
     *(  # Tables 6, 8 and 9
-        Step(trick, f"{network}_{without}", f"{network}_{with_it}")
-        for network in ("resnet50d", "inception_v3", "mobilenet")
-        for trick, without, with_it in (
-            ("cosine decay", "efficient", "cosine"),
-            ("label smoothing", "cosine", "smooth"),
-            ("distillation", "smooth", "distill"),
-            ("mixup", "smooth", "mixup"),
-            ("distillation", "mixup", "best"),
-            ("mixup", "distill", "best"),
+        step
+        for network in ("resnet50d_", "inception_v3_", "mobilenet_")
+        for step in (
+            *stack(network, "efficient", *REFINEMENTS, ("distillation", "distill"), ("mixup", "best")),
+            *stack(network, "smooth", ("mixup", "mixup"), ("distillation", "best")),
         )
     ),
 )

@@ -28,7 +28,7 @@ def collect(analysis: Analysis, data: Path) -> list[dict[str, Any]]:
 def of_table(table: Table, runs: Mapping[str, Stored], data: Path) -> dict[str, Any]:
     """The stages of one table."""
     root = data if table.tier == "paper" else data / "mini"
-    made = {}
+    made: dict[str, Any] = {}
     for name, stage in STAGES.items():
         first = first_runs(table, name, runs)
         seen = {recipe: found for recipe, run in first.items() if (found := predictions(stage, run, root))}
