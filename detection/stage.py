@@ -15,8 +15,10 @@ from backbones.card import Card
 from backbones.fine_tuning import FineTuning, parts
 from backbones.registry import check_options
 from trick_transfer.engine import drawing
+from trick_transfer.engine.pictures import Seen
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
+from . import pictures
 from .ranking import average_precision, curves
 
 STRIDES = [4, 8, 16, 32]  # of the maps that both protocols are written for
@@ -72,6 +74,10 @@ class Detection(FineTuning):
             }
 
         return Outputs(arrays["image_ids"], score, {})
+
+    def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> Seen:
+        """Detections and the truth."""
+        return pictures.seen(outputs, data_root, config)
 
     def draw(self, sample: dict, found: Any, classes: Sequence[str]) -> np.ndarray:
         image = drawing.photo(found.img_path)

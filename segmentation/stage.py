@@ -13,7 +13,10 @@ from mmengine.config import Config
 
 from backbones.fine_tuning import FineTuning
 from trick_transfer.engine import drawing
+from trick_transfer.engine.pictures import Seen
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
+
+from . import pictures
 
 
 class Segmentation(FineTuning):
@@ -58,6 +61,10 @@ class Segmentation(FineTuning):
     def draw(self, sample: dict, found: Any, classes: Sequence[str]) -> np.ndarray:
         mask = found.pred_sem_seg.data.squeeze(0).cpu().numpy()
         return drawing.fit(drawing.cover(drawing.photo(found.img_path), mask, len(classes)))
+
+    def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> Seen:
+        """Masks and the truth."""
+        return pictures.seen(outputs, data_root)
 
 
 SEGMENTATION = Segmentation()

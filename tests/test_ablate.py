@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 from rich.console import Console
 from test_results import a_detection, a_result, store
+from test_statistics import analysed
 
 import classification.config
-from trick_transfer.leaderboard import ablation, figures
-from trick_transfer.leaderboard.draw import FIGURES, outputs, schedule
-from trick_transfer.leaderboard.paper_tables import TABLES
+from trick_transfer.leaderboard.paper import figures
+from trick_transfer.leaderboard.paper.figures import FIGURES, outputs, schedule
+from trick_transfer.leaderboard.paper.tables import TABLES
+from trick_transfer.leaderboard.rendering.beside_paper import beside, noise
+from trick_transfer.leaderboard.rendering.markdown import readme
 from trick_transfer.runs.identity import fingerprint
 from trick_transfer.runs.result import OUTPUTS, Result
 from trick_transfer.runs.run import Run, plain
-from trick_transfer.runs.store import read_all
+from trick_transfer.runs.store import Stored, read_all
 
 ROOT = Path(__file__).parents[1]
 # typed from the paper's text: table, recipe, heading (and how many columns right of it), what stands there
@@ -42,15 +45,21 @@ PAPER = [
     ("table7", "resnet50d_best_places365", "paper, test top-5", 0, "87.82"),
     ("table8", "resnet50b_standard", "top-1", 1, "76.14"),
     ("table8", "resnet50d_smooth", "top-1", 1, "78.34"),
-    ("table8", "resnet50d_mixup", "mAP (11-point)", 1, "81.10"),
+    ("table8", "resnet50d_mixup", "VOC mAP (11-point)", 1, "81.10"),
     ("table9", "resnet50d_cosine", "pixAcc", 1, "79.25"),
     ("table9", "resnet50d_best", "mIoU", 1, "38.40"),
 ]
 
 
+def made(name, results, tier="mini"):
+    """A table beside the paper's, from results of its stages."""
+    some = [result for result in results if result.stage in TABLES[name].stages]
+    return beside(name, [table for table in analysed(some).tables if table.tier == tier], tier)
+
+
 def shown(name, results, recipe, heading, right=0):
     """What stands in a table's row, at a heading or right of it."""
-    head, *rows = ablation.grid(name, results, {})
+    head, *rows = made(name, results).lines
     (row,) = (row for row in rows if row[0].removesuffix(" *") == recipe)
     return row[head.index(heading) + right]
 
@@ -76,46 +85,54 @@ def test_the_downstream_tables_need_their_stage_and_the_others_do_not():
 
 def test_a_cell_is_the_mean_and_deviation_over_seeds_and_a_dash_where_nothing_was_run():
     results = [a_detection(seed=seed, metrics={"map_voc07": 50.0 + 2 * seed, "map_area": 1.0}) for seed in (0, 1)]
-    assert shown("table8", results, "resnet50d_best", "mAP (11-point)") == "51.00 ± 1.41 (2)"  # 2 / sqrt(2)
-    assert shown("table8", results[:1], "resnet50d_best", "mAP (11-point)") == "50.00 (1)"
-    assert shown("table8", results, "resnet50d_mixup", "mAP (11-point)") == "–"
+    assert shown("table8", results, "resnet50d_best", "VOC mAP (11-point)") == "51.00 (sd 1.41, n=2)"  # 2 / sqrt(2)
+    assert shown("table8", results[:1], "resnet50d_best", "VOC mAP (11-point)") == "50.00 (n=1)"
+    assert shown("table8", results, "resnet50d_mixup", "VOC mAP (11-point)") == "–"
     assert shown("table8", results, "resnet50d_best", "top-1") == "–"
 
 
 def test_sizes_stand_without_seeds_and_an_epochs_minutes_come_from_the_receipt():
     config = {"max_epochs": 4}
     one = a_result(recipe="resnet50_efficient", config=config, config_hash=fingerprint(config), seconds=600.0)
-    assert shown("table3", [one], one.recipe, "min/epoch") == "2.50 (1)"
+    assert shown("table3", [one], one.recipe, "min/epoch") == "2.50"
     assert shown("table5", [one, replace(one, seed=1, backbone_seed=1)], one.recipe, "GMACs") == "4.33"
 
 
 def test_a_row_under_other_rules_has_a_star_and_the_reason_below():
     recipes = ("resnet50_baseline", "mobilenet_baseline", "inception_v3_baseline")
     results = [a_result(recipe=recipe, protocol_hash=digit * 64) for recipe, digit in zip(recipes, "aab", strict=True)]
-    rows = [row[0] for row in ablation.grid("table2", results, {})[1:]]
+    rows = [row[0] for row in made("table2", results).lines[1:]]
     assert rows == ["resnet50_baseline", "inception_v3_baseline *", "mobilenet_baseline"]
-    assert any("has no places" in note for note in ablation.notes("table7", [], "mini"))
-    assert not any("has no places" in note for note in ablation.notes("table7", [], "paper"))
-    assert any(note.startswith("*") for note in ablation.notes("table2", results, "paper"))
-    assert not any(note.startswith("*") for note in ablation.notes("table2", results[:2], "paper"))
+    assert any("has no places" in note for note in made("table7", []).notes)
+    assert not any("has no places" in note for note in made("table7", [], "paper").notes)
+    assert any(note.startswith("*") for note in made("table2", results).notes)
+    assert not any(note.startswith("*") for note in made("table2", results[:2]).notes)
+
+
+def test_the_papers_protocol_goes_before_another_in_readme():
+    other = a_detection(
+        protocol="faster_rcnn_fpn_voc", protocol_hash="f" * 64, metrics={"map_voc07": 7.0, "map_area": 7.0}
+    )
+    text = readme("<!-- paper --><!-- /paper -->", analysed([other, a_result(), a_detection()]))
+    assert "40.50 (n=1)" in text and "7.00" not in text
 
 
 def test_readme_gets_the_downstream_tables_between_the_markers_and_nothing_else_changes():
     results = [a_result(tier="mini"), a_detection(tier="mini"), a_detection(tier="paper", recipe="resnet50d_cosine")]
-    text = ablation.readme("before\n<!-- paper -->old<!-- /paper -->\nafter", results)
+    text = readme("before\n<!-- paper -->old<!-- /paper -->\nafter", analysed(results))
     assert text.startswith("before\n<!-- paper -->") and text.endswith("<!-- /paper -->\nafter") and "old" not in text
-    assert "| `resnet50d_best` | 61.50 (1) | 79.29 | 40.50 (1) | 81.33 |" in text
+    assert "| `resnet50d_best` | 61.50 (n=1) | 79.29 | 40.50 (n=1) | 81.33 |" in text
     assert "| `resnet50d_cosine` | – | 77.91 | – | 79.23 |" in text, "another tier's"
     assert "synthetic" in text and "Table 9" in text
-    assert ablation.readme("no markers", results) == "no markers"
-    assert ablation.readme(text, results) == text
+    assert readme("no markers", analysed(results)) == "no markers"
+    assert readme(text, analysed(results)) == text
 
 
 def test_noise_is_mean_deviation_and_range_of_each_metric():
     results = [
         a_result(seed=seed, metrics={"top1": top1, "top5": 90.0}) for seed, top1 in enumerate((60.0, 63.0, 61.5))
     ]
-    assert ablation.noise(results)[1:] == [
+    assert noise(results)[1:] == [
         ["top1", "61.50", "1.50", "60.00 to 63.00", "3"],
         ["top5", "90.00", "0.00", "90.00 to 90.00", "3"],
     ]
@@ -151,11 +168,12 @@ def test_the_gap_of_stored_outputs_is_that_of_the_logits():
 
 
 @pytest.fixture
-def tool(monkeypatch, tmp_path, capsys):
+def tool(monkeypatch, tmp_path, tmp_path_factory, capsys):
     """tools/ablate.py on tier smoke within this process: what it prints."""
 
     from tools import ablate
 
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))  # not where the clone's results and data are
     monkeypatch.setattr(ablate, "console", Console(width=200))
 
     def run(*words):
@@ -215,7 +233,7 @@ def test_the_plan_knows_results_that_are_there_and_shows_them(tool, tmp_path):
         ("resnet50d_distill", "detection"),
     ]
     assert ("resnet152d_smooth", "classification") not in found, "nothing needs it any more"
-    assert "61.50 (1)" in text and "40.50 (1)" in text
+    assert "61.50 (n=1)" in text and "40.50 (n=1)" in text
 
 
 def test_another_protocol_and_another_seed_of_fine_tuning_are_not_in_the_table(tool, tmp_path):
@@ -223,9 +241,7 @@ def test_another_protocol_and_another_seed_of_fine_tuning_are_not_in_the_table(t
     a_kept(tmp_path, "resnet50d_best", "detection")
     for other in ({"protocol": "faster_rcnn_fpn_voc"}, {"seed": 5, "backbone_seed": 0}):
         a_kept(tmp_path, "resnet50d_best", "detection", metrics={"map_voc07": 7.0, "map_area": 7.0}, **other)
-    assert "40.50 (1)" in tool("table8", "--tier", "smoke", "--plan")
-    text = ablation.readme("<!-- paper --><!-- /paper -->", read_all(tmp_path / "results")[0], "smoke")
-    assert "40.50 (1)" in text
+    assert "40.50 (n=1)" in tool("table8", "--tier", "smoke", "--plan")
 
 
 def test_a_result_of_another_config_is_not_shown_and_its_key_is_named(tool, tmp_path):
@@ -274,8 +290,8 @@ def test_the_figures_show_what_was_run(tool, tmp_path):
 def test_outputs_of_another_run_are_not_drawn(tmp_path):
     result = a_kept(tmp_path, "resnet50d_cosine")
     (tmp_path / "results" / result.folder / OUTPUTS).write_bytes(b"others")
-    with pytest.raises(ValueError, match="is not what .* was scored with"):
-        outputs(result, tmp_path / "results")
+    with pytest.raises(ValueError, match=f"{result.folder}/outputs.npz"):
+        outputs(Stored(result, tmp_path / "results" / result.folder))
 
 
 def test_figure_3_draws_each_schedule_and_every_seeds_accuracy():
@@ -291,10 +307,10 @@ def test_figure_3_draws_each_schedule_and_every_seeds_accuracy():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("tabel8",), "'tabel8' is no table or figure; did you mean 'table8'?"),
-        (("noise", "resnet50d_bets", "--seeds", "2"), "did you mean 'resnet50d_best'?"),
-        (("noise", "--seeds", "2"), "noise takes one recipe"),
-        (("table2", "--seeds", "-1"), "a seed is a number from 0"),
+        (("tabel8",), "'tabel8'.*'table8'"),
+        (("noise", "resnet50d_bets", "--seeds", "2"), "'resnet50d_best'"),
+        (("noise", "--seeds", "2"), "noise .*recipe"),
+        (("table2", "--seeds", "-1"), "seed.* -1"),
     ],
 )
 def test_what_does_not_exist_is_refused_with_the_nearest_name(tool, words, message):

@@ -1,10 +1,12 @@
 import pytest
 from test_results import a_result
+from test_statistics import analysed
 
 from classification.config import load
-from trick_transfer.leaderboard.analysis import analyse
-from trick_transfer.leaderboard.ledger import Step, entry, paper_effect, steps, verdict
-from trick_transfer.leaderboard.published import published
+from classification.tricks import BAG, SLOTS
+from trick_transfer.engine.layers import changed_keys
+from trick_transfer.leaderboard.paper.as_leaderboard import published
+from trick_transfer.leaderboard.paper.ladder import Step, entry, paper_effect, steps, verdict
 
 CHAIN = ("efficient", "cosine", "smooth", "distill", "mixup", "best")
 
@@ -40,6 +42,17 @@ def test_recipes_that_differ_in_two_tricks_or_only_the_seed_are_no_step(configs)
     one = configs["resnet50d_smooth"]
     assert steps({"a": configs["resnet50d_efficient"], "b": one}) == []
     assert steps({"a": one, "b": one | {"randomness": {"seed": 7}}}) == []
+
+
+NAMES = {"amp": "low precision", "schedule": "warm-up and cosine decay"}
+
+
+@pytest.mark.parametrize("trick", BAG)
+def test_a_trick_sets_the_slots_that_its_file_declares_and_no_others(trick):
+    options = {"teacher": "resnet152d_smooth"} if trick == "distillation" else {}
+    before = load("resnet50_baseline").to_dict()
+    after = load("resnet50_baseline", {f"tricks.{trick}": options}).to_dict()
+    assert set(changed_keys(before, after)) == set(SLOTS[NAMES.get(trick, trick.replace("_", " "))])
 
 
 # Tables 6 (top-1, top-5), 8 (mAP) and 9 (pixAcc, mIoU), ResNet-50-D.
@@ -80,16 +93,16 @@ def test_a_verdict_compares_the_signs_where_the_interval_leaves_out_0(said, low,
 
 def test_no_verdict_without_the_papers_word_and_none_is_decidable_without_the_seeds_noise():
     step = Step("cosine decay", "resnet50d_efficient", "resnet50d_cosine")
-    assert entry(step, "top1", 1.0, (0.5, 1.5), decidable=True, n=2)["verdict"] == "agrees"
-    assert entry(step, "top1", 1.0, (0.5, 1.5), decidable=False, n=1)["verdict"] == "not decidable"
-    assert entry(step, "ece", 1.0, (0.5, 1.5), decidable=True, n=2)["verdict"] is None
+    assert entry(step, "top1", 1.0, (0.5, 1.5), decidable=True, n=2).verdict == "agrees"
+    assert entry(step, "top1", 1.0, (0.5, 1.5), decidable=False, n=1).verdict == "not decidable"
+    assert entry(step, "ece", 1.0, (0.5, 1.5), decidable=True, n=2).verdict is None
 
 
 def test_the_published_ledger_has_the_papers_effects_and_decides_nothing():
-    ledger = published()[0]["ledger"]
-    assert all(line["effect"] == line["paper_effect"] and line["verdict"] == "not decidable" for line in ledger)
+    ledger = published()[0].ledger
+    assert all(line.effect == line.paper_effect and line.verdict == "not decidable" for line in ledger)
     # Table 5: ResNet-50-D less ResNet-50-C, top-1 77.16 - 76.87; Table 6: MobileNet with distillation, 71.97 - 72.93.
-    found = {(line["trick"], line["with"], line["metric"]): line["effect"] for line in ledger}
+    found = {(line.trick, line.with_it, line.metric): line.effect for line in ledger}
     assert found["ResNet-D", "resnet50d_efficient", "top1"] == 0.29
     assert found["distillation", "mobilenet_distill", "top1"] == -0.96
 
@@ -99,6 +112,22 @@ def test_the_ledger_of_results_has_our_effect_with_the_fewer_seeds(configs):
         return a_result(recipe=recipe, seed=seed, config=configs[recipe], metrics={"top1": top1, "top5": 80.0})
 
     results = [run("resnet50d_cosine", 0, 51.0), run("resnet50d_cosine", 1, 53.0), run("resnet50d_smooth", 0, 50.0)]
-    (line,) = (line for line in analyse(results, None)["tables"][0]["ledger"] if line["metric"] == "top1")
-    assert (line["trick"], line["effect"], line["n"], line["verdict"]) == ("label smoothing", -2.0, 1, "not decidable")
-    assert line["low"] is None and line["paper_effect"] == 0.40
+    (line,) = (line for line in analysed(results).tables[0].ledger if line.metric == "top1")
+    assert (line.trick, line.effect, line.n, line.verdict) == ("label smoothing", -2.0, 1, "not decidable")
+    assert line.low is None and line.paper_effect == 0.40
+
+
+def test_ones_own_steps_pair_own_rows_and_reach_for_the_references_where_there_is_none(configs):
+    def run(name):
+        return a_result(recipe=f"resnet50d_{name}", config=configs[f"resnet50d_{name}"])
+
+    reference, own = [run("efficient"), run("cosine"), run("smooth")], [run("cosine"), run("smooth"), run("mixup")]
+    lines = [line for line in analysed(reference, own).tables[0].ledger if line.metric == "top1"]
+    found = {tuple(end.removeprefix("resnet50d_") for end in (line.without, line.with_it)) for line in lines}
+    assert found == {
+        ("efficient", "cosine"),
+        ("cosine", "smooth"),
+        ("cosine (yours)", "smooth (yours)"),
+        ("smooth (yours)", "mixup (yours)"),
+    }
+    assert all(line.paper_effect is not None for line in lines)

@@ -3,7 +3,8 @@
 import pytest
 
 from classification.config import load, names
-from trick_transfer.leaderboard import paper
+from trick_transfer.leaderboard.paper import numbers as paper
+from trick_transfer.leaderboard.table import Value
 
 # As printed. Table 1: FLOPs, top-1, top-5. Table 2: top-1, top-5, reference top-1, top-5.
 TABLE_1 = """
@@ -88,7 +89,7 @@ def test_every_row_of_the_paper_has_a_recipe_that_quotes_it():
 
 
 def test_where_tables_disagree_the_last_is_taken():
-    assert paper.values_of("mobilenet_efficient")["top5"] == paper.Value(90.53, "Table 6")  # Table 3: 90.47
+    assert paper.values_of("mobilenet_efficient")["top5"] == Value(90.53, "Table 6")  # Table 3: 90.47
     assert paper.values_of("resnet50_baseline")["top1"].value == 75.87  # Table 1: 75.3, of its authors
     assert paper.values_of("resnet50d_random") == {}
 

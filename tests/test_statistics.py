@@ -1,3 +1,4 @@
+from dataclasses import astuple, replace
 from hashlib import sha256
 from itertools import combinations
 
@@ -8,13 +9,24 @@ from test_results import a_detection, a_result, store
 
 from classification.stage import CLASSIFICATION
 from trick_transfer.leaderboard.analysis import analyse
-from trick_transfer.leaderboard.bootstrap import ROUNDS, interaction, interval, resample
-from trick_transfer.leaderboard.comparison import Comparison, Sample, letters
-from trick_transfer.leaderboard.correlation import correlate
-from trick_transfer.leaderboard.markdown import markdown
-from trick_transfer.leaderboard.published import published
-from trick_transfer.leaderboard.rows import Run, cell
-from trick_transfer.leaderboard.variance import Noise, components, pooled
+from trick_transfer.leaderboard.paper.as_leaderboard import published
+from trick_transfer.leaderboard.rendering.markdown import markdown
+from trick_transfer.leaderboard.scores.load import Scored, load_all, means_only
+from trick_transfer.leaderboard.statistics.bootstrap import ROUNDS, interaction, interval, resample
+from trick_transfer.leaderboard.statistics.comparison import Comparison, Sample, letters
+from trick_transfer.leaderboard.statistics.correlation import correlate
+from trick_transfer.leaderboard.statistics.rows import cell
+from trick_transfer.leaderboard.statistics.variance import components, pooled
+from trick_transfer.leaderboard.table import Noise
+from trick_transfer.runs.result import write
+from trick_transfer.runs.store import Stored
+
+
+def analysed(results, own=(), **options):
+    """The analysis of results without outputs: means only."""
+    stored = [Stored(result, result.folder) for result in results]
+    stored += [Stored(result, result.folder, own=True) for result in own]
+    return analyse([means_only(each) for each in stored], **options)
 
 
 def arrays(hits, label=0):
@@ -98,16 +110,16 @@ def test_rows_that_differ_on_few_images_have_a_paired_error_far_below_the_unpair
     assert compared("xx").error[0, 1] == pytest.approx(paired, rel=0.06)
     assert compared("xy").error[0, 1] == pytest.approx(unpaired, rel=0.06)
     assert paired < unpaired / 5
-    assert compared("xx").pair("a", "b")["paired"] and not compared("xy").pair("a", "b")["paired"]
+    assert compared("xx").pair("a", "b").paired and not compared("xy").pair("a", "b").paired
 
 
 def test_two_rows_without_noise_of_images_are_compared_as_by_the_t_test():
     one, two = [60.0, 61.0, 62.5], [62.0, 63.5, 64.0]
     expected = stats.ttest_ind(one, two)
     pair = exact(one, two).pair("a", "b")
-    assert pair["p_holm"] == pytest.approx(expected.pvalue)
-    assert (pair["low"], pair["high"]) == pytest.approx(tuple(expected.confidence_interval()), abs=1e-4)
-    assert pair["difference"] == pytest.approx(np.mean(one) - np.mean(two), abs=1e-4)
+    assert pair.p_holm == pytest.approx(expected.pvalue)
+    assert (pair.low, pair.high) == pytest.approx(tuple(expected.confidence_interval()), abs=1e-4)
+    assert pair.difference == pytest.approx(np.mean(one) - np.mean(two), abs=1e-4)
 
 
 def test_p_is_holms_over_all_pairs():
@@ -124,18 +136,18 @@ def test_p_is_holms_over_all_pairs():
 
 def test_rows_without_any_repeated_run_have_no_p_and_are_not_told_apart():
     compared = exact([90.0], [10.0])
-    assert compared.pair("a", "b")["p_holm"] is None and compared.pair("a", "b")["seeds_needed"] is None
-    assert {each["group"] for each in compared.placed("ab", 1).values()} == {"a"}
+    assert compared.pair("a", "b").p_holm is None and compared.pair("a", "b").seeds_needed is None
+    assert {each.group for each in compared.placed("ab", 1).values()} == {"a"}
 
 
 def test_rows_share_a_letter_if_they_cannot_be_told_apart_and_ranks_are_intervals():
     # Neighbours are 1 apart, ends 2, one row 10; with a standard error of about 0.5 only neighbours are alike.
     rows = [[centre - 0.6, centre, centre + 0.6] for centre in (60, 61, 62, 50)]
     placed = exact(*rows).placed("cbad", 1)
-    assert {name: each["group"] for name, each in placed.items()} == {"c": "a", "b": "a b", "a": "b", "d": "c"}
-    ranks = {name: (each["rank_low"], each["rank_high"]) for name, each in placed.items()}
+    assert {name: each.group for name, each in placed.items()} == {"c": "a", "b": "a b", "a": "b", "d": "c"}
+    ranks = {name: (each.rank_low, each.rank_high) for name, each in placed.items()}
     assert ranks == {"c": (1, 2), "b": (1, 3), "a": (2, 3), "d": (4, 4)}
-    assert exact(*rows).placed("dabc", -1)["d"] == {"group": "a", "rank_low": 1, "rank_high": 1}
+    assert exact(*rows).placed("dabc", -1)["d"] == ("a", 1, 1)
 
 
 def test_letters_go_on_after_z():
@@ -146,7 +158,7 @@ def test_letters_go_on_after_z():
 @pytest.mark.parametrize("d, needed", [(0.5, 64), (0.8, 26), (1.0, 17), (0.2, None)])
 def test_seeds_needed_are_cohens(d, needed):
     compared = Comparison(("a", "b"), exact([50.0], [50.0 + 2 * d]).samples, Noise(2.0, 9))
-    assert compared.pair("a", "b")["seeds_needed"] == needed
+    assert compared.pair("a", "b").seeds_needed == needed
 
 
 @pytest.mark.parametrize("d", [1.5, 2.0, 3.0])
@@ -157,7 +169,7 @@ def test_seeds_needed_are_the_fewest_with_80_percent_power_of_the_noncentral_t(d
         return stats.nct.sf(border, freedom, shift) + stats.nct.cdf(-border, freedom, shift)
 
     compared = Comparison(("a", "b"), exact([50.0], [50.0 + d]).samples, Noise(1.0, 9))
-    needed = compared.pair("a", "b")["seeds_needed"]
+    needed = compared.pair("a", "b").seeds_needed
     assert power(needed) >= 0.8 > power(needed - 1)
 
 
@@ -188,9 +200,9 @@ def test_seeds_mend_a_runs_luck_but_not_images_that_suit_one_row():
         rows = (lucky(one, 1, generator), lucky(other, 1, generator), repeated)
         return Comparison(("a", "b", "c"), rows, noise).pair("a", "b")
 
-    assert pair(even, even + 0.06)["seeds_needed"] <= 20
+    assert pair(even, even + 0.06).seeds_needed <= 20
     images_only = pair(suits_one, suits_other)
-    assert images_only["low"] < 0 < images_only["high"] and images_only["seeds_needed"] is None
+    assert images_only.low < 0 < images_only.high and images_only.seeds_needed is None
 
 
 def test_variance_is_that_of_a_nested_analysis_by_hand():
@@ -198,22 +210,22 @@ def test_variance_is_that_of_a_nested_analysis_by_hand():
     # over 2, so 16 = 2 + 2 * 7.
     row = [np.array([1.0, 3.0]), np.array([5.0, 7.0])]
     found = components([row, [10 + backbone for backbone in row]])
-    assert found["fine_tuning"] == pytest.approx({"sd": 2**0.5, "freedom": 4})
-    assert found["pre_training"] == pytest.approx({"sd": 7**0.5, "freedom": 2})
-    assert found["seed"] == pytest.approx({"sd": 3.0, "freedom": 2})
+    assert astuple(found.fine_tuning) == pytest.approx((2**0.5, 4))
+    assert astuple(found.pre_training) == pytest.approx((7**0.5, 2))
+    assert astuple(found.seed) == pytest.approx((3.0, 2))
 
 
-def test_variance_that_runs_do_not_tell_is_none_and_none_is_negative():
+def test_variance_without_repeated_runs_is_none_and_none_is_negative():
     alone = components([[np.array([1.0]), np.array([4.0])], [np.array([9.0])]])
-    assert alone["seed"] == pytest.approx({"sd": np.std([1, 4], ddof=1), "freedom": 1})
-    assert alone["pre_training"] is None and alone["fine_tuning"] is None
+    assert astuple(alone.seed) == pytest.approx((np.std([1, 4], ddof=1), 1))
+    assert alone.pre_training is None and alone.fine_tuning is None
     of_one_backbone = components([[np.array([1.0, 4.0])]])
-    assert of_one_backbone["seed"] is None and of_one_backbone["fine_tuning"]["freedom"] == 1
-    assert components([[np.array([1.0, 9.0]), np.array([5.0, 5.0])]])["pre_training"]["sd"] == 0
+    assert of_one_backbone.seed is None and of_one_backbone.fine_tuning.freedom == 1
+    assert components([[np.array([1.0, 9.0]), np.array([5.0, 5.0])]]).pre_training.sd == 0
 
 
 def test_the_papers_top1_predicts_voc_but_not_ade20k():
-    found = {each["metric"]: each for each in published()[0]["correlations"]}
+    found = {each.metric: each for each in published()[0].correlations}
     # Tables 8 and 9, from top to bottom.
     columns = {
         "map_voc07": [77.54, 78.30, 79.23, 80.71, 80.96, 81.10, 81.33],
@@ -223,15 +235,15 @@ def test_the_papers_top1_predicts_voc_but_not_ade20k():
     expected = {"map_voc07": 1.00, "pix_acc": 0.07, "miou": -0.04}
     for metric, column in columns.items():
         rising = sum(np.sign(b - a) for a, b in combinations(column, 2)) / 21  # top-1 rises from row to row
-        assert found[metric]["n"] == 7 and round(found[metric]["spearman"], 2) == expected[metric]
-        assert found[metric]["kendall"] == pytest.approx(rising)
-        assert found[metric]["spearman_low"] <= found[metric]["spearman"] <= found[metric]["spearman_high"]
+        assert found[metric].n == 7 and round(found[metric].spearman, 2) == expected[metric]
+        assert found[metric].kendall == pytest.approx(rising)
+        assert found[metric].spearman_low <= found[metric].spearman <= found[metric].spearman_high
 
 
 def test_a_correlation_that_does_not_exist_is_none():
-    assert correlate([1, 2, 3, 4, 5], [7, 7, 7, 7, 7])["spearman"] is None
-    few = correlate([1, 2, 3, 4], [1, 2, 4, 3])
-    assert few["spearman"] == pytest.approx(1 - 6 * 2 / (4 * 15)) and few["spearman_low"] is None
+    assert correlate("miou", [1, 2, 3, 4, 5], [7, 7, 7, 7, 7]).spearman is None
+    few = correlate("miou", [1, 2, 3, 4], [1, 2, 4, 3])
+    assert few.spearman == pytest.approx(1 - 6 * 2 / (4 * 15)) and few.spearman_low is None
 
 
 def stored(root, hits, **changes):
@@ -241,43 +253,52 @@ def stored(root, hits, **changes):
     result = a_result(metrics=scores, samples_scored=len(hits), **changes)
     path = store(root, result).with_name("outputs.npz")
     np.savez(path, **made)
-    return a_result(**vars(result) | {"outputs_sha256": sha256(path.read_bytes()).hexdigest()})
+    result = replace(result, outputs_sha256=sha256(path.read_bytes()).hexdigest())
+    write(result, path.with_name("metrics.json"))
+    return result
+
+
+def with_outputs(results, root):
+    runs, problems = load_all(Stored(result, root / result.folder) for result in results)
+    return analyse(runs, problems)
 
 
 def cell_of(analysis):
-    return analysis["tables"][0]["rows"][0]["cells"]["top1"]
+    return analysis.tables[0].rows[0].cells["top1"]
 
 
-def test_the_level_tells_what_an_interval_knows_and_one_run_is_starred(tmp_path):
+def test_the_level_names_what_an_interval_covers_and_one_run_is_starred(tmp_path):
     runs = [stored(tmp_path, hits_of(300, 0.6, seed), seed=seed) for seed in (0, 1)]
-    one, two, without = (analyse(some, root) for some, root in ((runs[:1], tmp_path), (runs, tmp_path), (runs, None)))
-    assert cell_of(one)["level"] == "image" and "]* (n=1)" in markdown(one)
-    assert cell_of(two)["level"] == "seed and image" and "] (n=2)" in markdown(two)
-    assert cell_of(without)["level"] == "none" and cell_of(without)["low"] is None
+    one, two, without = with_outputs(runs[:1], tmp_path), with_outputs(runs, tmp_path), analysed(runs)
+    assert cell_of(one).level == "image" and "]* (n=1)" in markdown(one)
+    assert cell_of(two).level == "seed and image" and "] (n=2)" in markdown(two)
+    assert cell_of(without).level == "none" and cell_of(without).low is None
 
 
-def test_fine_tunings_of_one_backbone_are_not_seeds_of_the_whole():
+def test_fine_tunings_of_one_backbone_are_not_seeds_of_the_whole(tmp_path):
     rounds = top1_rounds(hits_of(300, 0.6))
-    runs = [
-        Run(a_detection(seed=seed, backbone_seed=0), {"map_area": rounds.mean()}, {"map_area": rounds}, "same", {})
-        for seed in (0, 1)
-    ]
-    assert cell([runs], "map_area", None)["level"] == "fine-tuning seed and image"
-    assert cell([runs[:1]], "map_area", None)["level"] == "image"
-    assert cell([runs[:1], runs[1:]], "map_area", None)["level"] == "seed and image"
+
+    def run(**seeds):
+        stored = Stored(a_detection(**seeds), tmp_path)
+        return Scored(stored, {"map_area": rounds.mean()}, {"map_area": rounds}, "same")
+
+    of_one = [run(seed=seed, backbone_seed=0) for seed in (0, 1)]
+    assert cell(of_one, "map_area").level == "fine-tuning seed and image"
+    assert cell(of_one[:1], "map_area").level == "image"
+    assert cell([of_one[0], run(seed=1, backbone_seed=1)], "map_area").level == "seed and image"
 
 
 def test_tiers_share_neither_a_table_nor_noise(tmp_path):
     runs = [stored(tmp_path, hits_of(300, 0.6, seed), seed=seed, tier="smoke") for seed in (0, 1)]
     runs += [stored(tmp_path, hits_of(300, share), recipe=name) for name, share in (("a", 0.9), ("b", 0.1))]
-    mini, smoke, *paper = analyse(runs, tmp_path)["tables"]
-    assert (mini["tier"], smoke["tier"], {each["tier"] for each in paper}) == ("mini", "smoke", {"published"})
-    assert [len(table["rows"]) for table in (mini, smoke)] == [2, 1]
-    assert mini["pairs"]["top1"][0]["p_holm"] is None and smoke["variance"]["top1"]["seed"]["freedom"] == 1
-    assert "top1" not in mini["variance"]
+    mini, smoke, *paper = with_outputs(runs, tmp_path).tables
+    assert (mini.tier, smoke.tier, {each.tier for each in paper}) == ("mini", "smoke", {"published"})
+    assert [len(table.rows) for table in (mini, smoke)] == [2, 1]
+    assert mini.pairs["top1"][0].p_holm is None and smoke.variance["top1"].seed.freedom == 1
+    assert "top1" not in mini.variance
 
 
 def test_without_results_the_papers_tables_are_still_there():
-    analysis = analyse([], None)
-    assert [table["tier"] for table in analysis["tables"]] == ["published", "published"]
-    assert analysis["receipts"] == {} and analysis["problems"] == []
+    analysis = analysed([])
+    assert [table.tier for table in analysis.tables] == ["published", "published"]
+    assert analysis.runs == {} and analysis.problems == ()

@@ -2,23 +2,24 @@ import csv
 import io
 import json
 import re
-import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 from test_results import a_detection, a_result
+from test_statistics import analysed, hits_of, stored
 
-from trick_transfer.leaderboard import paper
-from trick_transfer.leaderboard.analysis import analyse
-from trick_transfer.leaderboard.markdown import markdown, readme
-from trick_transfer.leaderboard.tables import doubts
-from trick_transfer.leaderboard.text import screens, title
-from trick_transfer.leaderboard.writers import as_json, comma_separated, latex
+from trick_transfer.leaderboard.paper.numbers import values_of
+from trick_transfer.leaderboard.rendering.exports import as_json, comma_separated, latex
+from trick_transfer.leaderboard.rendering.markdown import markdown, readme
+from trick_transfer.leaderboard.rendering.terminal import row_of, screens
+from trick_transfer.leaderboard.rendering.text import title
 from trick_transfer.runs.identity import fingerprint
+from trick_transfer.runs.result import read
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,13 +35,27 @@ def a_run(recipe="resnet50d_best", seed=0, tier="mini", top1=60.0):
     return [a_result(metrics=scores, **who), a_detection(**who), a_segmentation(**who)]
 
 
-def ours(results):
+def ours(results, own=(), **options):
     """The tables of results, without the paper's."""
-    return [table for table in analyse(list(results), None)["tables"] if table["tier"] != "published"]
+    return [table for table in analysed(results, own, **options).tables if table.tier != "published"]
 
 
 def numbers(table, metric="map_voc07"):
-    return {row["recipe"]: row["cells"][metric]["mean"] for row in table["rows"]}
+    return {row.recipe: row.cells[metric].mean for row in table.rows if metric in row.cells}
+
+
+def changed(analysis, recipe, metric, **changes):
+    """The analysis with another cell in its first table."""
+    first, *others = analysis.tables
+    rows = [
+        replace(row, cells=row.cells | {metric: replace(row.cells[metric], **changes)}) if row.recipe == recipe else row
+        for row in first.rows
+    ]
+    return replace(analysis, tables=(replace(first, rows=tuple(rows)), *others))
+
+
+def doubts(results):
+    return analysed(results).problems
 
 
 def only_ours(text):
@@ -61,14 +76,14 @@ def grids(text):
 def test_mean_and_deviation_are_numpys_over_seeds():
     top1 = [60.0, 61.5, 64.25]
     (table,) = ours(result for seed, value in enumerate(top1) for result in a_run(seed=seed, top1=value))
-    cell = table["rows"][0]["cells"]["top1"]
-    assert cell["n"] == 3
-    assert cell["mean"] == pytest.approx(np.mean(top1)) and cell["sd"] == pytest.approx(np.std(top1, ddof=1))
+    cell = table.rows[0].cells["top1"]
+    assert cell.n == 3
+    assert cell.mean == pytest.approx(np.mean(top1)) and cell.sd == pytest.approx(np.std(top1, ddof=1))
 
 
 def test_one_run_has_no_deviation_and_says_so():
-    analysis = analyse(a_run(), None)
-    assert analysis["tables"][0]["rows"][0]["cells"]["top1"]["sd"] is None
+    analysis = analysed(a_run())
+    assert analysis.tables[0].rows[0].cells["top1"].sd is None
     assert "60.00 (n=1)" in markdown(analysis)
 
 
@@ -87,30 +102,30 @@ def test_seeds_that_differ_in_more_than_the_seed_are_named():
 def test_a_backbone_without_a_result_is_named_where_other_seeds_have_theirs():
     (line,) = doubts([*a_run(), a_detection(seed=1)])
     assert line.startswith("mini/resnet50d_best/seed1/detection") and "backbone's result is missing" in line
-    assert doubts([a_detection(seed=1)]) == []  # its backbone came from elsewhere
+    assert doubts([a_detection(seed=1)]) == ()  # its backbone came from elsewhere
 
 
 def test_device_hours_are_the_backbones_with_its_teachers_and_in_a_downstream_metric_the_fine_tunings_too():
     config = {"model": {"teacher": {"recipe": "teacher"}}}
     runs = [a_result(config=config, seconds=3600.0, devices=2), a_result(config=config, seed=1, seconds=7200.0)]
     runs += [a_detection(seconds=1800.0)]
-    row, _ = ours([*runs, a_result(recipe="teacher", seconds=900.0, devices=4)])[0]["rows"]
-    (alone,) = ours(runs)[0]["rows"]
-    assert row["device_hours"] == row["cells"]["top1"]["device_hours"] == (2 + 2) / 2 + 1
-    assert row["cells"]["map_area"]["device_hours"] == (2 + 2) / 2 + 1 + 0.5
-    assert alone["device_hours"] is alone["cells"]["map_area"]["device_hours"] is None  # the teacher's are not known
+    row, _ = ours([*runs, a_result(recipe="teacher", seconds=900.0, devices=4)])[0].rows
+    (alone,) = ours(runs)[0].rows
+    assert row.device_hours == row.cells["top1"].device_hours == (2 + 2) / 2 + 1
+    assert row.cells["map_area"].device_hours == (2 + 2) / 2 + 1 + 0.5
+    assert alone.device_hours is alone.cells["map_area"].device_hours is None  # the teacher's are not known
 
 
 def test_rows_are_ordered_by_top1_and_gaps_come_last():
     results = a_run("low", top1=50.0) + a_run("high", top1=70.0) + [a_detection(recipe="none")]
     (table,) = ours(results)
-    assert [row["recipe"] for row in table["rows"]] == ["high", "low", "none"]
+    assert [row.recipe for row in table.rows] == ["high", "low", "none"]
 
 
 def test_tiers_never_mix():
     made = ours(a_run(tier="mini") + a_run(tier="smoke") + a_run(tier="paper"))
-    assert [table["tier"] for table in made] == ["paper", "mini", "smoke"]
-    assert all(cell["n"] == 1 for table in made for row in table["rows"] for cell in row["cells"].values())
+    assert [table.tier for table in made] == ["paper", "mini", "smoke"]
+    assert all(cell.n == 1 for table in made for row in table.rows for cell in row.cells.values())
 
 
 @pytest.mark.parametrize("change", [dict(protocol_hash="b" * 64), dict(data_manifest="d" * 64), dict(samples_scored=7)])
@@ -119,33 +134,33 @@ def test_seeds_scored_under_two_protocols_are_in_two_tables(change):
     second[1] = a_detection(seed=1, metrics={"map_voc07": 80.5, "map_area": 81.5}, **change)
     made = ours(first + second)
     assert sorted(numbers(table)["resnet50d_best"] for table in made) == [40.5, 80.5]
-    assert all(cell["n"] == 1 for table in made for cell in table["rows"][0]["cells"].values())
+    assert all(cell.n == 1 for table in made for cell in table.rows[0].cells.values())
 
 
 def test_a_second_protocol_of_a_stage_gets_its_own_table():
     scores = {"map_voc07": 50.5, "map_area": 51.5}
     fpn = a_detection(protocol="faster_rcnn_fpn_voc", protocol_hash="f" * 64, metrics=scores)
     made = ours([*a_run(), fpn, *a_run("other", top1=10.0)])
-    found = {table["protocols"][1]["name"]: numbers(table) for table in made}
+    found = {table.protocols[1].name: numbers(table) for table in made}
     assert found["faster_rcnn_fpn_voc"] == {"resnet50d_best": 50.5}
     assert found["faster_rcnn_voc"] == {"resnet50d_best": 40.5, "other": 40.5}
 
 
 def test_a_recipe_with_one_stage_shares_the_table_with_gaps():
     unfinished = a_result(recipe="unfinished", metrics={"top1": 1.5, "top5": 5.0})
-    head, _, *rows = grids(markdown(analyse([*a_run(), unfinished], None)))[0]
+    head, _, *rows = grids(markdown(analysed([*a_run(), unfinished])))[0]
     missing = {name for name, cell in zip(head, rows[-1], strict=True) if cell == "–"}
     assert missing == {"VOC mAP (11-point)", "VOC mAP (area)", "pixAcc", "mIoU"}
 
 
-def test_a_title_tells_tier_protocols_hashes_and_samples():
-    told = title(ours(a_run())[0])
+def test_a_title_names_tier_protocols_hashes_and_samples():
+    named = title(ours(a_run())[0])
     for word in ("mini", "faster_rcnn_voc", "fcn_ade20k", "aaaaaaaa", "500 scored"):
-        assert word in told
+        assert word in named
 
 
 def test_markdown_has_equal_column_counts_and_says_it_is_generated():
-    text = markdown(analyse(a_run() + a_run("b") + a_run("resnet50d_best", tier="paper"), None))
+    text = markdown(analysed(a_run() + a_run("b") + a_run("resnet50d_best", tier="paper")))
     assert "Generated by `tools/leaderboard.py`" in text.splitlines()[0]
     assert all(len({len(line) for line in grid}) == 1 for grid in grids(text))
     paper_tier, mini_tier = only_ours(text).split("## mini")
@@ -153,7 +168,7 @@ def test_markdown_has_equal_column_counts_and_says_it_is_generated():
 
 
 def test_csv_and_json_parse_and_hold_the_mean_to_ten_digits():
-    made = analyse(a_run(seed=0, top1=60.0) + a_run(seed=1, top1=60.001), None)
+    made = analysed(a_run(seed=0, top1=60.0) + a_run(seed=1, top1=60.001))
     line, *rest = csv.DictReader(io.StringIO(comma_separated(made)))
     assert float(line["top1"]) == pytest.approx(60.0005)
     assert (line["top1_n"], line["recipe"], line["tier"]) == ("2", "resnet50d_best", "mini")
@@ -164,42 +179,40 @@ def test_csv_and_json_parse_and_hold_the_mean_to_ten_digits():
 
 
 def test_a_row_with_more_than_six_letters_shows_its_ranks_instead():
-    made = analyse(a_run(), None)
-    cell = made["tables"][0]["rows"][0]["cells"]["top1"]
-    cell |= dict(low=58.0, high=62.0, group="a b c d e f", rank_low=3, rank_high=250)
+    cell = dict(recipe="resnet50d_best", metric="top1", low=58.0, high=62.0, rank_low=3, rank_high=250)
+    made = changed(analysed(a_run()), **cell, group="a b c d e f")
     assert "60.00 [58.0, 62.0] (n=1) a b c d e f |" in markdown(made)
-    cell["group"] += " g"
+    made = changed(analysed(a_run()), **cell, group="a b c d e f g")
     assert "60.00 [58.0, 62.0] (n=1) rank 3–250 |" in markdown(made)
     assert "60.00 [58.0, 62.0] (n=1) rank 3--250 &" in latex(made)
 
 
 def test_files_are_the_same_where_the_last_bits_of_a_sum_differ():
-    first, second = (analyse(a_run(), None) for _ in range(2))
-    for cell in second["tables"][0]["rows"][0]["cells"].values():
-        cell["mean"] *= 1 + 4e-15
-    assert first["tables"] != second["tables"]
+    first = second = analysed(a_run())
+    for metric, cell in first.tables[0].rows[0].cells.items():
+        second = changed(second, "resnet50d_best", metric, mean=cell.mean * (1 + 4e-15))
+    assert first.tables != second.tables
     assert comma_separated(first) == comma_separated(second) and as_json(first) == as_json(second)
 
 
 def test_receipts_in_json_keep_all_digits_since_their_hashes_are_of_all():
     result = a_result(config={"lr": 1 / 3})
-    (receipt,) = json.loads(as_json(analyse([result], None)))["receipts"].values()
+    (receipt,) = json.loads(as_json(analysed([result])))["receipts"].values()
     assert receipt["config"] == {"lr": 1 / 3} and fingerprint(receipt["config"]) == result.config_hash
 
 
 def test_a_row_with_uncommitted_changes_is_marked_and_the_mark_explained():
-    made = analyse([*a_run(), *a_run("clean", top1=1.0)], None)
-    assert "†" not in markdown(made) + latex(made)
-    made["receipts"]["mini/resnet50d_best/seed0/detection"]["dirty"] = True
+    runs = [*a_run(), *a_run("clean", top1=1.0)]
+    assert "†" not in markdown(analysed(runs)) + latex(analysed(runs))
+    made = analysed([replace(runs[0], dirty=True), *runs[1:]])
     text = markdown(made)
     assert "`resnet50d_best` † |" in text and "`clean` |" in text and "\n\n†: a run of this row was made" in text
     assert r"resnet50d\_best \textdagger  &" in latex(made) and "% †: a run of this row was made" in latex(made)
 
 
-def test_problems_are_told_below_the_tables_if_there_are_any():
-    made = analyse(a_run(), None)
-    assert "in doubt" not in markdown(made)
-    made = analyse(a_run(), None, ["left out: results/mini/broken.json: not a result"])
+def test_problems_stand_below_the_tables_if_there_are_any():
+    assert "in doubt" not in markdown(analysed(a_run()))
+    made = analysed(a_run(), problems=["left out: results/mini/broken.json: not a result"])
     assert markdown(made).endswith(
         "## Left out or in doubt\n\n```text\nleft out: results/mini/broken.json: not a result\n```\n"
     )
@@ -207,14 +220,14 @@ def test_problems_are_told_below_the_tables_if_there_are_any():
 
 def test_what_outputs_cannot_verify_is_marked_in_its_column():
     scores = {"top1": 60.0, "top5": 90.0, "follows_shape": 5.0, "follows_coat": 60.0}
-    made = analyse([a_result(metrics=scores)], None)
+    made = analysed([a_result(metrics=scores)])
     head = grids(markdown(made))[0][0]
     assert {name for name in head if "‡" in name} == {f"swapped coat: says {what} ‡" for what in ("shape", "coat")}
-    assert "\n\n‡: a diagnostic of `mini`" in markdown(made) and "‡" not in markdown(analyse(a_run(), None))
+    assert "\n\n‡: a diagnostic of `mini`" in markdown(made) and "‡" not in markdown(analysed(a_run()))
 
 
 def test_the_papers_own_table_does_not_compare_the_paper_with_itself():
-    text = markdown(analyse([], None))
+    text = markdown(analysed([]))
     (ledger,) = [grid for grid in grids(text) if grid[0][0] == "trick"]
     step = next(line for line in ledger if line[:2] == ["warm-up", "resnet50_baseline"])
     assert step[3:5] == ["+0.16", "+0.11"]  # Table 4: 75.87 to 76.03, 92.70 to 92.81
@@ -222,7 +235,7 @@ def test_the_papers_own_table_does_not_compare_the_paper_with_itself():
 
 
 def test_latex_has_a_booktabs_table_each_with_every_row_and_nothing_that_latex_would_read_otherwise():
-    text = latex(analyse(a_run(), None))
+    text = latex(analysed(a_run()))
     first = text.split(r"\end{tabular}")[0]
     assert first.count(r"\toprule") == first.count(r"\midrule") == first.count(r"\bottomrule") == 1
     row = next(line for line in first.splitlines() if line.startswith(r"resnet50d\_best"))
@@ -233,10 +246,10 @@ def test_latex_has_a_booktabs_table_each_with_every_row_and_nothing_that_latex_w
 
 def test_the_papers_values_stand_beside_ours_in_its_tier_only():
     results = a_run(tier="paper") + a_run("ours_alone", tier="paper", top1=1.0)
-    (head, _, row, other) = grids(markdown(analyse(results, None)))[0]
+    (head, _, row, other) = grids(markdown(analysed(results)))[0]
     assert row[head.index("top-1") + 1] == "79.29 (Table 6)" and head[head.index("top-1") + 1] == "paper"
     assert row[head.index("mIoU") + 1] == "38.40 (Table 9)" and other[head.index("mIoU") + 1] == "–"
-    assert "paper" not in grids(markdown(analyse(a_run(), None)))[0][0]
+    assert "paper" not in grids(markdown(analysed(a_run())))[0][0]
 
 
 # Quoted from the paper: Table 8 (Refinement, Top-1, mAP) and Table 9 (Refinement, Top-1, PixAcc, mIoU).
@@ -275,7 +288,7 @@ def quoted(text):
 
 
 def said(recipe, *metrics):
-    return [paper.values_of(recipe)[metric].value for metric in metrics]
+    return [values_of(recipe)[metric].value for metric in metrics]
 
 
 def test_the_papers_tables_are_quoted_to_the_digit():
@@ -290,7 +303,7 @@ def test_the_papers_tables_are_quoted_to_the_digit():
 
 def test_the_readme_block_is_renewed_and_nothing_else():
     text = "# Us\n\n<!-- leaderboard -->\nold\n<!-- /leaderboard -->\nthe rest\n"
-    made = analyse([result for place in range(7) for result in a_run(f"r{place}", top1=10.0 + place)], None)
+    made = analysed(result for place in range(7) for result in a_run(f"r{place}", top1=10.0 + place))
     new = readme(text, made)
     assert new.startswith("# Us\n\n<!-- leaderboard -->\n") and new.endswith("\n<!-- /leaderboard -->\nthe rest\n")
     assert "old" not in new and [line[0] for line in grids(new)[0][2:]] == [f"`r{place}`" for place in (6, 5, 4, 3, 2)]
@@ -301,12 +314,69 @@ def test_the_readme_block_is_renewed_and_nothing_else():
 
 
 def test_the_terminal_row_shows_rank_and_every_metric():
-    made = analyse(a_run() + a_run("other", top1=10.0), None)
+    made = analysed(a_run() + a_run("other", top1=10.0))
     console = Console(width=250, record=True, file=io.StringIO())
-    console.print(*screens(made, "other", "mini"))
+    console.print(*screens(made, ["other"], "mini"))
     text = console.export_text()
     assert "2 of 2" in text and "10.00 (n=1)" in text and "30.50 (n=1)" in text and "aaaaaaaa" in text
-    assert list(screens(made, "other", "paper")) == []
+    assert list(screens(made, ["other"], "paper")) == []
+
+
+# one's own runs beside the reference's
+
+
+def test_ones_own_runs_have_rows_of_their_own_that_say_so():
+    (table,) = ours(a_run(top1=60.0), own=a_run(top1=50.0) + a_run("mine", top1=70.0))
+    assert numbers(table, "top1") == {"mine (yours)": 70.0, "resnet50d_best": 60.0, "resnet50d_best (yours)": 50.0}
+    assert len({run.path for row in table.rows for run in row.runs}) == 9, "two runs share a receipt"
+
+
+def test_pooled_runs_of_one_seed_are_two_runs():
+    (table,) = ours(a_run(top1=60.0), own=a_run(top1=50.0), pool=True)
+    (row,) = table.rows
+    assert (row.recipe, row.cells["top1"].n, row.cells["top1"].mean) == ("resnet50d_best", 2, 55.0)
+    assert row.cells["top1"].sd == pytest.approx(np.std([60, 50], ddof=1))
+
+
+@pytest.mark.parametrize(
+    "change", [dict(protocol_hash="b" * 64), dict(data_manifest="d" * 64), dict(precision="float32")]
+)
+def test_runs_of_another_protocol_data_or_precision_are_not_pooled(change):
+    tables = ours([a_result()], own=[a_result(**change)], pool=True)
+    assert {row.recipe for table in tables for row in table.rows} == {"resnet50d_best", "resnet50d_best (yours)"}
+    assert all(row.cells["top1"].n == 1 for table in tables for row in table.rows)
+
+
+def test_a_pooled_run_with_the_references_outputs_is_a_copy_and_is_left_out():
+    made = analysed([a_result()], own=[replace(a_result(), seconds=99.0)], pool=True)
+    assert made.tables[0].rows[0].cells["top1"].n == 1
+    assert len(made.problems) == 1 and "copy" in made.problems[0]
+    assert analysed([a_result()], own=[a_result()]).problems == (), "apart it is a row of its own"
+
+
+def test_ones_own_distilled_run_counts_the_hours_of_its_own_teacher_or_the_references():
+    config = {"model": {"teacher": {"recipe": "teacher"}}}
+    own = [a_result(config=config, seconds=3600.0)]
+    reference = [a_result(recipe="teacher", seconds=7200.0)]
+    hours = {row.recipe: row.device_hours for row in ours(reference, own)[0].rows}
+    assert hours == {"teacher": 2, "resnet50d_best (yours)": 3}
+    own.append(a_result(recipe="teacher", seconds=1800.0))
+    hours = {row.recipe: row.device_hours for row in ours(reference, own)[0].rows}
+    assert hours["resnet50d_best (yours)"] == 1.5
+
+
+def test_the_terminal_shows_the_run_just_made_and_the_references(tmp_path):
+    for root, top1 in (("reference", 0.6), ("own", 0.5)):
+        stored(tmp_path / root, hits_of(300, top1))
+    console = Console(width=250, record=True, file=io.StringIO())
+    console.print(*row_of(tmp_path / "own", tmp_path / "reference", "resnet50d_best", "mini"))
+    text = console.export_text()
+    assert "resnet50d_best (yours)" in text and "2 of 2" in text and "1 of 2" in text
+    (alone,) = row_of(tmp_path / "none", tmp_path / "reference", "resnet50d_best", "mini")
+    assert alone.row_count
+
+
+# the tool
 
 
 def run_tool(*words):
@@ -314,21 +384,67 @@ def run_tool(*words):
     return subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
 
 
-def test_the_tool_writes_all_files_and_names_what_it_left_out(tmp_path):
-    results, out = tmp_path / "results", tmp_path / "out"
-    shutil.copytree(ROOT / "results" / "mini" / "resnet50d_best", results / "mini" / "resnet50d_best")
-    run = run_tool("--results", results, "--out", out, "--data", tmp_path)
+@pytest.fixture
+def folders(tmp_path):
+    """Two reference results and one's own of another recipe, with their outputs."""
+    for seed in (0, 1):
+        stored(tmp_path / "results", hits_of(300, 0.6, seed), seed=seed)
+    stored(tmp_path / "own", hits_of(300, 0.5), recipe="mine")
+    places = {"results": tmp_path / "results", "own": tmp_path / "own", "out": tmp_path / "out", "data": tmp_path}
+    return tmp_path, [word for name, path in places.items() for word in (f"--{name}", path)]
+
+
+def test_the_tool_writes_all_files_and_names_what_it_left_out(folders):
+    root, options = folders
+    (root / "out").mkdir()
+    (root / "out/README.md").write_text("<!-- leaderboard --><!-- /leaderboard -->")
+    run = run_tool(*options)
     assert run.returncode == 0, run.stderr
     suffixes = ("csv", "html", "json", "tex")
-    assert {path.name for path in out.iterdir()} == {"LEADERBOARD.md", *(f"leaderboard.{each}" for each in suffixes)}
-    (results / "mini" / "broken.json").write_text("{")
-    run = run_tool("--results", results, "--out", out)
-    assert (
-        run.returncode == 1 and "broken.json" in run.stderr and "resnet50d_best" in (out / "LEADERBOARD.md").read_text()
-    )
-    written = (out / "LEADERBOARD.md").read_text()
-    empty = run_tool("--results", results, "--out", out, "--tier", "mnii")
-    assert empty.returncode == 2 and "no result of tier 'mnii', but of: mini" in empty.stderr
-    assert (out / "LEADERBOARD.md").read_text() == written
-    missing = run_tool("--results", tmp_path / "nowhere")
+    names = {"LEADERBOARD.md", "README.md", *(f"leaderboard.{each}" for each in suffixes)}
+    assert {path.name for path in (root / "out").iterdir()} == names
+    written = (root / "out/LEADERBOARD.md").read_text()
+    assert "`mine (yours)`" in written and "`resnet50d_best`" in written
+    assert "mine" not in (root / "out/README.md").read_text(), "README shows the reference only"
+    (root / "results/mini/broken.json").write_text("{")
+    run = run_tool(*options)
+    assert run.returncode == 1 and "broken.json" in run.stderr
+    written = (root / "out/LEADERBOARD.md").read_text()
+    assert "resnet50d_best" in written
+    empty = run_tool(*options, "--tier", "mnii")
+    assert empty.returncode == 2 and "'mnii'" in empty.stderr and "mini" in empty.stderr
+    assert (root / "out/LEADERBOARD.md").read_text() == written
+    missing = run_tool("--results", root / "nowhere")
     assert missing.returncode == 2 and "nowhere" in missing.stderr and "Traceback" not in missing.stderr
+
+
+def test_publishing_moves_ones_own_results_into_the_reference(folders):
+    root, options = folders
+    place = "mini/mine/seed0/classification"
+    before = {name: (root / "own" / place / name).read_bytes() for name in ("metrics.json", "outputs.npz")}
+    run = run_tool("publish", "mine", *options)
+    assert run.returncode == 0 and str(root / "results" / place) in run.stdout
+    assert {name: (root / "results" / place / name).read_bytes() for name in before} == before
+    assert not [path for path in (root / "own").rglob("*") if path.is_file()]
+    again = run_tool("publish", "mine", *options)
+    assert again.returncode == 2 and "'mine'" in again.stderr
+
+
+def test_publishing_overwrites_a_reference_result_only_if_asked_to(folders):
+    root, options = folders
+    own = stored(root / "own", hits_of(300, 0.7))
+    place = root / "results" / own.folder / "metrics.json"
+    before = place.read_bytes()
+    refused = run_tool("publish", *options)
+    assert refused.returncode == 2 and str(place) in refused.stderr and "--replace" in refused.stderr
+    assert place.read_bytes() == before and (root / "own/mini/mine/seed0/classification/metrics.json").is_file()
+    assert run_tool("publish", "--replace", *options).returncode == 0
+    assert read(place) == own
+
+
+def test_a_result_that_its_outputs_contradict_is_not_published(folders):
+    root, options = folders
+    (root / "own/mini/mine/seed0/classification/outputs.npz").write_bytes(b"others")
+    refused = run_tool("publish", *options)
+    assert refused.returncode == 2 and "outputs.npz" in refused.stderr
+    assert not (root / "results/mini/mine").exists()

@@ -11,20 +11,18 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
-from rich.table import Table
-
-from backbones.complexity import gmacs, params_m
-from classification.classifier import ImageClassifier
 from trick_transfer.engine.values import nearest
-from trick_transfer.leaderboard import ablation, figures
-from trick_transfer.leaderboard.draw import DRAW, FIGURES
-from trick_transfer.leaderboard.paper_tables import TABLES
+from trick_transfer.leaderboard.analysis import analyse
+from trick_transfer.leaderboard.paper.figures import DRAW, FIGURES, save
+from trick_transfer.leaderboard.paper.tables import TABLES
+from trick_transfer.leaderboard.rendering.beside_paper import beside, noise
+from trick_transfer.leaderboard.rendering.terminal import grid
+from trick_transfer.leaderboard.scores.load import means_only
 from trick_transfer.runs.command import tool
 from trick_transfer.runs.plan import add_options, check, check_data, console, execute, run_of, show, show_gaps
-from trick_transfer.runs.result import Result
 from trick_transfer.runs.run import FIRST
-from trick_transfer.runs.study import Found, current, place, plan, read, wanted
+from trick_transfer.runs.store import Stored
+from trick_transfer.runs.study import Found, finished, plan, read, sizes, wanted
 from trick_transfer.stages import STAGES
 
 NAMES = [*TABLES, *FIGURES]
@@ -61,56 +59,38 @@ def parts(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
     ]
 
 
-def print_grid(title: str, grid: list[list[str]], notes: list[str]) -> None:
-    """A table on the terminal."""
-    table = Table(title=title, title_justify="left")
-    for i, heading in enumerate(grid[0]):
-        table.add_column(heading, justify="right" if i else "left", no_wrap=True)
-    for line in grid[1:]:
-        table.add_row(*line)
-    console.print(table)
-    for note in notes:
-        console.print(note, markup=False)
-
-
-def sizes(recipe: str, args: argparse.Namespace) -> dict[str, float]:
-    """What a recipe's network counts on this tier, before it is trained."""
-    cfg = run_of(FIRST, recipe, args.seeds[0], args).draft()
-    with torch.device("meta"):
-        model = ImageClassifier(backbone=cfg.model.backbone, num_classes=cfg.model.num_classes)
-    return dict(params_m=params_m(model), gmacs=gmacs(model, cfg.val_dataloader.dataset.crop.size_px))
-
-
-def draw(name: str, results: list[Result], args: argparse.Namespace) -> None:
+def draw(name: str, results: list[Stored], args: argparse.Namespace) -> None:
     """A figure, as files."""
     runs = {recipe: run_of(FIRST, recipe, args.seeds[0], args) for recipe in FIGURES[name]}
-    figure = DRAW[name](runs, [result for result in results if result.stage == FIRST])
+    figure = DRAW[name](runs, [each for each in results if each.result.stage == FIRST])
     for suffix in ("svg", *(["png"] if args.png else [])):
         path = args.out / f"{name}_{args.tier}.{suffix}"
-        figures.save(figure, path)
+        save(figure, path)
         console.print(f"{path}")
 
 
+def show_table(name: str, shown: list[Stored], args: argparse.Namespace) -> None:
+    """One of the paper's tables, ours beside it."""
+    table = TABLES[name]
+    of_table = [each for each in shown if each.result.recipe in table.recipes and each.result.stage in table.stages]
+    tables = [each for each in analyse([*map(means_only, of_table)]).tables if each.tier == args.tier]
+    counted = {each.result.recipe for each in of_table}
+    unknown = [recipe for recipe in table.recipes if recipe not in counted] if table.has_sizes else []
+    known = {recipe: sizes(run_of(FIRST, recipe, args.seeds[0], args)) for recipe in unknown}
+    made = beside(name, tables, args.tier, known)
+    console.print(grid(made.title, made.lines))
+    for note in made.notes:
+        console.print(note, markup=False)
+
+
 def present(found: Found, args: argparse.Namespace) -> None:
-    """Show what was asked for, from all seeds there are."""
-    recipes = {recipe for recipe, _ in parts(args)}
-    shown = []
-    for folder, result in found.items():
-        if result.recipe in recipes:
-            run = run_of(result.stage, result.recipe, result.seed, args)
-            if place(run) == folder and current(run, found, args):  # else of another protocol, or seed of fine-tuning
-                shown.append(result)
+    """Show the tables and figures asked for, from all seeds there are."""
+    shown = list(finished({recipe for recipe, _ in parts(args)}, found, args))
     if args.what[0] == "noise":
-        print_grid(f"{args.what[1]} ({args.tier})", ablation.noise(shown), [])
+        console.print(grid(f"{args.what[1]} ({args.tier})", noise(each.result for each in shown)))
         return
     for name in args.what:
-        if name in FIGURES:
-            draw(name, shown, args)
-        else:
-            counted = {result.recipe for result in shown}
-            sized = [each for each in TABLES[name].recipes if each not in counted] if TABLES[name].has_sizes else []
-            grid = ablation.grid(name, shown, {recipe: sizes(recipe, args) for recipe in sized})
-            print_grid(ablation.title(name, args.tier), grid, ablation.notes(name, shown, args.tier))
+        (draw if name in FIGURES else show_table)(name, shown, args)
 
 
 def main() -> None:

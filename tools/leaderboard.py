@@ -1,90 +1,116 @@
 #!/usr/bin/env python
-"""results/ -> LEADERBOARD.md, leaderboard.csv, leaderboard.json, .tex, .html, and the top rows in README.md.
+"""Results -> LEADERBOARD.md, leaderboard.csv, .json, .tex, .html, and the generated blocks of README.md.
 
-tools/leaderboard.py [--results results] [--out .] [--tier mini]
-tools/leaderboard.py verify mini/resnet50d_best/seed0/detection    # or a recipe, or nothing: all results
+tools/leaderboard.py [--tier mini] [--pool]
+tools/leaderboard.py verify mini/resnet50d_best/seed0/detection    # or a recipe, or nothing: all reference results
+tools/leaderboard.py publish resnet50d_best                        # your results become part of the reference
 
-`verify` scores the stored outputs again and compares. Exit code: 0; 1 if a result was left out, has no outputs of its
-own, or differs from them (named on stderr; all the rest is written); 2 if nothing could be written.
+`results/` is the reference; rows of your own runs, in `work/results`, are marked "yours". `--pool` averages the two
+where protocol, data and precision agree. README.md shows the reference only. `verify` recomputes the metrics from the
+stored outputs. Exit code: 0; 1 if a result was left out, has no outputs of its own, or differs from them (named on
+stderr; all the rest is written); 2 if nothing could be written.
 """
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from trick_transfer.engine.files import write_whole
-from trick_transfer.leaderboard import ablation, page, pictures, writers
 from trick_transfer.leaderboard.analysis import analyse
-from trick_transfer.leaderboard.markdown import markdown, readme
-from trick_transfer.leaderboard.scores import audit
-from trick_transfer.runs import result as results
+from trick_transfer.leaderboard.rendering import exports, page
+from trick_transfer.leaderboard.rendering.markdown import markdown, readme
+from trick_transfer.leaderboard.rendering.side_by_side import collect
+from trick_transfer.leaderboard.scores.audit import audit
+from trick_transfer.leaderboard.scores.load import load_all
 from trick_transfer.runs.command import tool
-from trick_transfer.runs.result import FILE_NAME, OUTPUTS
-from trick_transfer.runs.store import read_all
+from trick_transfer.runs.result import FILE_NAME
+from trick_transfer.runs.store import move, read_both, read_stored, selected
+
+LAYOUT = "<tier>/<recipe>/seed<n>/<stage>"
 
 
-def generate(root: Path, out: Path, tier: str | None = None, data: Path = Path("data")) -> list[str]:
-    """Write everything; what to worry about, a line each. Raises ValueError or OSError of one line."""
-    if not root.is_dir():
-        raise ValueError(f"no folder {root}: results lie in <folder>/<tier>/<recipe>/seed<n>/<stage>/metrics.json")
-    found, problems = read_all(root)
-    chosen = [result for result in found if tier in (None, result.tier)]
-    if tier and not chosen:
-        tiers = ", ".join(sorted({result.tier for result in found})) or "none"
-        raise ValueError(f"{root} holds no result of tier {tier!r}, but of: {tiers}")
-    analysis = analyse(chosen, root, [f"left out: {problem}" for problem in problems])
+def generate(args: argparse.Namespace) -> list[str]:
+    """Write everything; one line for each problem. Raises ValueError or OSError of one line."""
+    check_folder(args.results)
+    stored, problems = read_both(args.results, args.own)
+    chosen = [each for each in stored if args.tier in (None, each.result.tier)]
+    if args.tier and not chosen:
+        tiers = ", ".join(sorted({each.result.tier for each in stored})) or "none"
+        raise ValueError(f"{args.results} holds no result of tier {args.tier!r}, but of: {tiers}")
+    runs, faults = load_all(chosen)
+    analysis = analyse(runs, [*(f"left out: {problem}" for problem in problems), *faults], args.pool)
     texts = {
         "LEADERBOARD.md": markdown(analysis),
-        "leaderboard.csv": writers.comma_separated(analysis),
-        "leaderboard.json": writers.as_json(analysis),
-        "leaderboard.tex": writers.latex(analysis),
-        "leaderboard.html": page.render(analysis, pictures.collect(analysis, root, data)),
+        "leaderboard.csv": exports.comma_separated(analysis),
+        "leaderboard.json": exports.as_json(analysis),
+        "leaderboard.tex": exports.latex(analysis),
+        "leaderboard.html": page.render(analysis, collect(analysis, args.data)),
     }
-    if (out / "README.md").is_file():
-        text = readme((out / "README.md").read_text("utf-8"), analysis)
-        sound = [result for result in chosen if str(result.folder) in analysis["receipts"]]
-        texts["README.md"] = ablation.readme(text, sound)
+    if (args.out / "README.md").is_file():
+        reference = analyse([run for run in runs if not run.stored.own])
+        texts["README.md"] = readme((args.out / "README.md").read_text("utf-8"), reference)
     for name, text in texts.items():  # all texts exist before the first file changes
-        write_text(out / name, text)
-    return analysis["problems"]
+        write_whole(args.out / name, partial(Path.write_text, data=text, encoding="utf-8"))
+    return list(analysis.problems)
 
 
-def write_text(path: Path, text: str) -> None:
-    """A text file, whole or not at all."""
-    write_whole(path, lambda part: part.write_text(text, "utf-8"))
-
-
-def verify(root: Path, row: str | None) -> list[str]:
-    """Score a row's outputs again; how they differ from what its results tell. Raises ValueError without a row."""
-    folders = {path.parent.relative_to(root): path for path in sorted(root.rglob(FILE_NAME))}
-    chosen = [path for folder, path in folders.items() if not row or folder.is_relative_to(row) or row in folder.parts]
-    if not chosen:
-        raise ValueError(f"{root} holds no result {row or ''!r}: give a recipe, or <tier>/<recipe>/seed<n>/<stage>")
-    problems = []
-    for path in chosen:
-        try:
-            result = results.read(path)
-            outputs, faults = audit(result, path.with_name(OUTPUTS))
-            beyond = sorted(result.metrics.keys() - outputs.metrics().keys()) if outputs else []
-        except ValueError as fault:
-            faults, beyond = [str(fault)], []
+def verify(args: argparse.Namespace) -> list[str]:
+    """Recompute the chosen results' metrics from their outputs; one line for each difference."""
+    check_folder(args.results)
+    stored, faults = read_stored(args.results)
+    chosen, problems = selected(stored, args.row), [line for line in faults if (args.row or "") in line]
+    if not chosen and not problems:
+        raise ValueError(f"{args.results} holds no result {args.row or ''!r}: give a recipe, or {LAYOUT}")
+    for each in chosen:
+        outputs, faults = audit(each.result, each.outputs)
+        beyond = sorted(each.result.metrics.keys() - outputs.metrics().keys()) if outputs else []
         remark = f"; not in the outputs: {', '.join(beyond)}" if beyond else ""
-        print(f"{path.parent}: {'differs' if faults else 'the same numbers'}{remark}")
+        print(f"{each.folder}: {'differs' if faults else 'the same numbers'}{remark}")
         problems += faults
     return problems
+
+
+def publish(args: argparse.Namespace) -> list[str]:
+    """Move one's own results into the reference; nothing moves if one of them is unsound or would replace another."""
+    stored, problems = read_stored(args.own, own=True)
+    chosen = selected(stored, args.row)
+    if not chosen:
+        raise ValueError(f"{args.own} holds no result {args.row or ''!r} to publish: give a recipe, or {LAYOUT}")
+    there = [args.results / each.result.folder / FILE_NAME for each in chosen]
+    for each, path in zip(chosen, there, strict=True):
+        if path.exists() and not args.replace:
+            raise ValueError(f"{path} is a reference result; publish with --replace to overwrite it")
+        if faults := audit(each.result, each.outputs)[1]:
+            raise ValueError(f"{faults[0]}; only results that their outputs confirm can be published")
+    for each in chosen:
+        print(f"{each.folder} -> {move(each, args.results)}")
+    return problems
+
+
+def check_folder(root: Path) -> None:
+    """Raises ValueError for a reference folder that does not exist."""
+    if not root.is_dir():
+        raise ValueError(f"no folder {root}: results lie in <folder>/{LAYOUT}/{FILE_NAME}")
+
+
+VERBS = {"verify": verify, "publish": publish}
 
 
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("verb", nargs="?", choices=("verify",), help="only score a row's outputs again")
+    parser.add_argument("verb", nargs="?", choices=VERBS, help="instead of writing the leaderboard")
     parser.add_argument("row", nargs="?", help="a result's folder, one above it, or a recipe (default: all)")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder to read")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="the reference's folder")
+    parser.add_argument("--own", type=Path, default=Path("work/results"), help="the folder of your own results")
+    parser.add_argument("--pool", action="store_true", help="average your own runs with the reference's")
+    parser.add_argument("--replace", action="store_true", help="publish: overwrite reference results")
     parser.add_argument("--out", type=Path, default=Path("."), help="folder to write to")
     parser.add_argument("--tier", help="only this tier's tables (default: all)")
     parser.add_argument("--data", type=Path, default=Path("data"), help="data sets, for the page's pictures")
     args = parser.parse_args()
-    problems = verify(args.results, args.row) if args.verb else generate(args.results, args.out, args.tier, args.data)
+    problems = VERBS.get(args.verb, generate)(args)
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

@@ -8,12 +8,11 @@ tools/pipeline.sh resnet50d_best --tier paper --gpus 8 --imagenet-root /data/ima
 
 import argparse
 import sys
+from pathlib import Path
 
-from trick_transfer.leaderboard.analysis import analyse
-from trick_transfer.leaderboard.text import screens
+from trick_transfer.leaderboard.rendering.terminal import row_of
 from trick_transfer.runs.command import parse_sets, tool
 from trick_transfer.runs.plan import add_options, chain, check, check_data, console, execute, show, show_gaps, state
-from trick_transfer.runs.store import read_all
 from trick_transfer.stages import STAGES
 
 
@@ -45,8 +44,7 @@ def main() -> int:
     if not execute(planned, args):
         console.print("all is done already")
     last = planned[-1]
-    found, _ = read_all(last.results_root)
-    console.print(*screens(analyse(found, None), last.name, last.tier_file.name))
+    console.print(*row_of(last.results_root, Path("results"), last.name, last.tier_file.name))
     return 0
 
 

@@ -1,7 +1,7 @@
 """The bag of tricks: one file a trick, each the owner of its own slots in the Config, so that they commute."""
 
 from collections.abc import Callable
-from inspect import signature
+from inspect import getmodule, signature
 from typing import Any, get_type_hints
 
 from mmengine.config import Config
@@ -29,6 +29,10 @@ BAG: dict[str, Callable[..., None]] = {
     "mixup": mixup,
 }
 CHECKS = (check_batch, check_schedule, check_smoothing, check_teacher, check_mix)
+# the keys of the Config that each sets, by the paper's name of the trick: each file declares its own
+SLOTS: dict[str, tuple[str, ...]] = {
+    name: keys for switch in BAG.values() for name, keys in vars(getmodule(switch))["SLOTS"].items()
+}
 
 
 def switch(cfg: Config, name: str, options: dict[str, Any]) -> None:

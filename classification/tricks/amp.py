@@ -2,6 +2,8 @@
 
 from mmengine.config import Config
 
+SLOTS = {"low precision": ("optim_wrapper.type",)}
+
 
 def amp(cfg: Config) -> None:
     """Set the slot `optim_wrapper.type`; fp16, bf16 or fp32, whichever pays on the device (see `engine.precision`)."""

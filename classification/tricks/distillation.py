@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 from trick_transfer.engine.values import check_name, check_slot
 
+SLOTS = {"distillation": ("model.teacher",)}
+
 FORMS = {"paper": 1.0, "authors": 0.5}
 
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from trick_transfer.engine.values import check_name, check_slot
 
+SLOTS = {"label smoothing": ("model.smoothing",)}
+
 FORMS = {"paper": 1, "authors": 0}  # of the K classes, how many get no part of eps
 
 

@@ -4,6 +4,8 @@ from mmengine.config import Config
 
 from trick_transfer.engine.values import check_whole
 
+SLOTS = {"large batch": ("global_batch", "optim_wrapper.optimizer.lr")}
+
 BASE_BATCH = 256  # "follow He et al. to choose 0.1 as the initial learning rate for batch size 256"
 
 

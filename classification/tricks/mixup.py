@@ -12,6 +12,8 @@ from torch import Tensor
 
 from trick_transfer.engine.values import check_slot
 
+SLOTS = {"mixup": ("model.mix",)}
+
 
 def mixup(cfg: Config, alpha: float = 0.2) -> None:
     """Set the slot `model.mix`."""

@@ -2,6 +2,8 @@
 
 from mmengine.config import Config
 
+SLOTS = {"no bias decay": ("optim_wrapper.paramwise_cfg",)}
+
 
 def no_bias_decay(cfg: Config) -> None:
     """Set the slot `optim_wrapper.paramwise_cfg`: biases, and gamma and beta of BN, are left unregularised."""

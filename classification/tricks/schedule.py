@@ -10,6 +10,12 @@ from mmengine.config import Config
 
 from trick_transfer.engine.values import check_name
 
+SLOTS = {  # two tricks of the paper in one slot
+    "warm-up": ("schedule.warmup_epochs",),
+    "cosine decay": ("schedule.decay",),
+    "warm-up and cosine decay": ("schedule.warmup_epochs", "schedule.decay"),
+}
+
 
 def schedule(cfg: Config, warmup_epochs: float = 5, decay: str = "cosine") -> None:
     """Set the slot `schedule`."""

@@ -2,6 +2,8 @@
 
 from mmengine.config import Config
 
+SLOTS = {"zero gamma": ("model.backbone.zero_gamma",)}
+
 
 def zero_gamma(cfg: Config) -> None:
     """Set the slot `model.backbone.zero_gamma`. Raises ValueError where the backbone has no residual blocks."""

@@ -15,6 +15,7 @@ from mmengine.config import Config
 
 from .batch import Batch
 from .layers import Layers
+from .pictures import Seen
 
 Arrays = dict[str, np.ndarray]
 
@@ -55,7 +56,7 @@ class Stage(ABC):
     metrics: tuple[Metric, ...]
     data_set: str  # the paper's, by its name in trick_transfer/data_sets/sources.py
     protocols: tuple[str, ...] = ()  # the first is the paper's; none: the protocol is the data set's
-    trains_backbone = False
+    trains_backbone: bool = False  # the other stages fine-tune it
 
     # Config
 
@@ -136,3 +137,10 @@ class Stage(ABC):
     @abstractmethod
     def draw(self, sample: Any, found: Any, classes: Sequence[str]) -> np.ndarray:
         """A validation sample with the model's prediction on it, RGB (HEIGHT_PX, W, 3)."""
+
+    def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> Seen | None:
+        """Some images with this run's predictions, for the page; None where a stage has no pictures.
+
+        Raises KeyError for outputs that hold none, FileNotFoundError where the data are missing.
+        """
+        return None

@@ -1,1 +1,1 @@
-"""From a stage's metrics to a ranked table: one file a result (results.py), one row a recipe (tables.py)."""
+"""From results to a leaderboard: scores from stored outputs, their statistics, the paper's numbers, and rendering."""

@@ -1,119 +1,158 @@
-"""All numbers of the leaderboard as plain data: from results and their outputs, and from the paper's columns."""
+"""All numbers of the leaderboard: tables with their statistics, of runs and of the paper."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from collections import defaultdict
+from collections.abc import Container, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from trick_transfer.runs.result import Result
+from trick_transfer.stages import metrics, stage_of
 
-from .comparison import Comparison
-from .ledger import Step, entry, steps
-from .paper import values_of
-from .published import published
-from .rows import METRICS, Run, by_backbone, cell, class_iou, device_hours, load, sample, total_hours, with_rows
-from .tables import Table, doubts, tables
-from .variance import components, pooled
+from .paper.as_leaderboard import published
+from .paper.ladder import Step, entry, steps
+from .paper.numbers import values_of
+from .scores.comparable import Group, copies, doubts, groups
+from .scores.load import Scored, by_backbone
+from .statistics.comparison import Comparison
+from .statistics.rows import cell, sample, tabulated
+from .statistics.variance import components, pooled
+from .table import BACKBONE, YOURS, Analysis, Cell, LedgerLine, Row, RunKey, Table
 
 LISTED_PAIRS = 2000  # of a metric, each row with its nearest; all pairs count for Holm, groups and ranks
 
 
-def analyse(results: Sequence[Result], outputs: Path | None, problems: Sequence[str] = ()) -> dict[str, Any]:
-    """All tables with their statistics, the receipts by path, and what to worry about: plain JSON data.
+def analyse(runs: Sequence[Scored], problems: Sequence[str] = (), pool: bool = False) -> Analysis:
+    """All tables, and the problems known already with those of averaging; `pool` averages own and reference runs."""
+    copied = copies(runs) if pool else []
+    known = [f"left out: {run.stored.folder}: its outputs are a copy of the reference's" for run in copied]
+    runs = [run for run in runs if run not in copied]
+    found = groups(runs, pool)
+    return Analysis(
+        (*(of_group(group, runs) for group in found), *published()),
+        {run.stored.name: run.stored for run in runs},
+        (*problems, *known, *doubts(runs, found)),
+    )
 
-    `outputs` is the folder that holds <tier>/<recipe>/seed<n>/<stage>/outputs.npz; None: means only. A result that its
-    outputs refute is left out. `problems` are known already.
 
-    {"tables": [{"tier", "protocols": [{"stage", "name", "hash", "data", "samples"}], "metrics": [{"name", "label",
-    "stage", "better"}], "rows": [{"recipe", "params_m", "gmacs", "device_hours", "cells": {metric: {"mean", "sd",
-    "n", "low", "high", "level", "group", "rank_low", "rank_high", "device_hours", "paper": {"value", "table"} | None}},
-    "class_iou": {class: percent}, "runs": [{"seed", "backbone_seed", "stage", "path"}]}], "pairs": {metric: [{"a",
-    "b", "difference", "low", "high", "p_holm", "seeds_needed", "paired"}]}, "ledger": [{"trick", "without", "with",
-    "metric", "effect", "low", "high", "n", "paper_effect", "verdict"}], "correlations": [{"metric", "spearman",
-    "spearman_low", "spearman_high", "kendall", "kendall_low", "kendall_high", "n"}], "variance": {metric: {"seed" |
-    "pre_training" | "fine_tuning": {"sd", "freedom"} | None}}}], "receipts": {path: a result's fields}, "problems":
-    [line]}
+def of_group(group: Group, runs: Sequence[Scored]) -> Table:
+    """A group's table, with its statistics."""
+    table = tabulated(group.tier, group.protocols, [of_row(name, some, runs) for name, some in group.rows.items()])
+    configs = {
+        name: run.result.config
+        for name, some in group.rows.items()
+        for run in some
+        if run.result.stage == BACKBONE.name
+    }
+    found = [step for step in steps(configs) if not crosses(step, configs)]
+    for metric in (each.name for each in table.metrics):
+        table = with_statistics(table, metric, group.rows, found)
+    return table
+
+
+def crosses(step: Step, names: Container[str]) -> bool:
+    """Whether a step pairs one's own row with the reference's, though one of them has its twin on the other side."""
+    ends = step.without, step.with_it
+    twins = [name.removesuffix(YOURS) if name.endswith(YOURS) else name + YOURS for name in ends]
+    return len({name.endswith(YOURS) for name in ends}) > 1 and any(name in names for name in twins)
+
+
+def of_row(name: str, some: Sequence[Scored], runs: Sequence[Scored]) -> Row:
+    """A row of a table; `runs` are all there are, for its teacher's cost."""
+    results = [run.result for run in some]
+    sized = next((result for result in results if result.params_m is not None), None)
+    said = values_of(results[0].recipe) if results[0].tier == "paper" else {}
+    trained = [result for result in results if result.stage == BACKBONE.name]
+    hours = device_hours(trained, runs, name.endswith(YOURS))
+    there = [metric for metric in metrics() if any(metric in run.points for run in some)]
+    minutes = [each.seconds / 60 / each.config["max_epochs"] for each in trained if each.config.get("max_epochs")]
+    return Row(
+        name,
+        sized.params_m if sized else None,
+        sized.gmacs if sized else None,
+        hours,
+        {metric: cell(some, metric, said.get(metric), total_hours(metric, hours, results)) for metric in there},
+        float(np.mean(minutes)) if minutes else None,
+        class_iou(some),
+        tuple(RunKey(run.result.seed, run.result.backbone_seed, run.result.stage, run.stored.name) for run in some),
+    )
+
+
+def class_iou(runs: Sequence[Scored]) -> dict[str, float]:
+    """Each class's IoU in percent, the mean over runs."""
+    found = defaultdict(list)
+    for run in runs:
+        for name, iou in run.classes.items():
+            found[name].append(iou)
+    return {name: float(np.mean(some)) for name, some in found.items()}
+
+
+def device_hours(trained: Sequence[Result], runs: Sequence[Scored], own: bool) -> float | None:
+    """Of backbones and their teacher, means over seeds; None if one of them has no result.
+
+    One's own student may have the reference's teacher.
     """
-    loaded = [load(result, outputs) for result in results]
-    runs = {str(run.result.folder): run for run, _ in loaded if run}
-    sound = [run.result for run in runs.values()]
-    made = [our_table(table, runs, sound) for table in tables(sound)]
-    return {
-        "tables": [*made, *published()],
-        "receipts": {path: asdict(run.result) for path, run in runs.items()},
-        "problems": [*problems, *(fault for _, faults in loaded for fault in faults), *doubts(sound)],
-    }
+    if not trained:
+        return None
+    teacher = (trained[0].config.get("model") or {}).get("teacher")
+    if not teacher:
+        return mean_hours(trained)
+    others = [run for run in runs if run.result.recipe != trained[0].recipe]
+    wanted = teacher["recipe"], trained[0].tier, BACKBONE.name
+    taught = [run for run in others if (run.result.recipe, run.result.tier, run.result.stage) == wanted]
+    same_kind = [run for run in taught if run.stored.own == own] or taught * own
+    of_teacher = device_hours([run.result for run in same_kind], others, own)
+    return None if of_teacher is None else mean_hours(trained) + of_teacher
 
 
-def our_table(table: Table, runs: dict[str, Run], results: Sequence[Result]) -> dict[str, Any]:
-    """A table of results, with its statistics."""
-    by_recipe = {recipe: [runs[str(each.folder)] for each in some] for recipe, some in table.rows.items()}
-    rows = [our_row(recipe, some, results) for recipe, some in by_recipe.items()]
-    made = with_rows(table.tier, [each._asdict() for each in table.protocols], rows)
-    pre_trained = [each for some in table.rows.values() for each in some if each.stage == "classification"]
-    found = steps({each.recipe: each.config for each in pre_trained})
-    for metric in METRICS:
-        having = {recipe: backbones for recipe, some in by_recipe.items() if (backbones := by_backbone(some, metric))}
-        if having:
-            add_statistics(made, metric, having, found)
-    return made
+def mean_hours(results: Sequence[Result]) -> float:
+    """Measured time times devices."""
+    return float(np.mean([each.seconds * each.devices / 3600 for each in results]))
 
 
-def our_row(recipe: str, runs: Sequence[Run], results: Sequence[Result]) -> dict[str, Any]:
-    """A row of a table."""
-    told = [run.result for run in runs]
-    sized = next((result for result in told if result.params_m is not None), None)
-    said = values_of(recipe) if told[0].tier == "paper" else {}
-    hours = device_hours(recipe, told[0].tier, results)
-    cells = {name: cell(some, name, said.get(name)) for name in METRICS if (some := by_backbone(runs, name))}
-    for name, each in cells.items():
-        each["device_hours"] = total_hours(name, hours, told)
-    return {
-        "recipe": recipe,
-        "params_m": sized and sized.params_m,
-        "gmacs": sized and sized.gmacs,
-        "device_hours": hours,
-        "cells": cells,
-        "class_iou": class_iou(runs),
-        "runs": [
-            {"seed": each.seed, "backbone_seed": each.backbone_seed, "stage": each.stage, "path": str(each.folder)}
-            for each in told
-        ],
-    }
+def total_hours(metric: str, of_backbone: float | None, results: Sequence[Result]) -> float | None:
+    """Device-hours behind a row's metric: the backbone's, and downstream those of the fine-tuning."""
+    stage = stage_of(metric)
+    if stage.trains_backbone or of_backbone is None:
+        return of_backbone
+    return of_backbone + mean_hours([each for each in results if each.stage == stage.name])
 
 
-def add_statistics(table: dict[str, Any], metric: str, having: dict[str, list[list[Run]]], found: list[Step]) -> None:
-    """Add a metric's variance, groups, ranks, pairs and ledger to a table; `having` are each row's backbones' runs."""
+def with_statistics(table: Table, metric: str, runs: dict[str, list[Scored]], found: list[Step]) -> Table:
+    """A table with the variance, groups, ranks, pairs and ledger of one metric."""
+    having = {recipe: backbones for recipe, some in runs.items() if (backbones := by_backbone(some, metric))}
     points = [[np.array([run.points[metric] for run in backbone]) for backbone in row] for row in having.values()]
-    variance = components(points)
-    if any(variance.values()):
-        table["variance"][metric] = variance
     samples = {recipe: drawn for recipe, backbones in having.items() if (drawn := sample(backbones, metric))}
     noise = pooled([np.array([backbone.mean() for backbone in row]) for row in points])
     compared = Comparison(tuple(samples), tuple(samples.values()), noise)
-    cells = {row["recipe"]: row["cells"][metric] for row in table["rows"] if metric in row["cells"]}
+    cells = {row.recipe: row.cells[metric] for row in table.rows if metric in row.cells}
+    pairs, rows = dict(table.pairs), table.rows
     if samples:
-        better = 1 if METRICS[metric].better == "higher" else -1
-        order = sorted(samples, key=lambda recipe: -better * cells[recipe]["mean"])
-        for recipe, placed in compared.placed(order, better).items():
-            cells[recipe] |= placed
+        better = 1 if metrics()[metric].better == "higher" else -1
+        order = sorted(samples, key=lambda recipe: -better * cells[recipe].mean)
+        cells |= {
+            recipe: replace(cells[recipe], **place._asdict())
+            for recipe, place in compared.placed(order, better).items()
+        }
+        rows = tuple(
+            replace(row, cells=row.cells | {metric: cells[row.recipe]}) if row.recipe in cells else row for row in rows
+        )
         nearest = max(1, LISTED_PAIRS // len(order))
-        table["pairs"][metric] = [
+        pairs[metric] = tuple(
             compared.pair(a, b) for at, a in enumerate(order) for b in order[at + 1 : at + 1 + nearest]
-        ]
-    table["ledger"] += [
-        effect(step, metric, cells, compared) for step in found if {step.without, step.with_it} <= cells.keys()
-    ]
+        )
+    parts = components(points)
+    lines = [effect(step, metric, cells, compared) for step in found if {step.without, step.with_it} <= cells.keys()]
+    variance = table.variance | ({metric: parts} if parts.seed or parts.fine_tuning else {})
+    return replace(table, rows=rows, pairs=pairs, ledger=(*table.ledger, *lines), variance=variance)
 
 
-def effect(step: Step, metric: str, cells: dict[str, dict], compared: Comparison) -> dict[str, Any]:
+def effect(step: Step, metric: str, cells: dict[str, Cell], compared: Comparison) -> LedgerLine:
     """A line of the ledger."""
     ends = cells[step.with_it], cells[step.without]
     interval = None
     if {step.without, step.with_it} <= set(compared.names):
         pair = compared.pair(step.with_it, step.without)
-        interval = pair["low"], pair["high"]
-    change, fewest = ends[0]["mean"] - ends[1]["mean"], min(each["n"] for each in ends)
-    return entry(step, metric, change, interval, decidable=bool(interval and compared.noise), n=fewest)
+        interval = pair.low, pair.high
+    decidable = bool(interval and compared.noise)
+    return entry(step, metric, ends[0].mean - ends[1].mean, interval, decidable, min(end.n for end in ends))

@@ -5,15 +5,19 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import torch
+
+from backbones.complexity import gmacs, params_m
+from classification.classifier import ImageClassifier
 from trick_transfer.engine.layers import changed_keys
 
 from .identity import plain
 from .plan import run_of, state
 from .result import Result
 from .run import FIRST, Run, lineage
-from .store import read_all
+from .store import Stored, read_both
 
-Found = dict[Path, Result]  # by where it belongs, relative to the results' root
+Found = dict[Path, Stored]  # by where it belongs, relative to the results' root
 REFERENCE = Path("results")
 Parts = Sequence[tuple[str, Sequence[str]]]  # recipes, and the stages asked for
 
@@ -45,20 +49,34 @@ def changes(run: Run, result: Result) -> list[str]:
 
 def current(run: Run, found: Found, args: argparse.Namespace) -> bool:
     """Whether a run's result is there, and is of today's recipe and protocol."""
-    if place(run) not in found or changes(run, found[place(run)]):
+    if place(run) not in found or changes(run, found[place(run)].result):
         return False
     return run.stage == FIRST or current(trunk(run, args), found, args)
 
 
 def read(args: argparse.Namespace) -> Found:
-    """The reference results and, in their place where both exist, those under the work folder; prints faulty files."""
-    found: Found = {}
-    for root in (REFERENCE, args.work_dir / "results"):
-        results, problems = read_all(root)
-        found |= {result.folder: result for result in results}
-        for problem in problems:
-            print(f"left out: {problem}", file=sys.stderr)
-    return found
+    """The reference results and, in their place where both exist, your own; prints faulty files."""
+    stored, problems = read_both(REFERENCE, args.work_dir / "results")
+    for problem in problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    return {each.result.folder: each for each in stored}
+
+
+def finished(recipes: Iterable[str], found: Found, args: argparse.Namespace) -> Iterator[Stored]:
+    """All seeds' current results of some recipes, of the main protocols and fine-tuned with their backbone's seed."""
+    for folder, each in found.items():
+        if each.result.recipe in recipes:
+            run = run_of(each.result.stage, each.result.recipe, each.result.seed, args)
+            if place(run) == folder and current(run, found, args):
+                yield each
+
+
+def sizes(run: Run) -> dict[str, float]:
+    """params_m and gmacs of a recipe's network on this tier, before it is trained."""
+    cfg = run.layers.cfg
+    with torch.device("meta"):
+        model = ImageClassifier(backbone=cfg.model.backbone, num_classes=cfg.model.num_classes)
+    return dict(params_m=params_m(model), gmacs=gmacs(model, cfg.val_dataloader.dataset.crop.size_px))
 
 
 def plan(runs: Iterable[Run], found: Found, args: argparse.Namespace) -> tuple[list[Run], list[tuple[Run, str, str]]]:
@@ -81,6 +99,6 @@ def remarked(run: Run, found: Found) -> tuple[str, str]:
     there = found.get(place(run))
     if word == "done" and not there:
         remark = f"without its result in {run.results_root}; move the folder away to run it again"
-    elif there and (keys := changes(run, there)):
+    elif there and (keys := changes(run, there.result)):
         remark = f"the result differs in {', '.join(keys[:4])}"
     return word, remark

@@ -1,0 +1,1 @@
+"""The paper: its numbers, its tables, its ladder of tricks, its figures."""

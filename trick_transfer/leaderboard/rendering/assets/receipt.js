@@ -1,0 +1,138 @@
+"use strict";
+// A row's receipts, in a dialog.
+
+let unpacking; // a promise, once something packed is asked for
+
+function unpacked() {
+  return (unpacking ??= unpack(document.getElementById("packed").textContent));
+}
+
+async function unpack(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(plain).json();
+}
+
+function element(tag, attributes = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), attributes);
+  made.append(...children);
+  return made;
+}
+
+async function openReceipt(board, recipe) {
+  const row = tableOf(board).rows.find((each) => each.recipe === recipe);
+  const dialog = document.getElementById("receipt");
+  const body = dialog.querySelector(".body");
+  document.getElementById("receipt-title").textContent = recipe;
+  body.replaceChildren();
+  dialog.showModal();
+  if (!row.runs.length) {
+    body.append(element("p", { textContent: "Printed numbers have no receipt: they are quoted from the paper." }), quoted(board, row));
+    return;
+  }
+  const { receipts, curves, tables } = await unpacked();
+  if (document.getElementById("receipt-title").textContent !== recipe) return; // another row was opened meanwhile
+  const content = element("div");
+  const show = (path) => showRun(content, receipts[path], curves[path], recipe.endsWith(page.yours));
+  body.append(runPicker(row.runs, show), content);
+  show(row.runs[0].path);
+  const classes = Object.entries(tables[board.dataset.board].class_iou[recipe]);
+  if (classes.length) body.append(classList(classes));
+}
+
+function classList(classes) {
+  const list = element("dl", { className: "classes" });
+  for (const [name, iou] of classes.sort(([, a], [, b]) => b - a)) list.append(...entry(name, percent(iou)));
+  return element("details", {}, element("summary", { textContent: "IoU of each class, %, mean over the row's runs" }), list);
+}
+
+function quoted(board, row) {
+  const list = element("dl");
+  for (const { name, label } of tableOf(board).metrics) {
+    const said = row.cells[name]?.paper;
+    if (said) list.append(...entry(label, `${said.value} (${said.table})`));
+  }
+  return list;
+}
+
+function runPicker(runs, show) {
+  const picker = element("fieldset", { className: "pills small" }, element("legend", { textContent: "Run" }));
+  for (const [at, { path, stage, seed, backbone_seed }] of runs.entries()) {
+    const other = seed === backbone_seed ? "" : `, backbone ${backbone_seed}`;
+    const input = element("input", { type: "radio", name: "run", checked: at === 0, onchange: () => show(path) });
+    picker.append(element("label", {}, input, element("span", { textContent: `${stage}, seed ${seed}${other}` })));
+  }
+  return picker;
+}
+
+const entry = (name, value) => [element("dt", { textContent: name }), element("dd", { textContent: value })];
+
+function duration(seconds) {
+  return seconds < 600 ? `${seconds.toFixed(0)} s` : `${(seconds / 3600).toFixed(2)} h`;
+}
+
+function listed(values) {
+  return Object.entries(values).map(([name, value]) => `${name} ${value}`).join(", ");
+}
+
+const ownHours = ({ seconds, devices }) => (seconds * devices) / 3600;
+const deviceHours = (hours) => `${hours.toFixed(3)} device-hours`;
+
+// The time of a distilled run's teacher, so that all adds up to the table's; one's own run may have the reference's teacher.
+function teachersTime(run, own) {
+  const recipe = run.config.model?.teacher?.recipe;
+  if (!recipe) return {};
+  const rows = page.tables.flatMap((table) => (table.tier === run.tier ? table.rows : []));
+  const row = (own && rows.find((each) => each.recipe === recipe + page.yours)) || rows.find((each) => each.recipe === recipe);
+  const hours = row?.device_hours ?? null;
+  if (hours === null) return { teacher: `${recipe}, whose own result is not here` };
+  const all = ownHours(run) + hours;
+  return {
+    teacher: `${recipe}, ${deviceHours(hours)} by its own receipts (mean over seeds)`,
+    "with its teacher": `${deviceHours(all)}; the table has the mean over the row’s seeds`,
+  };
+}
+
+function facts(run, own) {
+  return {
+    ...Object.fromEntries(Object.entries(run.metrics).map(([name, value]) => [name, +value.toPrecision(10)])),
+    command: run.command,
+    commit: run.commit + (run.dirty ? " (dirty: changes were not committed)" : " (clean)"),
+    "tier and protocol": `${run.tier}, ${run.protocol} ${run.protocol_hash}`,
+    "images scored": run.samples_scored.toLocaleString("en"),
+    seed: `${run.seed} (backbone ${run.backbone_seed})`,
+    ...(run.arrived_percent !== null && { "backbone's tensors that arrived": `${run.arrived_percent} %` }),
+    "feature error": run.feature_error ?? "not measured",
+    "global batch and rate": `${run.global_batch}, ${+run.lr.toPrecision(6)} over ${run.steps} steps`,
+    "device and precision": `${run.devices} × ${run.device}, ${run.precision}`,
+    time: `${duration(run.seconds)}, ${deviceHours(ownHours(run))}`,
+    ...teachersTime(run, own),
+    versions: listed(run.versions),
+    licences: Object.entries(run.licences).map(([of, licence]) => `${of}: ${licence}`).join("; "),
+    "data's manifest": run.data_manifest,
+    "outputs' SHA-256": run.outputs_sha256,
+    "config's SHA-256": run.config_hash,
+  };
+}
+
+function showRun(content, run, curves, own) {
+  const list = element("dl");
+  for (const [name, value] of Object.entries(facts(run, own))) list.append(...entry(name, value));
+  const config = element("pre", { tabIndex: 0, textContent: JSON.stringify(run.config, null, 1) });
+  const charts = element("div", { className: "multiples" });
+  content.replaceChildren(
+    element("h3", { textContent: "Receipt" }), list,
+    element("details", {}, element("summary", { textContent: "Resolved config" }), config),
+    element("h3", { textContent: "Training curves" }), charts,
+  );
+  drawCurves(charts, Object.entries(curves).filter(([, curve]) => curve.length && curve[0].length > 1));
+}
+
+function drawCurves(charts, curves) {
+  if (!curves.length) charts.append(element("p", { className: "caption", textContent: "None: this run’s receipt holds no loss or score of two epochs or more." }));
+  for (const [name, curve] of curves) {
+    const holder = element("figure", { className: "chart" });
+    charts.append(holder);
+    holder.append(curveChart(name, curve, holder.clientWidth - 26)); // less its padding and border
+  }
+}

@@ -1,0 +1,105 @@
+"""leaderboard.html: one file that holds its tables, charts, receipts and pictures, and loads nothing from the network.
+
+Tables, ledger and captions are plain HTML, there without JavaScript; Observable Plot draws the charts (see NOTICE).
+Receipts and pairs are embedded as gzip, which the browser unpacks when they are asked for.
+"""
+
+import gzip
+import json
+from base64 import b64encode
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..statistics.comparison import MOST_SEEDS
+from ..table import UPSTREAM, YOURS, Analysis, Table
+from . import text
+from .exports import rounded
+
+ASSETS = Path(__file__).parent / "assets"
+SCRIPTS = ("plot.min.js", "table.js", "labels.js", "charts.js", "receipt.js", "pairs.js", "pictures.js", "page.js")
+DIGITS = 5  # of what is only looked at; receipts keep all of theirs
+
+
+def render(analysis: Analysis, pictures: list[dict[str, Any]]) -> str:
+    """The page of an analysis, with `side_by_side.collect`'s entry for each table."""
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["place"] = place
+    scripts = [(ASSETS / name).read_text("utf-8") for name in SCRIPTS]
+    return environment.get_template("page.html.j2").render(
+        analysis=analysis,
+        text=text,
+        pictures=pictures,
+        upstream=UPSTREAM,
+        style=Markup((ASSETS / "page.css").read_text("utf-8")),
+        scripts=[Markup(script) for script in scripts],
+        policy=policy(scripts),
+        data={
+            "tables": rounded([at_once(each) for each in analysis.tables], DIGITS),
+            "pictures": pictures,
+            "most_seeds": MOST_SEEDS,
+            "upstream": UPSTREAM,
+            "yours": YOURS,
+        },
+        packed=packed(unpacked_later(analysis)),
+    )
+
+
+def at_once(table: Table) -> dict[str, Any]:
+    """The part of a table that the page needs from the start: the charts' rows and columns."""
+    rows = [
+        {
+            "recipe": row.recipe,
+            "device_hours": row.device_hours,
+            "runs": [asdict(run) for run in row.runs],
+            # the group as it is shown: of 500 rows, one can have hundreds of letters
+            "cells": {metric: asdict(cell) | {"group": text.group(cell)} for metric, cell in row.cells.items()},
+        }
+        for row in table.rows
+    ]
+    return {"tier": table.tier, "metrics": [asdict(each) for each in table.metrics], "rows": rows}
+
+
+def unpacked_later(analysis: Analysis) -> dict[str, Any]:
+    """The part that it unpacks when asked; curves stand apart from the receipts, which packs better."""
+    receipts = {name: asdict(stored.result) for name, stored in analysis.runs.items()}
+    curves = {  # (epochs, values) instead of pairs
+        name: {curve: list(zip(*pairs, strict=True)) for curve, pairs in receipt.pop("curves").items()}
+        for name, receipt in receipts.items()
+    }
+    tables = [
+        {
+            "pairs": {metric: [asdict(pair) for pair in pairs] for metric, pairs in table.pairs.items()},
+            "class_iou": {row.recipe: row.class_iou for row in table.rows},
+        }
+        for table in analysis.tables
+    ]
+    return {"tables": rounded(tables, DIGITS), "receipts": receipts, "curves": rounded(curves, DIGITS - 1)}
+
+
+def policy(scripts: list[str]) -> str:
+    """The Content-Security-Policy: our own scripts by their hash, embedded pictures, and nothing from elsewhere."""
+    hashes = (b64encode(sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{each}'" for each in hashes)
+    # Styles are named as a whole since Plot puts a <style> into each chart.
+    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
+
+
+def packed(data: Any) -> str:
+    """JSON data as base64 of gzip, the same for the same data."""
+    return b64encode(gzip.compress(json.dumps(data, allow_nan=False).encode(), mtime=0)).decode()
+
+
+def place(value: float, low: float, high: float) -> str:
+    """Where a value lies between two others, as a CSS percentage."""
+    return f"{100 * (value - low) / (high - low) if high > low else 50:.1f}%"

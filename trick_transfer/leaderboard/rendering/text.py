@@ -1,0 +1,135 @@
+"""The text of a table's fields, the same in Markdown, LaTeX and on the terminal. Nothing here computes a number.
+
+Metrics are percent with two decimals, as in the paper; GMACs are the paper's "FLOPs" (multiply-adds).
+"""
+
+from collections.abc import Mapping, Sequence
+
+from trick_transfer.runs.store import Stored
+from trick_transfer.stages import metrics
+
+from ..table import Cell, Row, Table
+
+COMMAND = "tools/leaderboard.py"
+SIZES = {"params_m": "params (M)", "gmacs": "GMACs", "device_hours": "device-hours"}
+HEADINGS = SIZES | {"minutes_per_epoch": "min/epoch"}
+ABSENT = "–"
+MOST_LETTERS = 6
+UNCOMMITTED, UNVERIFIED = "†", "‡"
+FOOTNOTES = {
+    UNCOMMITTED: "a run of this row was made with changes that were not committed",
+    UNVERIFIED: "a diagnostic of `mini`, as the runs reported it: nothing is stored that could verify it",
+}
+CAVEATS = (
+    "Intervals are not corrected for their number: of 20 tricks without effect, expect one to exclude 0. "
+    "All seeds of a distilled recipe share one teacher (seed 0), so its luck is in no interval."
+)
+PROBLEMS = "Left out or in doubt"
+SYNTHETIC = "The `mini` data are synthetic scenes: these numbers say nothing about ImageNet, VOC or ADE20K."
+NOTES = {
+    "mini": SYNTHETIC,
+    "smoke": f"{SYNTHETIC} `smoke` trains for two steps: it shows that the code runs.",
+    "published": "The paper's own numbers, one run each: no interval, and no test of a difference.",
+}
+
+
+def columns(table: Table) -> list[tuple[str, bool]]:
+    """(name, whether it is the paper's) for each column: the paper's stands right of ours, where there is one."""
+    quoted = {name for row in table.rows for name, cell in row.cells.items() if cell.paper and row.runs}
+    sizes = [name for name in SIZES if any(getattr(row, name) is not None for row in table.rows)]
+    return [
+        *((each.name, side) for each in table.metrics for side in (False, True) if not side or each.name in quoted),
+        *((name, False) for name in sizes),
+    ]
+
+
+def header(name: str, of_paper: bool = False) -> str:
+    """A column's heading."""
+    if of_paper or name in HEADINGS:
+        return "paper" if of_paper else HEADINGS[name]
+    metric = metrics()[name]
+    return metric.label if metric.verifiable else f"{metric.label} {UNVERIFIED}"
+
+
+def mark(row: Row, runs: Mapping[str, Stored]) -> str:
+    """The mark behind a recipe one of whose runs was made with uncommitted changes."""
+    return f" {UNCOMMITTED}" if any(runs[run.path].result.dirty for run in row.runs) else ""
+
+
+def footnotes(table: Table, runs: Mapping[str, Stored]) -> list[str]:
+    """What the marks in a table mean."""
+    marks = {mark(row, runs).strip() for row in table.rows}
+    marks |= {UNVERIFIED for each in table.metrics if not each.verifiable}
+    return [f"{each}: {text}." for each, text in FOOTNOTES.items() if each in marks]
+
+
+def entry(row: Row | None, name: str, of_paper: bool = False, letters: bool = True) -> str:
+    """The text of a column."""
+    if name in HEADINGS:
+        size = row and getattr(row, name)
+        return ABSENT if size is None else f"{size:.2f}"
+    cell = row and row.cells.get(name)
+    if not cell or (of_paper and not cell.paper):
+        return ABSENT
+    return f"{cell.paper.value:.2f} ({cell.paper.table})" if of_paper and cell.paper else percent(cell, letters)
+
+
+def percent(cell: Cell, with_group: bool = True) -> str:
+    """77.16 [76.9, 77.4] (n=3) ab, with a star where n = 1; without interval 77.16 (sd 0.15, n=3)."""
+    if cell.low is None:
+        spread = "" if cell.sd is None else f"sd {cell.sd:.2f}, "
+        return f"{cell.mean:.2f} ({spread}n={cell.n})"
+    star = "*" if cell.level == "image" else ""
+    placed = group(cell) if with_group else ""
+    return f"{cell.mean:.2f} {between(cell.low, cell.high)}{star} (n={cell.n}) {placed}".rstrip()
+
+
+def group(cell: Cell) -> str:
+    """A row's letters; of too many to be compared by eye its ranks: rank 3–250."""
+    return letters(cell) or (f"rank {ranks(cell)}" if cell.rank_low else "")
+
+
+def letters(cell: Cell) -> str:
+    """A row's letters, if they are few enough."""
+    found = (cell.group or "").split()
+    return " ".join(found) if len(found) <= MOST_LETTERS else ""
+
+
+def ranks(cell: Cell) -> str:
+    """The best and the worst rank: 3–7, or 3."""
+    return "–".join(dict.fromkeys((str(cell.rank_low), str(cell.rank_high))))
+
+
+def between(low: float | None, high: float | None, digits: int = 1, sign: str = "") -> str:
+    """[76.9, 77.4], or nothing."""
+    return "" if low is None or high is None else f"[{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
+
+
+def title(table: Table) -> str:
+    """Tier, protocols with the first 8 digits of their hashes and of the data's, samples scored."""
+    rules = []
+    for each in table.protocols:
+        hashes = [each.hash[:8], f"data {each.data[:8]}"] if each.hash and each.data else []
+        rules.append(f"{each.stage} {each.name} ({', '.join([*hashes, f'{each.samples} scored'])})")
+    return f"{table.tier}: {'; '.join(rules)}"
+
+
+def grid(lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose first line is its head."""
+    head, *rest = lines
+    rule = ["---", *("---:" for _ in head[1:])]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rest))
+
+
+def between_markers(text: str, name: str, block: str) -> str:
+    """README's text with a block between <!-- name --> and <!-- /name -->; unchanged without these markers.
+
+    Raises ValueError if one of them is missing.
+    """
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if text.count(begin) != text.count(end) or text.count(begin) > 1 or text.find(begin) > text.find(end):
+        raise ValueError(f"README.md needs one {begin} and after it one {end}, or neither")
+    if begin not in text:
+        return text
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n\n{block}\n\n{end}{rest.split(end)[1]}"

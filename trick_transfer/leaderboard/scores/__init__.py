@@ -1,0 +1,1 @@
+"""A run's metrics from its stored outputs, and which runs may be compared."""

@@ -1,0 +1,1 @@
+"""Intervals, comparisons of rows, rank correlations and variance components."""

@@ -1,0 +1,177 @@
+"""What a leaderboard consists of: tables of rows of cells, with the statistics of each table. Percents throughout.
+
+`dataclasses.asdict` of these is what leaderboard.json holds.
+"""
+
+from dataclasses import dataclass, field
+
+from trick_transfer.runs.store import Stored
+from trick_transfer.stages import STAGES, metrics, stage_of
+
+YOURS = " (yours)"  # behind the recipe of a row of one's own runs
+
+
+@dataclass(frozen=True, order=True)
+class Protocol:
+    """What makes two numbers comparable; the paper's own have no hashes."""
+
+    stage: str
+    name: str
+    hash: str | None
+    data: str | None  # sha256 of its manifest
+    samples: int
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric, and the stage that measures it."""
+
+    name: str
+    label: str
+    better: str
+    required: bool
+    headline: bool
+    verifiable: bool
+    stage: str
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number of the paper and the table it stands in."""
+
+    value: float
+    table: str
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The standard deviation between runs, and the degrees of freedom it was measured with."""
+
+    sd: float
+    freedom: int
+
+
+@dataclass(frozen=True)
+class Variance:
+    """The noise between runs that share nothing, and its two parts; None for a part that no run was repeated for."""
+
+    seed: Noise | None = None
+    pre_training: Noise | None = None
+    fine_tuning: Noise | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One metric of a row: the mean over `n` runs, with what is known of its error."""
+
+    mean: float
+    sd: float | None = None
+    n: int = 1
+    low: float | None = None  # of the 95 % interval
+    high: float | None = None
+    level: str = "none"  # what the interval covers: seeds and images, or images only
+    group: str | None = None  # letters: rows that share one cannot be separated
+    rank_low: int | None = None  # the best and the worst rank that the separated pairs leave open
+    rank_high: int | None = None
+    device_hours: float | None = None
+    paper: Value | None = None
+
+
+@dataclass(frozen=True)
+class RunKey:
+    """A run of a row; `path` is the key of its receipt."""
+
+    seed: int
+    backbone_seed: int
+    stage: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A recipe's runs that may be averaged."""
+
+    recipe: str  # with YOURS behind it, if the runs are one's own
+    params_m: float | None
+    gmacs: float | None
+    device_hours: float | None
+    cells: dict[str, Cell]  # by metric
+    minutes_per_epoch: float | None = None
+    class_iou: dict[str, float] = field(default_factory=dict)
+    runs: tuple[RunKey, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The difference of two rows in one metric, in percent points, with its 95 % interval."""
+
+    a: str
+    b: str
+    difference: float
+    low: float
+    high: float
+    p_holm: float | None  # None: the noise between seeds is unknown
+    seeds_needed: int | None  # None: unknown, or no number is enough
+    paired: bool  # scored on the same images
+
+
+@dataclass(frozen=True)
+class LedgerLine:
+    """What switching one trick on changed in one metric, in percent points, beside the paper's effect."""
+
+    trick: str
+    without: str
+    with_it: str
+    metric: str
+    effect: float
+    low: float | None
+    high: float | None
+    n: int
+    paper_effect: float | None
+    verdict: str | None
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Rank correlations of the upstream metric with a downstream one over rows; None where they do not exist."""
+
+    metric: str
+    n: int
+    spearman: float | None = None
+    spearman_low: float | None = None
+    spearman_high: float | None = None
+    kendall: float | None = None
+    kendall_low: float | None = None
+    kendall_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that may be compared with each other, the best first, and their statistics."""
+
+    tier: str
+    protocols: tuple[Protocol, ...]
+    metrics: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    correlations: tuple[Correlation, ...] = ()
+    pairs: dict[str, tuple[Pair, ...]] = field(default_factory=dict)  # by metric
+    ledger: tuple[LedgerLine, ...] = ()
+    variance: dict[str, Variance] = field(default_factory=dict)  # by metric
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All tables, the runs behind their rows by the rows' `path`, and one line for each problem."""
+
+    tables: tuple[Table, ...]
+    runs: dict[str, Stored]
+    problems: tuple[str, ...] = ()
+
+
+BACKBONE = next(stage for stage in STAGES.values() if stage.trains_backbone)
+UPSTREAM = next(metric.name for metric in BACKBONE.metrics if metric.headline)  # orders the rows, as in the paper
+
+
+def column(metric: str) -> Column:
+    """A metric's column."""
+    return Column(*metrics()[metric], stage_of(metric).name)
