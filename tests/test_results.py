@@ -209,11 +209,11 @@ def test_corrupt_duplicated_and_foreign_files_are_named_and_left_out(tmp_path):
     assert results == [good]
     told = {
         duplicate: "duplicate of",
-        foreign: "foreign",
+        foreign: "misplaced",
         corrupt: "",
         copied: f"a copy of {path.parent}/outputs.npz",
     }
-    told |= {lonely: "its metrics.json is missing", strange: "foreign"}
+    told |= {lonely: "its metrics.json is missing", strange: "neither"}
     assert len(problems) == len(told)
     assert all(any(line.startswith(str(name)) and word in line for line in problems) for name, word in told.items())
 

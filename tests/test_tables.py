@@ -95,8 +95,8 @@ def test_seeds_that_differ_in_more_than_the_seed_are_named():
     results = [a_result(seed=seed, config=config) for seed, config in enumerate(configs)]
     (line,) = doubts(results)
     assert "resnet50d_best/seed2" in line and line.endswith("in lr")
-    (line,) = doubts([a_result(), a_result(seed=1, dirty=True, precision="float32")])
-    assert "resnet50d_best/seed1" in line and line.endswith("in precision, dirty")
+    (line,) = doubts([a_result(), a_result(seed=1, precision="float32")])
+    assert "resnet50d_best/seed1" in line and line.endswith("in precision")
 
 
 def test_a_backbone_without_a_result_is_named_where_other_seeds_have_theirs():

@@ -134,4 +134,4 @@ def whose(run: Scored) -> tuple:
 
 def alike(result: Result) -> dict[str, Any]:
     """What all seeds of a recipe share, but for `PER_SEED`."""
-    return result.config | {"precision": result.precision, "dirty": result.dirty}
+    return result.config | {"precision": result.precision}
