@@ -140,7 +140,7 @@ def test_stages_run_in_their_order_and_a_teachers_teacher_comes_first(plan):
 
 def test_a_teacher_learns_from_its_students_data():
     data = {"data.num_train": 99999, "model.num_classes": 100}
-    assert Run("classification", "resnet50d_best", sets=data | {"tricks.amp": None}).teacher().sets == data
+    assert Run("classification", "resnet50d_best", sets=data | {"tricks.amp": None}).upstream().sets == data
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def test_a_truncated_jpeg_ends_the_run_with_its_name_and_is_skipped_and_counted_
     path.write_bytes(path.read_bytes()[:-200])
     sets = [*SET, "max_epochs=0", "val_dataloader.num_batch_per_epoch=None"]
     code, lines = tool(*RUN, *sets, "val_dataloader.num_workers=1", "--data-root", str(root))
-    assert code == 2 and lines[-1].startswith(f"error: {path} is a truncated JPEG; mend it, or set skip_broken=True")
+    assert code == 2 and str(path) in lines[-1] and "skip_broken=True" in lines[-1]
     assert not list(tmp_path.rglob("metrics.json"))
     with pytest.warns(UserWarning, match=f"skipped: {path}"):
         code, _ = tool(*RUN, *sets, "val_dataloader.dataset.skip_broken=True", "--data-root", str(root))
