@@ -225,7 +225,7 @@ def test_a_pipeline_that_is_killed_or_stopped_leaves_no_process_behind(photos, t
         os.killpg(process.pid, number)  # as a terminal does
         _, told = process.communicate(timeout=60)
         assert process.returncode == 130 and "Traceback" not in told
-        assert told.splitlines()[-1] == "stopped; the same command goes on from here"
+        assert told.splitlines()[-1] == "stopped; the same command resumes"
     else:
         process.kill()
     until(lambda: not any(map(alive, children)), seconds=20)

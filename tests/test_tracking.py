@@ -51,9 +51,7 @@ def test_mlflow_keeps_them_in_a_local_sqlite_file(photos, tmp_path):
 
 def test_a_tracker_that_is_not_installed_is_named_with_the_mend(monkeypatch):
     monkeypatch.setattr(tracking, "find_spec", lambda name: None)
-    with pytest.raises(
-        ValueError, match=r"--tracker wandb wants the package wandb: pip install 'trick-transfer\[wandb\]'"
-    ):
+    with pytest.raises(ValueError, match=r"--tracker wandb .*pip install 'trick-transfer\[wandb\]'"):
         tracking.check_tracker("wandb")
     tracking.check_tracker("none")
 

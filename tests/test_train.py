@@ -74,7 +74,7 @@ def test_a_run_stopped_at_any_step_goes_on_with_the_same_command_and_ends_with_t
     stopped = train(tmp_path, photos, starter=("-c", code))
     if number == signal.SIGINT:
         assert stopped.returncode == 130
-        assert stopped.stderr.splitlines()[-1] == "stopped; the same command goes on from here"
+        assert stopped.stderr.splitlines()[-1] == "stopped; the same command resumes"
         assert "Traceback" not in stopped.stderr
     else:
         assert stopped.returncode == -signal.SIGKILL
@@ -283,7 +283,7 @@ def test_what_another_config_made_is_kept_and_a_result_counts_once_it_stands_in_
     (folder / "config.json").write_text(json.dumps(config | {"global_batch": 8}))
     code, lines = tool(*words)
     assert code == 0, lines
-    assert "the config changed in global_batch; starting anew" in lines[0]
+    assert "changed in global_batch" in lines[0] and "classification.20261125_004410" in lines[0]
     (kept,) = folder.parent.glob("classification.*")
     assert (kept / "model.safetensors").is_file() and (kept / "metrics.json").is_file()
 

@@ -2,7 +2,7 @@
 """The paper's tables and figures: run what they lack, then show ours beside the paper's.
 
 tools/ablate.py table8 table9 --seeds 0 1 2      on the embedded benchmark
-tools/ablate.py table6 --tier paper --plan       what is there, what is missing, and the table as it stands
+tools/ablate.py table6 --tier paper --plan       the state of each run, and the table so far
 tools/ablate.py figure3 figure4                  SVG in docs/figures; --png as well
 tools/ablate.py noise resnet50d_best --seeds 5   the scatter of one recipe, trained and fine-tuned with seeds 0 to 4
 """

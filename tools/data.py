@@ -15,23 +15,17 @@ from pathlib import Path
 from trick_transfer import mini
 from trick_transfer.data_sets.check import checked
 from trick_transfer.data_sets.prepare import prepare
-from trick_transfer.data_sets.sources import DATA_SETS, DataSet
+from trick_transfer.data_sets.sources import DATA_SETS
 from trick_transfer.runs.command import tool
 
-MINI = "mini"
-NAMES = [name for name in DATA_SETS if not name.startswith(f"{MINI}/")]
-
-
-def mini_parts(root: Path) -> dict[Path, DataSet]:
-    """The embedded benchmark's three data sets, by their folders."""
-    return {root / name.removeprefix(f"{MINI}/"): each for name, each in DATA_SETS.items() if name not in NAMES}
+MINI = "mini"  # three data sets that are made together
 
 
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("verb", choices=("prepare", "check"))
-    parser.add_argument("name", choices=(*NAMES, MINI))
+    parser.add_argument("name", choices=(*(name for name in DATA_SETS if not name.startswith(f"{MINI}/")), MINI))
     parser.add_argument("--root", type=Path, help="the data's folder (default: data/NAME)")
     parser.add_argument("--archives", type=Path, help="where archives are, or go (default: archives/ beside the root)")
     args = parser.parse_args()
@@ -43,8 +37,8 @@ def main() -> int:
     if args.verb == "prepare":
         prepare(DATA_SETS[args.name], root, args.archives or root.parent / "archives")
         return 0
-    parts = {root: DATA_SETS[args.name]} if args.name in DATA_SETS else mini_parts(root)
-    return 0 if all([checked(part, folder) for folder, part in parts.items()]) else 1
+    own = [name for name in DATA_SETS if name.split("/")[0] == args.name]
+    return 0 if all([checked(DATA_SETS[name], root / name.removeprefix(args.name).strip("/")) for name in own]) else 1
 
 
 if __name__ == "__main__":

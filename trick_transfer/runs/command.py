@@ -62,13 +62,13 @@ def tool(main: Callable[[], int | None]) -> int:
     try:
         return main() or 0
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        print("stopped; the same command resumes", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
         if os.environ.get("TRACEBACK"):
             raise
         lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        # a data-loading worker's error arrives with its whole traceback: the last line is the message
+        # an error in a data-loading worker carries its whole traceback: the last line is the message
         line = lines[-1].split(": ", 1)[-1] if "DataLoader worker" in lines[0] else lines[0]
         print(f"error: {line}", file=sys.stderr)
         return 2

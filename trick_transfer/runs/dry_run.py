@@ -29,7 +29,7 @@ from .resolve import resolve
 from .run import Run
 from .training import make_runner, unwrapped
 
-IMAGES, STEPS = 2, 2  # a step's images: batch norm wants two
+IMAGES, STEPS = 2, 2  # a step's images: batch norm needs two
 TRAINING_COPIES = 3  # weights, gradients, momentum, all in fp32
 
 
@@ -57,7 +57,7 @@ class Watch(Hook):
 
 @contextmanager
 def stand_in(run: Run) -> Iterator[Run]:
-    """The same run in a temporary folder: made-up data, and random weights for whatever it takes from earlier ones."""
+    """The same run in a temporary folder, with made-up data and an upstream card of random weights."""
     if run.data_set is None:
         raise ValueError(f"a dry run makes up data of a known layout; {run.root.name} has none")
     with TemporaryDirectory() as name:
@@ -121,7 +121,7 @@ def two_steps(cfg: Config) -> tuple[Runner, Watch]:
 
 
 def dry_run(run: Run, devices: int, accumulation: int) -> str:
-    """The plan, one line per fact, after two steps went through. Raises whatever the run itself would."""
+    """The plan, one line per fact, after two training steps. Raises what the run itself would raise."""
     recipe, plus, _ = run.recipe.partition("+")
     if plus and not run.task.trains_backbone:  # a name does not say what exactly was set
         raise ValueError(

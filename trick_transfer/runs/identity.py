@@ -31,7 +31,7 @@ def values(node: Any) -> Any:
 
 
 def fingerprint(config: Any) -> str:
-    """SHA-256 of nested JSON data, whatever the order of its keys; a tuple counts as a list."""
+    """SHA-256 of nested JSON data, independent of the order of keys; a tuple counts as a list."""
     try:
         return sha256(json.dumps(config, sort_keys=True, allow_nan=False).encode()).hexdigest()
     except TypeError as error:

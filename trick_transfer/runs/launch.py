@@ -1,6 +1,6 @@
-"""A command as one process or, through torchrun, several; an error stays the one line of whoever made it.
+"""A command as one process or, through torchrun, several. Only the failing process prints its error.
 
-As a script, torchrun without its own report of a process that failed.
+Run as a script, this file is torchrun without its report on the failed process.
 """
 
 import ctypes
@@ -38,7 +38,7 @@ def launch(words: list[str], count: int = 1) -> int:
 
 
 def die_with(parent: int) -> None:
-    """In a new process: have the kernel end it with its parent, however that ends. Only Linux does."""
+    """Called in a new process: ask the kernel to end it when its parent ends, also by SIGKILL (Linux only)."""
     if LIBC:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # which torchrun hands on
         if os.getppid() != parent:  # it ended before
@@ -46,7 +46,7 @@ def die_with(parent: int) -> None:
 
 
 def torchrun(words: list[str]) -> int:
-    """torchrun, silent; the exit code is that of the process that failed first, as a shell tells it."""
+    """torchrun without output; the exit code is that of the process that failed first, as a shell reports it."""
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError

@@ -80,7 +80,7 @@ def by_stage(sets: dict[str, Any], stages: Sequence[str]) -> dict[str, dict]:
 
 
 def state(run: Run) -> tuple[str, str]:
-    """One word on a run, and a remark."""
+    """A run's state in one word, and a remark."""
     upstream = run.upstream()
     if upstream and not upstream.card.is_file():
         return "missing", f"waits for {upstream.recipe}"
@@ -97,12 +97,12 @@ def show(planned: Iterable[tuple[Run, str, str]]) -> None:
 
 
 def processes(run: Run, args: argparse.Namespace) -> int:
-    """As many as asked for, but no more than the batch has images: the detector's paper batch is four."""
+    """The processes asked for, at most one per image of the batch: the detector's batch is four."""
     return min(args.gpus, max(1, run.batch().total // max(1, args.accumulate)))
 
 
 def check(planned: list[Run], args: argparse.Namespace) -> None:
-    """Refuse unknown keys, impossible values, indivisible batches and unfit backbones before anything is trained."""
+    """Raise ValueError for batches that do not divide and backbones that a later stage cannot take."""
     check_tracker(args.tracker)
     upstream = {run.card: run for run in planned if run.stage == FIRST}
     for run in planned:
@@ -116,7 +116,7 @@ def check(planned: list[Run], args: argparse.Namespace) -> None:
 
 
 def check_data(planned: list[Run]) -> None:
-    """Refuse a missing backbone or data of any stage before anything is trained; make the embedded data."""
+    """Make the embedded data; raise FileNotFoundError or ValueError for a missing backbone or missing data."""
     coming = {run.card for run in planned if run.stage == FIRST}
     for run in planned:
         if run.card not in coming:
@@ -131,7 +131,7 @@ def readers(planned: list[Run]) -> Iterable[Run]:
 
 
 def show_gaps(planned: list[Run]) -> None:
-    """A line for each data set that a run would be refused for; the embedded one is made by then."""
+    """Print one line per data set that is missing or incomplete; embedded data are made when they are needed."""
     for run in readers(planned):
         if not run.embedded:
             try:
@@ -160,7 +160,7 @@ def execute(planned: list[Run], args: argparse.Namespace) -> bool:
         begun = time.monotonic()
         code = launch(command(run, args), processes(run, args))
         if code < 0:
-            raise OSError(f"{title} was killed by signal {-code} (9: out of memory?); the same command goes on")
+            raise OSError(f"{title} was killed by signal {-code} (9: out of memory?); the same command resumes")
         if code:
             raise SystemExit(code)
         console.print(f"{title}: {time.monotonic() - begun:.0f} s")

@@ -1,4 +1,4 @@
-"""What the network predicts on a few images after every epoch, as one picture for whatever tracker there is."""
+"""What the network predicts on a few images after every epoch, as one picture for the tracker."""
 
 import warnings
 from typing import Any

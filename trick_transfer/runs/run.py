@@ -1,4 +1,4 @@
-"""One run: where its files lie, what it stands on, and whether it is done, stale, or under way."""
+"""One run: its folder, its Config, the card it needs, its data, and its state."""
 
 import json
 import re
@@ -65,14 +65,14 @@ class Run:
 
     @property
     def recipe_or_protocol(self) -> str:
-        """What its Config starts from."""
+        """What its Config starts with."""
         return self.recipe if self.task.trains_backbone else self.protocol or self.task.protocols[0]
 
     # places
 
     @property
     def name(self) -> str:
-        """The recipe and what was set: another experiment never overwrites the recipe's own."""
+        """The recipe and the settings, so that no experiment overwrites another."""
         prefix = "" if self.task.trains_backbone else f"{self.stage}."
         sets = [re.sub(r"[^\w.-]", "_", f"{prefix}{key}-{value}") for key, value in self.sets.items()]
         return "+".join([self.recipe, *sets])
@@ -92,7 +92,7 @@ class Run:
 
     @property
     def card(self) -> Path:
-        """The card it makes, or downstream the one it stands on."""
+        """The card it writes or, downstream, the one it reads."""
         return self.home(self.name if self.task.trains_backbone else self.recipe) / "card.json"
 
     @property
@@ -118,9 +118,9 @@ class Run:
 
     @cached_property
     def layers(self) -> Layers:
-        """The experiment as far as it is known before an earlier stage's card; read it, do not change it.
+        """The experiment without the card of an earlier stage; shared, so read it only.
 
-        Raises ValueError for what cannot be trained so.
+        Raises ValueError for settings that cannot be trained.
         """
         task, tier = self.task, self.tier_file
         early = {key: value for key, value in self.sets.items() if task.is_early(key)}
@@ -141,11 +141,11 @@ class Run:
         return copied(self.layers.cfg)
 
     def config(self) -> Config:
-        """The whole experiment, without what only the machine decides. Raises ValueError or FileNotFoundError."""
+        """The experiment with that card, without what the machine decides. Raises ValueError or FileNotFoundError."""
         return self.connected().cfg
 
     def connected(self, card: Card | None = None) -> Layers:
-        """The same, with the source of each value; `card` stands for one that is not made yet."""
+        """The same, with the source of each value; `card` replaces one that is not written yet."""
         upstream = self.upstream()
         if card is None and not self.task.trains_backbone:
             card = self.backbone()
@@ -164,10 +164,10 @@ class Run:
         """Twelve hex digits of the protocol's values; runs with different ones never share a table."""
         return fingerprint(values(self.task.protocol(plain(self.layers.cfg))))[:12]
 
-    # what it stands on
+    # the earlier stage
 
     def upstream(self) -> "Run | None":
-        """The run that makes the card it takes: its backbone's, or its teacher's, which learns from the same data."""
+        """The run that writes the card it needs: its backbone's, or its teacher's, trained on the same data."""
         if not self.task.trains_backbone:
             own: dict[str, Any] = dict(backbone_seed=None, protocol=None, data_root=None, sets={})
             return replace(self, stage=FIRST, seed=self.upstream_seed, **own)
@@ -176,7 +176,7 @@ class Run:
         return replace(self, recipe=teacher.recipe, seed=TEACHER_SEED, sets=sets) if teacher else None
 
     def backbone(self) -> Card:
-        """Downstream: the card to stand on. Raises ValueError or FileNotFoundError with what to do."""
+        """Downstream: its backbone's card. Raises ValueError, or FileNotFoundError with the command that makes it."""
         if not self.card.is_file():
             recipe, *sets = self.recipe.split("+")
             upstream = replace(self, stage=FIRST, recipe=recipe, protocol=None, sets={}, backbone_seed=None)
@@ -207,12 +207,12 @@ class Run:
 
     @property
     def data_set(self) -> DataSet | None:
-        """The facts of its data, where it is a data set we know."""
+        """The facts of its data set, if it is a known one."""
         return DATA_SETS.get(self.tier_file.data(self.stage) or self.task.data_name(self.layers.cfg))
 
     @property
     def embedded(self) -> bool:
-        """Whether its data are made where they are missing."""
+        """Whether missing data are made here."""
         return self.data_root is None and bool(self.data_set and self.data_set.make)
 
     def check_data(self) -> None:

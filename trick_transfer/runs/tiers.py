@@ -53,7 +53,7 @@ class Tier:
 
 
 def scale(cfg: Config, key: str, factor: float | str, before: dict, rounded: bool = False) -> None:
-    """Multiply a number, or each of a list; a factor that is a key stands for how much that key changed."""
+    """Multiply a number, or each of a list; a factor that is a key means the ratio by which that key changed."""
     if isinstance(factor, str):
         old = before[factor]
         factor = cfg[factor] / old if old else 0.0

@@ -4,14 +4,14 @@ from importlib.util import find_spec
 
 from .run import Run
 
-TRACKERS = ("tensorboard", "mlflow", "wandb", "none")  # the first unless told otherwise
+TRACKERS = ("tensorboard", "mlflow", "wandb", "none")  # the first is the default
 PROJECT = "trick-transfer"
 
 
 def check_tracker(tracker: str) -> None:
     """Raise ValueError where its package is not installed."""
     if tracker != "none" and find_spec(tracker) is None:
-        raise ValueError(f"--tracker {tracker} wants the package {tracker}: pip install 'trick-transfer[{tracker}]'")
+        raise ValueError(f"--tracker {tracker} needs the package {tracker}: pip install 'trick-transfer[{tracker}]'")
 
 
 def backends(tracker: str, run: Run) -> list[dict]:

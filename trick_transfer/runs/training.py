@@ -38,7 +38,7 @@ WAIT_SECONDS = 2.0
 
 @contextmanager
 def processes() -> Iterator[int]:
-    """The number of processes, which know of each other within; mmengine's set-up wants CUDA."""
+    """Join the process group, if torchrun started one; yields the number of processes. mmengine's set-up needs CUDA."""
     if "RANK" not in os.environ:
         yield 1
         return
@@ -49,11 +49,11 @@ def processes() -> Iterator[int]:
         dist.init_process_group("gloo")
     try:
         yield dist.get_world_size()
-        dist.barrier()  # a helper that left earlier would take the others' connections with it
+        dist.barrier()  # a process that ends early would break the connections of the others
     except RuntimeError as error:
         if not re.search(LOST, str(error)):
             raise
-        time.sleep(WAIT_SECONDS)  # the one that failed has the word, and whoever started us ends us
+        time.sleep(WAIT_SECONDS)  # the failing process prints its error, and torchrun ends this one
         raise ConnectionError(f"another process of this run is gone: {error}") from error
     finally:
         dist.destroy_process_group()  # its threads must not outlive the interpreter: that aborts
@@ -73,18 +73,17 @@ def make_runner(complete_cfg: Config) -> Runner:
 
 
 def begin(run: Run, cfg: Config, resume: bool) -> None:
-    """Put aside what another config made, throw away what `--no-resume` does not want; record this config."""
+    """Rename the folder of another config, delete one that `--no-resume` refuses, then record this config."""
     changes = run.changes(cfg)
-    if changes:  # it may have taken days
+    if changes:  # it may have taken days: keep it
         kept = run.folder.with_name(f"{run.folder.name}.{time.strftime('%Y%m%d_%H%M%S')}")
         run.folder.rename(kept)
-        changed = ", ".join(changes[:6])
-        print(f"{run.folder}: the config changed in {changed}; starting anew, {kept} is kept", file=sys.stderr)
+        print(f"{run.folder}: changed in {', '.join(changes[:6])}; the old folder is now {kept}", file=sys.stderr)
     elif not resume:
         shutil.rmtree(run.folder, ignore_errors=True)
     latest = run.folder / LATEST
     if latest.is_file() and not is_zipfile(latest):
-        raise ValueError(f"{latest} is not a whole checkpoint; delete it, and the stage starts anew")
+        raise ValueError(f"{latest} is not a whole checkpoint; delete it, and the stage starts from the beginning")
     text = json.dumps(plain(cfg), indent=1)
     write_whole(run.folder / "config.json", lambda part: part.write_text(text + "\n"))
 
@@ -104,7 +103,7 @@ def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None
 
 
 def train_on(run: Run, devices: int, accumulation: int, resume: bool) -> Result | None:
-    """The same, in each of several processes."""
+    """The part of `train` that each process runs."""
     layers = run.connected()
     run.check_teacher()
     if int(os.environ.get("LOCAL_RANK", 0)) == 0:
