@@ -1,6 +1,6 @@
 """Tileable random fields, the raw material of coats and surfaces, and the sampler that maps them into a picture.
 
-Fields are computed in float64 and rounded to uint8; sampling is in fixed point: so results do not depend on the CPU.
+Fields are computed in float64 and rounded to uint8, sampling is in fixed point, so results do not depend on the CPU.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ FRACTION_BITS = 5  # of OpenCV's fixed-point maps
 
 
 def sample(tile: np.ndarray, x: np.ndarray, y: np.ndarray, wrap: bool = True) -> np.ndarray:
-    """Bilinear look-up of a uint8 picture at float coordinates; outside it repeats (`wrap`) or is 0."""
+    """Bilinear look-up of a uint8 picture at float coordinates; outside, it repeats (`wrap`) or is 0."""
     if wrap:
         x, y = x % tile.shape[1], y % tile.shape[0]
     scale, border = 1 << FRACTION_BITS, cv2.BORDER_WRAP if wrap else cv2.BORDER_CONSTANT
