@@ -40,7 +40,7 @@ def draft(recipe: str, sets: dict[str, Any]) -> Layers:
 
     `sets` are dotted keys set before the tricks are applied, as in {"tricks.mixup": None, "max_epochs": 10}, or
     {"model.backbone": "timm/NAME"}.
-    Raises ValueError for a recipe or key that does not exist, with the closest name.
+    Raises ValueError for a recipe or key that does not exist, with the closest name, and for a value of another type.
     """
     check_name("recipe", recipe, names())
     baseline = Config.fromfile(FOLDER / "baseline.py")
@@ -52,21 +52,16 @@ def draft(recipe: str, sets: dict[str, Any]) -> Layers:
     tricks = layers.cfg.pop(TRICKS, {})
     if not isinstance(tricks, dict):
         raise ValueError(f"tricks must be a dict, got {tricks!r}; to leave one out, --set tricks.NAME=None")
-    check_keys(layers.cfg, baseline)
+    stated = layers.cfg.to_dict()
+    backbone = stated["model"].pop("backbone")
+    check_value("", stated, baseline.to_dict(), baseline.default_scope)
+    check_backbone(backbone)
     for name, options in tricks.items():
         check_name("trick", name, BAG)
         if options is not None:
             mine = " (--set)" if any(key.startswith(f"{TRICKS}.{name}") for key in sets) else ""
             layers.add(f"trick {name}{mine}", partial(switch, name=name, options=options))
     return layers
-
-
-def check_keys(cfg: Config, baseline: Config) -> None:
-    """Raise ValueError for keys that the baseline does not have, and values of another type."""
-    stated = cfg.to_dict()
-    backbone = stated["model"].pop("backbone")
-    check_value("", stated, baseline.to_dict(), baseline.default_scope)
-    check_backbone(backbone)
 
 
 def check_backbone(backbone: ConfigDict | dict) -> None:

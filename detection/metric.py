@@ -57,7 +57,7 @@ def array(tensor: Any) -> np.ndarray:
 
 
 def mean_ap(images: list[Arrays], classes: int) -> dict[str, float]:
-    """map_voc07 and map_area in percent, over the classes that have an object which is not difficult."""
+    """map_voc07 and map_area in percent, over the classes with an object that is not difficult; 0 without any."""
     truths = []
     for image in images:
         easy, hard = ~image["gt_difficult"], image["gt_difficult"]
@@ -67,13 +67,10 @@ def mean_ap(images: list[Arrays], classes: int) -> dict[str, float]:
     found = [[each[image["labels"] == c] for c in range(classes)] for each, image in zip(boxes, images, strict=True)]
     _, curves = eval_map(found, truths, iou_thr=0.5, use_legacy_coordinate=True, logger="silent", nproc=2)
     scored = [curve for curve in curves if curve["num_gts"] > 0]
-    modes = {"map_voc07": "11points", "map_area": "area"}
-    return {name: 100 * mean(scored, mode) for name, mode in modes.items()}
-
-
-def mean(curves: list[dict], mode: str) -> float:
-    """The mean over classes of the average precision in one mode, 0 without classes."""
-    return float(np.mean([average_precision(c["recall"], c["precision"], mode) for c in curves])) if curves else 0.0
+    return {
+        name: 100 * float(np.mean([average_precision(c["recall"], c["precision"], mode) for c in scored] or [0]))
+        for name, mode in (("map_voc07", "11points"), ("map_area", "area"))
+    }
 
 
 def write_outputs(path: str, results: list[Arrays]) -> None:

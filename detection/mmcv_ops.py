@@ -24,15 +24,6 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
     return torchvision.ops.nms(boxes.float(), scores.float(), iou_threshold)
 
 
-def missing(op: str) -> Callable[..., Any]:
-    """A function that raises NotImplementedError with the op's name when called."""
-
-    def refuse(*args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(f"mmcv op `{op}` needs compiled ops, and onedl-mmcv was installed without them")
-
-    return refuse
-
-
 class Ops(ModuleType):
     """`mmcv._ext`: `nms`, and an error for any other op."""
 
@@ -44,7 +35,11 @@ class Ops(ModuleType):
     def __getattr__(self, op: str) -> Callable[..., Any]:
         if op.startswith("__"):
             raise AttributeError(op)
-        return missing(op)
+
+        def refuse(*args: Any, **kwargs: Any) -> Any:
+            raise NotImplementedError(f"mmcv op `{op}` needs compiled ops, and onedl-mmcv was installed without them")
+
+        return refuse
 
 
 def install() -> None:

@@ -51,16 +51,15 @@ class ADE20K(BaseSegDataset):
     def load_data_list(self) -> list[dict]:
         """One dict per image, sorted by name."""
         folders = (Path(self.data_prefix[key]) for key in ("img_path", "seg_map_path"))
-        found = [self.sample(image, mask) for image, mask in pairs(*folders) if usable(image, self.skip_broken)]
+        labels = dict(num_classes=len(self.metainfo["classes"]), reduce_zero_label=True)
+        found = [
+            labels | dict(img_path=str(image), seg_map_path=str(mask), seg_fields=[])
+            for image, mask in pairs(*folders)
+            if usable(image, self.skip_broken)
+        ]
         if not found:
             raise ValueError(f"every JPEG of {self.data_prefix['img_path']} is broken")
         return found
-
-    def sample(self, image: Path, mask: Path) -> dict:
-        """The fields of one image that the transforms need."""
-        paths = {"img_path": str(image), "seg_map_path": str(mask)}
-        labels = {"num_classes": len(self.metainfo["classes"]), "reduce_zero_label": True, "seg_fields": []}
-        return {**paths, **labels}
 
 
 def read_mask(path: str) -> np.ndarray:

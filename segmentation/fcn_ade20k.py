@@ -56,7 +56,7 @@ train_dataloader = dict(
     batch_size=16,  # [code] the global batch, on 4 GPUs
     num_workers=8,
     persistent_workers=True,
-    drop_last=True,  # 20,210 images: 1,263 steps an epoch, 151,560 in all
+    drop_last=True,  # 20,210 images: 1,263 steps per epoch, 151,560 in all
     sampler=dict(type="trick_transfer.DrawSampler", shuffle=True),
     dataset=dict(
         type="trick_transfer.Seeded",

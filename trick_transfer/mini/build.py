@@ -26,17 +26,12 @@ SAMPLE_SHA256 = "73fd363a37bdb5ebd8b578919f9b9e385d6882af1456d024a27454b41f6b424
 STAMP = "mini.json"
 
 
-def digest(scene_image: bytes, label: bytes) -> str:
-    """The sha256 of one sample."""
-    return sha256(scene_image + label).hexdigest()
-
-
 def make_one(task: tuple[int, int, str]) -> str:
-    """Render and write a sample; `task` is the split's number, the index and the root. Returns its digest."""
+    """Render and write a sample; `task` is the split's number, the index and the root. Returns the sample's sha256."""
     number, index, root = task
     split = SPLITS[number]
     scene = split.scene(index)
-    return digest(scene.image.tobytes(), write(scene, split, index, Path(root)))
+    return sha256(scene.image.tobytes() + write(scene, split, index, Path(root))).hexdigest()
 
 
 def fill(folder: Path) -> str:

@@ -3,8 +3,6 @@
 Fields are computed in float64 and rounded to uint8, sampling is in fixed point, so results do not depend on the CPU.
 """
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 from scipy.spatial import cKDTree
@@ -67,6 +65,3 @@ def smoothstep(field: np.ndarray, low: float, high: float) -> np.ndarray:
 def to_uint8(field: np.ndarray) -> np.ndarray:
     """[0, 1] -> uint8."""
     return np.rint(np.clip(field, 0.0, 1.0) * 255.0).astype(np.uint8)
-
-
-Field = Callable[[np.random.Generator], np.ndarray]

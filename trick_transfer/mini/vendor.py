@@ -19,7 +19,6 @@ from scipy import ndimage, sparse
 
 from .animals import ANIMALS_FILE, POOLS
 
-SIDE_PX = 28
 ZEBRA = 9
 THRESHOLD = 96
 AREA = (0.08, 0.85)
