@@ -1,1 +1,1 @@
-"""Backbones: our own ResNets, one contract for all, and the card that carries trained weights to other tasks."""
+"""Backbones: ResNets, an adapter to timm, their interface, and the card that carries trained weights to other tasks."""

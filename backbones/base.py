@@ -1,7 +1,7 @@
-"""The contract of a backbone: maps out, channels and strides asked of the model, strict weights, freezing.
+"""The interface of a backbone: feature maps with their channels and strides, strict loading of weights, freezing.
 
 `frozen_stages` follows mmdet (-1: none; k: the stem and stages 1 to k). `norm_eval` is the authors' frozen BN
-(GluonCV `use_global_stats`): running statistics are used, and neither they nor gamma and beta move.
+(GluonCV `use_global_stats`): running statistics are used, and neither they nor gamma and beta are updated.
 """
 
 from collections.abc import Iterator
@@ -29,9 +29,9 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def load(self, weights: str | Path, sha256: str | None = None) -> None:
-        """Load `backbone.safetensors` strictly: every tensor of the built stages, no stranger in the file.
+        """Load `backbone.safetensors` strictly: the file must hold every tensor of the built stages and no unknown one.
 
-        Raises FileNotFoundError, or ValueError that names the keys that do not fit, or the file that is cut short.
+        Raises FileNotFoundError, or ValueError for keys that do not fit, another sha256, or a truncated file.
         """
         if not Path(weights).is_file():
             raise FileNotFoundError(f"backbone weights {weights} do not exist; make them with tools/export.py")
@@ -41,7 +41,7 @@ class Backbone(nn.Module):
         load_strictly(self, state, weights)
 
     def builds(self, name: str) -> bool:
-        """False for a parameter of the stages left out, where a part of the network is built alone."""
+        """Whether the network has a parameter; False for those of stages that are not built."""
         return True
 
     def freeze(self) -> None:
@@ -57,7 +57,7 @@ class Backbone(nn.Module):
         return self.frozen_stages >= 0 and self.stage_of(name) <= self.frozen_stages
 
     def norms(self) -> Iterator[tuple[str, nn.modules.batchnorm._BatchNorm]]:
-        """The batch-norm layers and their names."""
+        """(name, layer) of every batch norm."""
         for name, module in self.named_modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 yield name, module

@@ -1,7 +1,7 @@
 """The card that carries a trained backbone to another task: backbone.safetensors and, beside it, card.json.
 
-Also the map between our parameters' names and timm's (and torchvision's): for ResNets in both directions, for the
-networks of `timm_adapter` from timm's to ours.
+Also maps our parameter names to timm's (and torchvision's) and back; for the networks of `timm_adapter` only from
+timm's to ours.
 """
 
 import json
@@ -25,7 +25,7 @@ WEIGHTS = "backbone.safetensors"
 
 @dataclass(frozen=True)
 class Card:
-    """What a task needs to know of a backbone, and where it came from. Mean and std are RGB in 0..255."""
+    """What a task needs to know about a backbone, and how it was made. Mean and std are RGB in 0..255."""
 
     name: str
     tier: str
@@ -48,19 +48,19 @@ class Card:
         return self.folder / WEIGHTS
 
     def check_normalisation(self, preprocessor: dict) -> None:
-        """Raise ValueError unless a task feeds images as the backbone was trained, to within one grey level."""
+        """Raise ValueError unless a task normalises images as the backbone's training did, to within one grey level."""
         for key in ("mean", "std"):
             if any(abs(a - b) > 1 for a, b in zip(getattr(self, key), preprocessor[key], strict=True)):
                 own, fed = getattr(self, key), preprocessor[key]
-                raise ValueError(f"card {self.name} was trained with {key} {own}, the protocol feeds {fed}")
+                raise ValueError(f"card {self.name} was trained with {key} {own}, the protocol uses {fed}")
 
     def slot(self, **options: object) -> dict:
-        """The backbone's config for another task: architecture, weights and their hash, and that task's options."""
+        """The backbone's config for another task: architecture, weights and their sha256, and that task's options."""
         return dict(self.backbone) | {"weights": str(self.weights), "sha256": self.sha256} | options
 
 
 def read_card(path: str | Path) -> Card:
-    """Read card.json. Raises FileNotFoundError, or ValueError that names what is wrong with it."""
+    """Read card.json. Raises FileNotFoundError, or ValueError for a file that is not a card."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
@@ -71,16 +71,19 @@ def read_card(path: str | Path) -> Card:
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     known = {f.name for f in fields(Card)} - {"folder"}
-    if not isinstance(data, dict) or data.keys() != known:
-        wrong = sorted(known ^ set(data)) if isinstance(data, dict) else ["not an object"]
-        raise ValueError(f"{path} is not a backbone's card; missing or strange: {', '.join(wrong)}")
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} is not a backbone's card: it holds a {type(data).__name__}, not an object")
+    if data.keys() != known:
+        raise ValueError(
+            f"{path} is not a backbone's card; missing or unknown keys: {', '.join(sorted(known ^ set(data)))}"
+        )
     return Card(**data, folder=path.parent)
 
 
 def write_card(
     folder: Path, backbone: Backbone, config: dict, metrics: dict[str, float], px: int = 64, **about: object
 ) -> Card:
-    """Write both files, the card last; `about` is name, tier, seed, mean, std and licences, `px` a size it takes."""
+    """Write both files, the card last; `about` is name, tier, seed, mean, std and licences, `px` an accepted size."""
     write_tensors(folder / WEIGHTS, backbone.state_dict())
     exported = MODELS.build(config | {"weights": str(folder / WEIGHTS)})
     code, dirty = commit()
@@ -103,15 +106,15 @@ def write_card(
 
 @torch.no_grad()
 def feature_error(one: Backbone, other: Backbone, px: int = 64) -> float:
-    """The greatest difference between two backbones' maps of one fixed random image."""
+    """The largest absolute difference between two backbones' maps of one fixed random image (1, 3, px, px)."""
     image = torch.randn(1, 3, px, px, generator=torch.Generator().manual_seed(0))
-    # in one memory format: another one rounds otherwise
+    # in the same memory format: rounding depends on it
     maps = [model.cpu().eval().to(memory_format=torch.channels_last)(image) for model in (one, other)]
     return max(float((a - b).abs().max()) for a, b in zip(*maps, strict=True))
 
 
 def arrived_percent(card: Card, *modules: nn.Module) -> float:
-    """The share of the card's tensors that stand bit for bit in these modules, under the same names."""
+    """Percent of the card's tensors that these modules hold under the same names, bit for bit."""
     exported = load_file(card.weights)
     found: dict[str, Tensor] = {}
     for module in modules:
@@ -121,7 +124,7 @@ def arrived_percent(card: Card, *modules: nn.Module) -> float:
 
 
 def timm_name(name: str, deep_stem: bool) -> str:
-    """Our parameter's name -> timm's; torchvision's is the same where the stem is one 7x7."""
+    """Our parameter's name -> timm's; torchvision's is the same if the stem is one 7x7."""
     rules = [
         (r"head\.", "fc."),
         (r"stage(\d)\.(\d+)\.shortcut\.1\.conv", r"layer\1.\2.downsample.1"),
@@ -140,38 +143,38 @@ def timm_name(name: str, deep_stem: bool) -> str:
         renamed, hits = re.subn("^" + ours, theirs, name)
         if hits:
             return renamed
-    raise ValueError(f"{name} is not a parameter of our ResNet; of a timm/NAME network the names are timm's own")
+    raise ValueError(f"{name} is not a parameter of our ResNet; a timm/NAME network already has timm's names")
 
 
 def has_deep_stem(names: Iterable[str]) -> bool:
-    """Whether these parameters are of a network with tweak C."""
+    """Whether these are the parameters of a network with tweak C."""
     return any(name.endswith("stem.2.conv.weight") for name in names)
 
 
 def to_timm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our state dict, of a backbone or a whole classifier, under timm's names."""
+    """A state dict of our backbone or whole classifier, under timm's names."""
     return {timm_name(name, has_deep_stem(state)): tensor for name, tensor in state.items()}
 
 
 def from_timm(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
-    """timm's state dict under our `names`. Raises ValueError that names what is missing or left over."""
+    """timm's state dict under our `names`. Raises ValueError that lists missing and unexpected names."""
     names = list(names)
     adapted = [name for name in names if name.startswith(("net.", "backbone.net."))]
     theirs = adapted_names(state, names) if adapted else {timm_name(name, has_deep_stem(names)): name for name in names}
-    # older weights, such as torchvision's first ones, lack the counters that nothing here reads
+    # older weights, such as torchvision's first ones, lack the counters, which nothing here reads
     state = {name: torch.tensor(0) for name in theirs if name.endswith("num_batches_tracked")} | dict(state)
     misfits = sorted(theirs.keys() ^ state.keys())
     if misfits:
-        raise ValueError(f"these weights are of another architecture, see {', '.join(misfits[:4])}")
+        raise ValueError(f"the weights are of another architecture; missing or unexpected: {', '.join(misfits[:4])}")
     return {name: state[their] for their, name in theirs.items()}
 
 
 def adapted_names(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, str]:
-    """timm's name -> ours, for a network of `timm_adapter`: in some of ours the first dot became an underscore."""
+    """timm's name -> ours, for a network of `timm_adapter`: some of ours have an underscore for the first dot."""
     spelt = {their.replace(".", "_", 1): their for their in state} | {their: their for their in state}
     own = {name.removeprefix("backbone.").removeprefix("net."): name for name in names}
     found = {spelt.get(short, short): name for short, name in own.items()}
-    for head in ("head.weight", "head.bias"):  # theirs is fc, classifier or head.fc: the one layer that no map needs
+    for head in ("head.weight", "head.bias"):  # timm's is fc, classifier or head.fc, the only layer after the maps
         left = [their for their in state if their not in found and their.endswith(head.removeprefix("head"))]
         if head in found and len(left) == 1:
             found[left[0]] = found.pop(head)

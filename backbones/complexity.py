@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds. The paper's "4.3 G FLOPs" (Table 5) are multiply-adds: we print GMACs and say so."""
+"""Parameters and multiply-adds. The paper's "4.3 G FLOPs" (Table 5) are multiply-adds; we call them GMACs."""
 
 import torch
 from torch import nn
@@ -16,7 +16,7 @@ def gmacs(model: nn.Module, px: int) -> float:
     device = next(model.parameters()).device
     training = model.training
     model.eval()
-    with FlopCounterMode(display=False) as counter:  # counts 2 FLOPs a multiply-add
+    with FlopCounterMode(display=False) as counter:  # counts 2 FLOPs per multiply-add
         model(torch.zeros(1, 3, px, px, device=device))
     model.train(training)
     return counter.get_total_flops() / 2e9

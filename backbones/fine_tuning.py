@@ -1,6 +1,6 @@
-"""A stage that fine-tunes a card's backbone under a frozen protocol. Fairness: only the backbone is filled in.
+"""A stage that fine-tunes a card's backbone under a frozen protocol. For fairness only the backbone is filled in.
 
-A protocol is a file of plain data beside the stage's `stage.py`. Its data sets have a `data_root`, its backbone slots
+A protocol is a file of plain data beside the stage's `stage.py`. Its data sets have a `data_root`; its backbone slots
 are named `backbone`.
 """
 
@@ -21,18 +21,18 @@ from .base import Backbone
 from .card import Card, arrived_percent
 from .registry import check_size
 
-PHOTO_PX = (333, 500)  # height and width that many of VOC's have; what they are resized to is odd
+PHOTO_PX = (333, 500)  # height and width of many VOC images; they are resized to odd sizes
 
 
 class FineTuning(Stage):
-    """The steps that all stages after classification share; `fill` is each one's own."""
+    """What all stages after classification share; a stage extends `fill` if more depends on the card."""
 
     folder: Path  # of the protocols' files
 
     def draft(self, name: str, sets: dict[str, Any]) -> Layers:
         check_name(f"{self.name} protocol", name, self.protocols)
         stated = Config.fromfile(self.folder / f"{name}.py").to_dict()
-        # a name with an underscore helps to write the file, and is no setting
+        # names with a leading underscore are helpers within the file, not settings
         return Layers(f"protocol {name}", Config({key: each for key, each in stated.items() if key[0] != "_"}))
 
     def root(self, cfg: Config) -> Path:
@@ -54,13 +54,13 @@ class FineTuning(Stage):
             check_size(cfg.model.backbone, height_px, width_px)
 
     def fill(self, model: Any, card: Card) -> None:
-        """Put the card into each backbone slot. Raises ValueError for a backbone that the protocol cannot stand on."""
+        """Put the card into each backbone slot. Raises ValueError for a backbone that the protocol cannot use."""
         for part in list(parts(model)):
             if "backbone" in part:
                 part.backbone = card.slot(**{key: each for key, each in part.backbone.items() if key != "type"})
 
     def image_sizes(self, cfg: Config) -> Iterator[tuple[int, int]]:
-        """Height and width that a photograph has when it reaches the network."""
+        """Height and width in pixels of a photograph when it reaches the network."""
         divisor = cfg.model.data_preprocessor.get("pad_size_divisor", 1)
         for step in cfg.val_dataloader.dataset.pipeline:
             if step.type == "Resize":
@@ -75,7 +75,7 @@ class FineTuning(Stage):
         cfg.train_dataloader.batch_size = batch.per_device
         cfg.optim_wrapper.accumulative_counts = batch.accumulation
         for schedule in cfg.param_scheduler:
-            if not schedule.by_epoch:  # mmengine steps it with every accumulated part of a batch
+            if not schedule.by_epoch:  # mmengine steps it once per accumulated part of a batch
                 schedule.end *= batch.accumulation
 
     def arrived(self, model: nn.Module, card: Card) -> dict[str, float]:
@@ -84,7 +84,7 @@ class FineTuning(Stage):
 
 
 def parts(node: Any) -> Iterator[Any]:
-    """Every dict within a config, the outermost first."""
+    """Every dict within a config, outermost first."""
     if isinstance(node, dict):
         yield node
         node = list(node.values())

@@ -1,8 +1,8 @@
-"""ResNet and its tweaks B, C, D (He et al. 2019, "Bag of Tricks", sec. 4; Fig. 1 and 2), dilated at will.
+"""ResNet and its tweaks B, C, D (He et al. 2019, "Bag of Tricks", sec. 4; Fig. 1 and 2), with optional dilation.
 
 `tweak` is "", "b", "bc" or "bcd". Weights start from Xavier (sec. 2.1). The paper's a = sqrt(6 / (d_in + d_out))
 names channels only; like its reference [6] and MXNet's default we count the kernel's area in d, which is the same for
-1x1 and fully-connected layers. Names of parameters depend on `depth` and `tweak`, on no other option.
+1x1 and fully-connected layers. Parameter names depend on `depth` and `tweak` only.
 """
 
 from collections import OrderedDict
@@ -24,7 +24,7 @@ GEOMETRY = {
 
 
 def conv_bn(inp: int, out: int, kernel: int, stride: int = 1, dilation: int = 1, relu: bool = True) -> nn.Sequential:
-    """A convolution without bias, its batch norm and, unless told otherwise, a ReLU."""
+    """A convolution without bias, its batch norm and, by default, a ReLU."""
     padding = dilation * (kernel // 2)
     layers: list[tuple[str, nn.Module]] = [
         ("conv", nn.Conv2d(inp, out, kernel, stride, padding, dilation, bias=False)),
@@ -39,7 +39,7 @@ def shortcut(inp: int, out: int, stride: int, pool: bool) -> nn.Module:
         return nn.Identity()
     if pool:  # a strided 1x1 drops 3 of 4 inputs; averaging keeps them
         average = nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
-        return nn.Sequential(average, conv_bn(inp, out, 1, relu=False))  # the same names where dilation ate the stride
+        return nn.Sequential(average, conv_bn(inp, out, 1, relu=False))  # same names without a stride (dilated)
     return conv_bn(inp, out, 1, stride, relu=False)
 
 
@@ -69,7 +69,7 @@ def bottleneck(inp: int, width: int, stride: int, dilation: int, tweak: str) -> 
 
 
 def basic(inp: int, width: int, stride: int, dilation: int, tweak: str) -> Residual:
-    """Two 3x3, for depths 18 and 34; tweak B has nothing to move here."""
+    """Two 3x3, for depths 18 and 34; tweak B does not apply."""
     path = (conv_bn(inp, width, 3, stride, dilation), conv_bn(width, width, 3, 1, dilation, relu=False))
     return Residual(path, shortcut(inp, width, stride, "d" in tweak))
 
@@ -82,7 +82,7 @@ def stem(tweak: str) -> nn.Sequential:
 
 @MODELS.register_module()
 class ResNet(Backbone):
-    """ResNet of any depth in `BLOCKS`; `stages` may leave out the ends, so that (4,) alone is the C4 detector's head.
+    """ResNet of any depth in `BLOCKS`; `stages` is a run of 1 to 4: the C4 detector's head is (4,) alone.
 
     (N, 3, H, W) -> a tuple of maps, one per built stage; without stage 1 the input is the previous stage's map.
     Raises ValueError for options that do not exist, or weights that do not fit.
@@ -122,7 +122,7 @@ class ResNet(Backbone):
         self.freeze()
 
     def width(self, stage: int) -> int:
-        """Channels that leave a stage; stage 0 is the stem."""
+        """Output channels of a stage; stage 0 is the stem."""
         return self.expansion * 64 * 2 ** (stage - 1) if stage else 64
 
     def make_stage(self, stage: int, stride: int, dilation: int, first_dilation: int) -> nn.Sequential:
@@ -159,6 +159,6 @@ class ResNet(Backbone):
 
 
 def require(holds: bool, name: str, value: object, known: object) -> None:
-    """Refuse an option's value, and say which ones exist."""
+    """Raise ValueError that lists the known values of an option, unless its value `holds`."""
     if not holds:
         raise ValueError(f"ResNet: {name}={value!r} does not exist; choose from {known}")

@@ -1,8 +1,8 @@
-"""Any network of timm (Wightman 2019) as a backbone: `timm/NAME` in a recipe. No pretrained weights are ever fetched.
+"""Any network of timm (Wightman 2019) as a backbone: `timm/NAME` in a recipe. Pretrained weights are never downloaded.
 
-Maps are those of timm's `features_only`. Weights start from Xavier as our own do (sec. 2.1), whatever the network's
-authors chose. Parameters' names are timm's after `net.`, where of `blocks.0` the dot became an underscore. Departure:
-timm's dilated ResNet-D averages 2x2 in the shortcut where the stride was, ours does nothing there (as GluonCV).
+Maps are those of timm's `features_only`. Weights start from Xavier as in our ResNet (sec. 2.1), whatever the network's
+authors chose. Parameter names are `net.` and timm's, but `blocks.0` is `blocks_0`. Departure: the shortcut of timm's
+dilated ResNet-D averages 2x2 in place of the stride, ours does nothing (as GluonCV).
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ WEIGHTED = nn.modules.conv._ConvNd | nn.Linear
 
 
 def create(model: str, **options: Any) -> Any:
-    """timm's network as a feature extractor, with random weights; as a sequence of layers where timm can."""
+    """timm's network as a feature extractor with random weights; a sequence of layers if timm supports that."""
     import timm  # takes seconds
     from timm.models.efficientnet import EfficientNetFeatures
     from timm.models.mobilenetv3 import MobileNetV3Features
@@ -29,14 +29,14 @@ def create(model: str, **options: Any) -> Any:
         near = get_close_matches(model, timm.list_models(), 3, cutoff=0)
         raise ValueError(f"timm/{model} does not exist; did you mean {' or '.join(near)}?")
     net = timm.create_model(model, pretrained=False, features_only=True, **options)
-    if isinstance(net, EfficientNetFeatures | MobileNetV3Features):  # one block by default, but it need not be
+    if isinstance(net, EfficientNetFeatures | MobileNetV3Features):  # not listed by default
         layers = dict(feature_cls="list", flatten_sequential=True)
         net = timm.create_model(model, pretrained=False, features_only=True, feature_cfg=layers, **options)
     return net
 
 
 def taps(model: str, options: dict) -> tuple[int, ...]:
-    """The numbers of the maps to take: of each stride from 4 on the last, which for nearly all CNNs is 4, 8, 16, 32."""
+    """Indices of the maps to take: the last one of each stride from 4 on (4, 8, 16, 32 in nearly all CNNs)."""
     with torch.device("meta"):  # no memory, no arithmetic
         info = create(model, **options).feature_info
     last = {each["reduction"]: i for i, each in enumerate(info.info)}
@@ -44,9 +44,9 @@ def taps(model: str, options: dict) -> tuple[int, ...]:
 
 
 def stages_of(net: Any) -> dict[str, int]:
-    """Layer -> stage: that of the next map. What stands before the layer of the first map is the stem, 0.
+    """Layer -> stage: that of the next map. Layers before that of the first map are the stem, 0.
 
-    Empty for a network that is more than a sequence of layers.
+    Empty for a network that is not a plain sequence of layers.
     """
     from timm.models import FeatureListNet
 
@@ -62,7 +62,7 @@ def stages_of(net: Any) -> dict[str, int]:
 
 
 def first_maps(model: str, options: dict) -> dict[str, int]:
-    """Parameter -> stage: the first map that it acts on, as automatic differentiation tells. For any network."""
+    """Parameter -> stage: the first map that it acts on, by automatic differentiation. Works for any network."""
     with torch.device("meta"):
         net = create(model, **options)
         px = options.get("img_size", net.pretrained_cfg["input_size"][-1])
@@ -80,7 +80,7 @@ class Timm(Backbone):
     """timm's `model`, built with timm's own `options`, as in `options=dict(act_layer="relu")`.
 
     (N, 3, H, W) -> a tuple of maps, one per built stage; `stages` as in our ResNet. Raises ValueError for a name that
-    timm does not have, or for what this architecture cannot do: stages built alone, output strides, zero gamma.
+    timm does not have, or for what the architecture does not support: single stages, output strides, zero gamma.
     """
 
     def __init__(
@@ -112,12 +112,12 @@ class Timm(Backbone):
         self.freeze()
 
     def dilated(self, model: str, options: dict, output_stride: int) -> Any:
-        """The network whose last maps are kept at `output_stride`, by dilation."""
+        """The network, dilated so that no map is coarser than `output_stride`."""
         if output_stride == 32:
             return create(model, **options)
         try:
             net = create(model, **options, output_stride=output_stride)
-        except (TypeError, AssertionError, NotImplementedError):  # as timm's constructors say no
+        except (TypeError, AssertionError, NotImplementedError):  # timm's ways to refuse
             net = None
         if net is None or max(net.feature_info.reduction()) != output_stride:
             raise ValueError(f"{self.name} has no output_stride={output_stride}: timm cannot dilate this architecture")
@@ -130,18 +130,18 @@ class Timm(Backbone):
             have = f"{len(strides)} with strides {', '.join(map(str, strides))}"
             raise ValueError(f"{self.name}: stages={stages} do not exist; it has {have}")
         if not self.layers and (self.frozen_stages == 0 or len(stages) < len(strides)):
-            raise ValueError(f"{self.name} is no plain sequence of layers: neither stem nor stage can be had alone")
+            raise ValueError(f"{self.name} is not a plain sequence of layers: its stem and stages cannot be separated")
         self.stages = stages
         for layer in self.layers:
             if not self.has(layer):
                 del self.net[layer]
 
     def has(self, layer: str) -> bool:
-        """Whether a layer is of a built stage; the stem goes with stage 1."""
+        """Whether a layer belongs to a built stage; the stem belongs to stage 1."""
         return max(1, self.layers[layer]) in self.stages
 
     def reset(self, zero_gamma: bool) -> None:
-        """As our ResNet: Xavier uniform, biases 0, gamma 1 (sec. 2.1), or 0 at each residual block's end (sec. 3.1)."""
+        """As our ResNet: Xavier uniform, biases 0, gamma 1 (sec. 2.1); `zero_gamma`: 0 at a block's end (sec. 3.1)."""
         for module in self.modules():
             if isinstance(module, WEIGHTED):
                 nn.init.xavier_uniform_(module.weight)
@@ -158,7 +158,7 @@ class Timm(Backbone):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         if getattr(self.net, "output_fmt", "NCHW") == "NCHW":
             return tuple(self.net(x))
-        # NHWC within
+        # NHWC inside
         maps = self.net(x if 1 in self.stages else x.permute(0, 2, 3, 1))
         return tuple(each.permute(0, 3, 1, 2) for each in maps)
 
@@ -166,7 +166,7 @@ class Timm(Backbone):
         name = name.removeprefix("net.")
         if self.layers:
             return self.layers[name.split(".")[0]]
-        return self.acts_on.get(name) or self.acts_on[f"{name}.weight"]  # a parameter's, or a batch norm's
+        return self.acts_on.get(name) or self.acts_on[f"{name}.weight"]  # of a parameter or a batch norm
 
     def builds(self, name: str) -> bool:
         layer = name.removeprefix("net.").split(".")[0]

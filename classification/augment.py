@@ -1,8 +1,8 @@
 """Crops, flip and colour of sec. 2.1, on uint8 RGB arrays (H, W, 3) with OpenCV, one image at a time in the workers.
 
 The order is the paper's; all randomness comes from NumPy's global generator, which `engine.Seeded` seeds per sample.
-Only what is affine in the pixels (PCA noise, normalisation) is left for the device: on one core the jitter of a 224 px
-image takes 0.2 ms so, which some forty float operations over a batch would not.
+What is affine in the pixels (PCA noise, normalisation) runs on the device. On one core the jitter of a 224 px image
+takes 0.2 ms in uint8; some forty float operations over a batch would take longer.
 """
 
 from collections.abc import Callable
@@ -55,7 +55,7 @@ CROPS: dict[str, Callable[..., Image]] = {"random": random_crop, "center": cente
 
 
 def scale_hsv(image: Image, hue: float, saturation: float, value: float) -> Image:
-    """Step 4 by the letter: "scale hue, saturation, and brightness" by three coefficients; hue wraps around."""
+    """Step 4, literally: "scale hue, saturation, and brightness" by three coefficients; hue wraps around."""
     h, s, v = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV))  # hue in 180 steps; 256 steps take twice the time
     turned = (np.arange(256) * hue % 180).astype(np.uint8)
     scaled = cv2.LUT(h, turned), cv2.convertScaleAbs(s, alpha=saturation), cv2.convertScaleAbs(v, alpha=value)

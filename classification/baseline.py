@@ -1,11 +1,11 @@
-"""The baseline of sec. 2.1 in full, with no trick on: what every recipe starts from. Data only, no logic.
+"""The baseline of sec. 2.1 in full, without tricks: every recipe starts from it. Data only, no logic.
 
 Slots that a trick owns are marked; `classification.config` turns `global_batch` and `schedule` into what the Runner
-wants once the number of images and devices is known.
+takes once the number of images and devices is known.
 """
 
 default_scope = "mmengine"
-version = 1  # of the scoring: raise it when the same values score otherwise; tests/test_golden.py says when
+version = 1  # of the scoring: raise it when the same values give other scores; tests/test_golden.py detects that
 
 # "total batch size of 256 ... learning rate is initialized to 0.1" [large_batch]
 global_batch = 256
@@ -48,7 +48,7 @@ train_dataloader = dict(
             crop=dict(type="random", size_px=224, area=(0.08, 1.0), aspect=(3 / 4, 4 / 3)),
             flip=0.5,
             jitter=dict(form="hsv", low=0.6, high=1.4),
-            skip_broken=False,  # a file that cannot be decoded ends the run; True names it and goes on
+            skip_broken=False,  # a file that cannot be decoded ends the run; True reports it and continues
         ),
     ),
     sampler=dict(type="trick_transfer.DrawSampler", shuffle=True),

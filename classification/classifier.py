@@ -1,7 +1,7 @@
 """A backbone, global average pooling and one fully-connected layer, trained on soft targets.
 
-The tricks of sec. 5 that change the loss meet here, in the paper's order: smooth the labels, mix the images, add the
-teacher's term. Each is None unless its slot is set.
+The tricks of sec. 5 that change the loss are applied here, in the paper's order: smooth the labels, mix the images, add
+the teacher's term. Each is off (None) unless its slot is set.
 """
 
 from pathlib import Path
@@ -78,7 +78,7 @@ class ImageClassifier(BaseModel):
 
 
 class Teacher:
-    """A frozen classifier read from its exported card. Not a module on purpose: nothing saves or trains it."""
+    """A frozen classifier read from its exported card. It is no nn.Module, so that nothing saves or trains it."""
 
     def __init__(self, recipe: str, temperature: float, form: str, card: str | None = None, sha256: str = "") -> None:
         if card is None or not Path(card).is_file():

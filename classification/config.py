@@ -40,7 +40,7 @@ def draft(recipe: str, sets: dict[str, Any]) -> Layers:
 
     `sets` are dotted keys set before the tricks are applied, as in {"tricks.mixup": None, "max_epochs": 10}, or
     {"model.backbone": "timm/NAME"}.
-    Raises ValueError for a recipe or key that does not exist, with the closest name.
+    Raises ValueError for a recipe or key that does not exist, with the closest name, and for a value of another type.
     """
     check_name("recipe", recipe, names())
     baseline = Config.fromfile(FOLDER / "baseline.py")
@@ -51,8 +51,11 @@ def draft(recipe: str, sets: dict[str, Any]) -> Layers:
         layers.cfg.model.backbone = by_name(str(layers.cfg.model.backbone))
     tricks = layers.cfg.pop(TRICKS, {})
     if not isinstance(tricks, dict):
-        raise ValueError(f"tricks must not be {tricks!r}; leave single ones out, as in --set tricks.mixup=None")
-    check_keys(layers.cfg, baseline)
+        raise ValueError(f"tricks must be a dict, got {tricks!r}; to leave one out, --set tricks.NAME=None")
+    stated = layers.cfg.to_dict()
+    backbone = stated["model"].pop("backbone")
+    check_value("", stated, baseline.to_dict(), baseline.default_scope)
+    check_backbone(backbone)
     for name, options in tricks.items():
         check_name("trick", name, BAG)
         if options is not None:
@@ -61,16 +64,8 @@ def draft(recipe: str, sets: dict[str, Any]) -> Layers:
     return layers
 
 
-def check_keys(cfg: Config, baseline: Config) -> None:
-    """Raise ValueError for keys that the baseline does not have, and values of another kind."""
-    stated = cfg.to_dict()
-    backbone = stated["model"].pop("backbone")
-    check_value("", stated, baseline.to_dict(), baseline.default_scope)
-    check_backbone(backbone)
-
-
 def check_backbone(backbone: ConfigDict | dict) -> None:
-    """Raise ValueError for options that the backbone's class does not take, and values that it refuses."""
+    """Raise ValueError for options that the backbone's class does not accept, and values that it refuses."""
     check_name("backbone", backbone["type"], ["backbones.ResNet", "backbones.Timm"])
     known = list(inspect.signature(BACKBONES.get(backbone["type"])).parameters)
     for option in backbone:
@@ -80,7 +75,7 @@ def check_backbone(backbone: ConfigDict | dict) -> None:
 
 
 def check(cfg: Config) -> None:
-    """Raise ValueError for what no training can mean: called once all is set, before any run of a plan begins."""
+    """Raise ValueError for values that cannot be trained: called once all is set, before any run of a plan starts."""
     check_backbone(cfg.model.backbone)
     check_whole("max_epochs", cfg.max_epochs)
     for key in ("model.num_classes", "data.num_train", "data.num_val"):
@@ -96,29 +91,32 @@ def check(cfg: Config) -> None:
 
 
 def check_data(cfg: Config) -> None:
-    """Raise FileNotFoundError or ValueError for data that is missing or not what the recipe counts on."""
+    """Raise FileNotFoundError or ValueError for data that is missing or not what the recipe expects."""
     classes = {}
     for split, expected in (("train", cfg.data.num_train), ("val", cfg.data.num_val)):
         classes[split], files, _ = list_images(cfg.data.root, split)
         found = f"{cfg.data.root}/{split} holds {len(files)} images in {len(classes[split])} classes"
         if (len(files), len(classes[split])) != (expected, cfg.model.num_classes):
             raise ValueError(
-                f"{found}, {cfg.data.name} has {expected} in {cfg.model.num_classes}; complete it, or use "
+                f"{found}, {cfg.data.name} has {expected} in {cfg.model.num_classes}; complete the folder, or use "
                 f"--set data.num_{split}={len(files)} model.num_classes={len(classes[split])}"
             )
     differing = sorted(set(classes["train"]) ^ set(classes["val"]))
     if differing:
-        raise ValueError(f"{cfg.data.root}/train and val are of different classes, see {', '.join(differing[:4])}")
+        raise ValueError(f"{cfg.data.root}/train and val differ in the classes {', '.join(differing[:4])}")
 
 
 def finish(cfg: Config, batch: Batch) -> None:
-    """Turn `global_batch`, `max_epochs`, `schedule` and `data` into what the Runner reads. The recipe's keys go."""
+    """Replace `global_batch`, `max_epochs`, `schedule` and `data` by the keys that the Runner reads.
+
+    Raises ValueError if the training images do not fill one step.
+    """
     data, epochs = cfg.pop("data"), cfg.pop("max_epochs")
     for loader in (cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset):
         loader.update(root=data.root, num_classes=cfg.model.num_classes)
     cfg.train_dataloader.batch_size = batch.per_device
     cfg.optim_wrapper.accumulative_counts = batch.accumulation
-    share = ceil(data.num_train / batch.devices)  # the sampler rounds up, the loader drops what is left of a batch
+    share = ceil(data.num_train / batch.devices)  # the sampler rounds up, the loader drops the last part of a batch
     full = share // batch.per_device
     if not full:
         raise ValueError(f"{data.num_train} training images do not fill one step of {batch}")

@@ -16,12 +16,12 @@ from trick_transfer.engine.images import decode
 from .augment import CROPS, jitter
 from .registry import DATASETS
 
-LAYOUT = "expected {root}/{split}/<class>/*.jpg, one folder a class"
+LAYOUT = "expected {root}/{split}/<class>/*.jpg, one folder per class"
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 def list_images(root: str | Path, split: str) -> tuple[list[str], list[str], np.ndarray]:
-    """Class names, files and labels in sorted order. Raises FileNotFoundError that names the folder and its layout."""
+    """Class names, files and labels, sorted. Raises FileNotFoundError with the folder and the expected layout."""
     folders = class_folders(root, split)
     files, labels = [], []
     for label, folder in enumerate(folders):
@@ -34,7 +34,7 @@ def list_images(root: str | Path, split: str) -> tuple[list[str], list[str], np.
 
 
 def class_folders(root: str | Path, split: str) -> list[Path]:
-    """Sorted. Raises FileNotFoundError where there is none, with the layout."""
+    """The class folders, sorted. Raises FileNotFoundError with the expected layout if there are none."""
     folder = Path(root) / split
     layout = LAYOUT.format(root=root, split=split)
     if not folder.is_dir():
@@ -46,12 +46,12 @@ def class_folders(root: str | Path, split: str) -> list[Path]:
 
 
 def images_in(folder: Path) -> list[str]:
-    """Those right in a folder, sorted."""
+    """The images directly in a folder, sorted."""
     return sorted(str(path) for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
 
 
 def list_unlabelled(root: str | Path, split: str) -> list[str]:
-    """Images of unknown class, in a flat folder, sorted. Raises FileNotFoundError where there is none."""
+    """Images of unknown class in a flat folder, sorted. Raises FileNotFoundError if there are none."""
     folder = Path(root) / split
     files = images_in(folder)
     if not files:
@@ -63,8 +63,8 @@ def list_unlabelled(root: str | Path, split: str) -> list[str]:
 class ImageFolder(Dataset):
     """Samples are dicts: inputs, a uint8 RGB array (size_px, size_px, 3), and labels, an int.
 
-    With `skip_broken` a file that cannot be decoded is named once and the next one stands in for it in training;
-    in validation its label becomes -1, which the metric leaves out and counts.
+    With `skip_broken` a file that cannot be decoded is reported once. In training the next file replaces it; in
+    validation its label becomes -1, which the metric leaves out and counts.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A trained classifier as files: the backbone's card for other tasks, and head.safetensors for a student's teacher."""
+"""A trained classifier as files: the backbone's card for other tasks, and head.safetensors to make it a teacher."""
 
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from .classifier import HEAD, ImageClassifier
 
 
 def build(cfg: Config, checkpoint: str | Path, timm: bool = False) -> ImageClassifier:
-    """A recipe's classifier with a checkpoint's weights, `timm` if they are under timm's names.
+    """A recipe's classifier with a checkpoint's weights; `timm`: they are under timm's names.
 
-    Raises ValueError that names what does not fit.
+    Raises ValueError that lists the names that do not fit.
     """
     model = ImageClassifier(backbone=cfg.model.backbone, num_classes=cfg.model.num_classes)
     state = read_weights(checkpoint)
@@ -32,12 +32,12 @@ def export(model: ImageClassifier, cfg: Config, folder: Path, metrics: dict[str,
     licence = about.pop("licence", "unknown")
     about |= {"mean": list(scaler.mean), "std": list(scaler.std)}
     about["licences"] = {"code": "Apache-2.0", "weights": licence, "data": licence}
-    px = cfg.val_dataloader.dataset.crop.size_px  # some networks take no other
+    px = cfg.val_dataloader.dataset.crop.size_px  # some networks accept no other
     return write_card(folder, model.backbone, config, metrics, px, **about)
 
 
 def untrained_card(cfg: Config, name: str) -> Card:
-    """What a task may know of a recipe's backbone before it is trained. Takes no memory and no arithmetic."""
+    """The card of a recipe's backbone before training, without weights. Takes no memory and no arithmetic."""
     backbone = sketch(cfg.model.backbone)
     about: dict[str, Any] = {key: list(cfg.model.data_preprocessor[key]) for key in ("mean", "std")}
     about |= dict(

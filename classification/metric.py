@@ -1,14 +1,13 @@
-"""Top-1 and top-5 accuracy in percent, and compact outputs from which both can be scored again without a GPU."""
+"""Top-1 and top-5 accuracy in percent, and compact outputs from which both can be computed again without a GPU."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
 
-from trick_transfer.engine.files import write_whole
+from trick_transfer.engine.files import write_arrays
 
 from .registry import METRICS
 
@@ -22,10 +21,10 @@ def topk(ranked: np.ndarray, labels: np.ndarray, k: int) -> float:
 
 @METRICS.register_module()
 class TopK(BaseMetric):
-    """Scores each image once, under any number of processes; `outputs` is where the .npz goes, if anywhere.
+    """Scores each image once, under any number of processes; `outputs` is the path of the .npz, or None.
 
-    It holds, an image a row: label, the best five classes, their logits, the mean of all logits (for Figure 4 of the
-    paper: the gap between the best and the mean of the rest), and the logarithm of the softmax's denominator.
+    The .npz has one row per image: label, the best five classes, their logits, the mean of all logits (for Figure 4 of
+    the paper: the gap between the best and the mean of the rest), and the logarithm of the softmax's denominator.
     """
 
     default_prefix = ""
@@ -33,7 +32,7 @@ class TopK(BaseMetric):
     def __init__(self, k: Sequence[int] = (1, KEPT), outputs: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not {1, KEPT} <= set(k) <= set(range(1, KEPT + 1)):
-            raise ValueError(f"val_evaluator.k has 1 and {KEPT}, which every result has, and none above; it is {k}")
+            raise ValueError(f"val_evaluator.k must contain 1 and {KEPT}, and nothing above {KEPT}; got {k}")
         self.k, self.outputs = tuple(k), outputs
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -46,15 +45,9 @@ class TopK(BaseMetric):
     def compute_metrics(self, results: list) -> dict[str, float]:
         columns = (np.array(column) for column in zip(*results, strict=True))
         table = dict(zip(("labels", "ranked", "logits", "logits_mean", "log_sum_exp"), columns, strict=True))
-        kept = table["labels"] >= 0  # -1 stands for a file that could not be read
+        kept = table["labels"] >= 0  # -1: the file could not be read
         table = {name: column[kept] for name, column in table.items()}
         if self.outputs and is_main_process():
-            write_whole(self.outputs, lambda part: save_table(part, table))
+            write_arrays(self.outputs, table)
         scores = {f"top{k}": topk(table["ranked"], table["labels"], k) for k in self.k}
         return scores | {"samples_scored": int(kept.sum())}
-
-
-def save_table(path: Path, table: dict[str, np.ndarray]) -> None:
-    """A compressed .npz under exactly this name (np.savez would add a suffix)."""
-    with path.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **table)

@@ -1,4 +1,4 @@
-"""Classification as a stage: what the pipeline and the leaderboard know of it."""
+"""Classification as a stage: what the pipeline and the leaderboard need to know about it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +32,7 @@ class Classification(Stage):
         Metric("top1", "top-1", required=True, headline=True),
         Metric("top5", "top-5", required=True),
         Metric("ece", "ECE", "lower"),
-        # of `mini`: what is said of an animal in another kind's coat
+        # `mini` only: predictions for animals in another kind's coat
         Metric("follows_shape", "swapped coat: says shape", verifiable=False),
         Metric("follows_coat", "swapped coat: says coat", "lower", verifiable=False),
     )
@@ -41,7 +41,7 @@ class Classification(Stage):
         return config.draft(name, sets)
 
     def is_early(self, key: str) -> bool:
-        """Tricks and the backbone decide what the other keys are."""
+        """Tricks and the backbone decide which other keys exist."""
         return key == config.BACKBONE or key.split(".")[0] == config.TRICKS
 
     def root(self, cfg: Config) -> Path:

@@ -1,7 +1,7 @@
-"""What a server scores whose test labels are not public: the best five classes of each unlabelled image.
+"""Predictions for a server with secret test labels: the best five classes of each unlabelled image.
 
-`<file name> <label> x 5`, best first, is what Places365's server takes. Labels count classes from 0 in sorted order,
-which is Places365's own. The format: zhoubolei/places_devkit at 1c1b021f, README.md, sec. 2.2.
+Places365's server takes lines of `<file name> <label> x 5`, best first. Labels count classes from 0 in sorted order, as
+Places365 does. The format: zhoubolei/places_devkit at 1c1b021f, README.md, sec. 2.2.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ UNLABELLED = "test"  # beside train and val, a flat folder
 
 
 class Unlabelled(Dataset):
-    """Images as validation crops them."""
+    """Unlabelled images, cropped as in validation."""
 
     def __init__(self, files: list[str], crop: dict) -> None:
         self.files = files

@@ -1,4 +1,4 @@
-"""A standing diagnostic: animals of `mini` in another kind's coat tell whether a network reads shapes or coats."""
+"""A diagnostic: does a network follow the shape or the coat of `mini`'s animals in another kind's coat?"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,12 +25,10 @@ def swapped_coats(model: ImageClassifier, cfg: Config) -> dict[str, float]:
 
 
 def follows(files: Sequence[str], predicted: Sequence[str]) -> dict[str, float]:
-    """How often the kinds predicted are a file's shape, and its coat, in percent."""
+    """Percent of the predicted kinds that are the file's shape, and its coat."""
     shapes = [Path(file).parent.name for file in files]
     coats = [Path(file).stem.split("_")[0] for file in files]
-    return {"follows_shape": share(predicted, shapes), "follows_coat": share(predicted, coats)}
-
-
-def share(predicted: Sequence[str], true: Sequence[str]) -> float:
-    """Percent of equal pairs."""
-    return 100 * sum(a == b for a, b in zip(predicted, true, strict=True)) / len(true)
+    return {
+        f"follows_{name}": 100 * sum(a == b for a, b in zip(predicted, true, strict=True)) / len(true)
+        for name, true in (("shape", shapes), ("coat", coats))
+    }

@@ -1,6 +1,6 @@
 """The authors' anchors (GluonCV gluoncv/model_zoo/rpn/anchor.py), as in the first Faster R-CNN (Ren et al. 2015).
 
-mmdet centres anchors on the cell's corner and keeps their exact ratio; here sides are rounded before they are scaled
+mmdet centres anchors on the cell's corner and keeps the exact ratio. Here sides are rounded before they are scaled
 (23 x 12, 16 x 16, 11 x 22 at base 16), the centre is the cell's middle pixel, and w pixels span x2 - x1 = w - 1.
 """
 

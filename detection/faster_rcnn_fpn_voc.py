@@ -1,13 +1,13 @@
 """Faster R-CNN with FPN on VOC07+12 trainval -> VOC07 test: a second protocol, not the paper's (Lin et al. 2017).
 
 Numbers: "M" is mmdetection's configs/pascal_voc/faster-rcnn_r50-fpn_1x_voc0712.py with its bases, published at 80.4 mAP
-(11 points) for ResNet-50. We depart where it treats truths or backbones otherwise than our C4 protocol: difficult and
-small objects are training truths (M ignores the difficult and those under 32 px), gamma and beta are frozen together
+(11 points) for ResNet-50. We depart where it treats objects or backbones differently from our C4 protocol: difficult
+and small objects are trained on (M ignores the difficult and those under 32 px), gamma and beta are frozen together
 with the statistics, and batches ignore aspect ratios.
 """
 
 default_scope = "mmdet"
-version = 1  # raise it when the same values score otherwise; tests/test_golden.py says when
+version = 1  # raise it when the same values give other scores; tests/test_golden.py detects that
 _data_root = "data/voc0712"
 
 _classes = (
@@ -22,7 +22,7 @@ model = dict(
         mean=[123.68, 116.779, 103.939],  # paper, sec. 2.1, step 6, as the backbones were trained
         std=[58.393, 57.12, 57.375],
         bgr_to_rgb=True,  # OpenCV decodes to BGR
-        pad_size_divisor=32,  # M: so that FPN's maps fit on each other
+        pad_size_divisor=32,  # M: so that FPN's maps align
     ),
     backbone=dict(type="backbones.ResNet", stages=(1, 2, 3, 4), frozen_stages=1, norm_eval=True),  # M
     neck=dict(type="FPN", in_channels=[256, 512, 1024, 2048], out_channels=256, num_outs=5),  # M; in: from the card
@@ -152,8 +152,8 @@ val_dataloader = dict(
 )
 val_evaluator = dict(type="detection.VOCMeanAP")
 
-train_cfg = dict(by_epoch=True, max_epochs=12, val_begin=13)  # M: 4 epochs of the set three times over
-val_cfg = dict(type="ValLoop")  # no score is looked at in training
+train_cfg = dict(by_epoch=True, max_epochs=12, val_begin=13)  # M: 4 epochs of the set repeated three times
+val_cfg = dict(type="ValLoop")  # no scoring during training
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=1e-4),  # M: at batch 16

@@ -4,11 +4,11 @@ Trunk = stages 1 to 3, RoI head = stage 4 on 14 x 14 RoIAlign, both from one car
 (2018-10-10; scripts/detection/faster_rcnn/train_faster_rcnn.py and gluoncv/model_zoo/{faster_rcnn,rpn}), the authors'
 code at the paper's time; "sec." is the paper. Where they differ: the text has "linear warmup and long training
 schedule" (sec. 6.1), the code's default for VOC is no warm-up. Ours is the text's, with the code's values for COCO.
-The code reports the best epoch on the test set; we score the last one. Epochs, so that a run resumes where one began.
+The code reports the best epoch on the test set; we score the last one. Lengths are in epochs, where a run can resume.
 """
 
 default_scope = "mmdet"
-version = 1  # raise it when the same values score otherwise; tests/test_golden.py says when
+version = 1  # raise it when the same values give other scores; tests/test_golden.py detects that
 _data_root = "data/voc0712"
 
 _classes = (
@@ -31,7 +31,7 @@ model = dict(
         type="detection.FloatRPNHead",
         in_channels=1024,  # filled from the card
         feat_channels=1024,  # G: rpn_channel
-        anchor_generator=dict(  # G: base 16, 15 anchors a cell
+        anchor_generator=dict(  # G: base 16, 15 anchors per cell
             type="detection.RoundedAnchors", scales=[2, 4, 8, 16, 32], ratios=[0.5, 1.0, 2.0], strides=[16]
         ),
         bbox_coder=dict(type="DeltaXYWHBBoxCoder", target_means=[0.0] * 4, target_stds=[1.0] * 4),  # G
@@ -69,12 +69,12 @@ model = dict(
     ),
     train_cfg=dict(
         rpn=dict(
-            # G: the best anchor of a truth counts only from IoU 0.3 on, as lower ones are made negatives after it
+            # G: the best anchor of a truth is positive only from IoU 0.3 on: lower ones become negatives afterwards
             assigner=dict(
                 type="MaxIoUAssigner", pos_iou_thr=0.7, neg_iou_thr=0.3, min_pos_iou=0.3, match_low_quality=True
             ),
             sampler=dict(type="RandomSampler", num=256, pos_fraction=0.5, neg_pos_ub=-1, add_gt_as_proposals=False),
-            allowed_border=0,  # G: anchors that leave the image are left out
+            allowed_border=0,  # G: anchors that cross the image's border are not used
             pos_weight=-1,
             debug=False,
         ),
@@ -96,7 +96,7 @@ model = dict(
         rpn=dict(  # G: 6000 -> 300
             nms_pre=6000, max_per_img=300, nms=dict(type="nms", iou_threshold=0.7), min_bbox_size=16
         ),
-        # G: its cut to 400 boxes a class before NMS never acts on 300 proposals
+        # G: its limit of 400 boxes per class before NMS has no effect on 300 proposals
         rcnn=dict(score_thr=1e-4, nms=dict(type="nms", iou_threshold=0.3), max_per_img=100),
     ),
 )
@@ -166,7 +166,7 @@ val_dataloader = dict(
 val_evaluator = dict(type="detection.VOCMeanAP")
 
 train_cfg = dict(by_epoch=True, max_epochs=20, val_begin=21)  # G: 20 epochs of 4138 steps
-val_cfg = dict(type="ValLoop")  # no score is looked at in training
+val_cfg = dict(type="ValLoop")  # no scoring during training
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="SGD", lr=0.001, momentum=0.9, weight_decay=5e-4),  # G: at batch 4

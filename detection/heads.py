@@ -1,6 +1,6 @@
-"""mmdet's heads, with predictions that leave in fp32: under autocast, softmax, decoding and losses need more digits.
+"""mmdet's heads with predictions in fp32: under autocast, softmax, decoding and losses need more digits.
 
-On the CPU autocast keeps a bf16 softmax in bf16, where scores above 0.5 are 1/256 apart, and so tie in the ranking.
+On the CPU, autocast keeps a bf16 softmax in bf16, where scores above 0.5 are 1/256 apart and tie in a ranking.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ class FloatBBoxHead(FloatBoxes, BBoxHead):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.avg_pool = nn.AdaptiveAvgPool2d(1)  # mmdet's asks for 7x7; Inception-V3, which does not pad, leaves 6x6
+        self.avg_pool = nn.AdaptiveAvgPool2d(1)  # mmdet's takes 7x7 only; Inception-V3, which does not pad, gives 6x6
 
 
 @MODELS.register_module()

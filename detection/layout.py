@@ -41,7 +41,7 @@ class Voc(Split):
         pairs = [(base / "JPEGImages" / f"{stem}.jpg", base / "Annotations" / f"{stem}.xml") for stem in stems]
         missing = {path for pair in pairs for path in pair if not path.is_file()}
         wrong = wrong_count(f"images in {listed}", len(pairs), self.images)
-        wrong += [f"{path} does not exist, {listed} names it" for path in sorted(missing)]
+        wrong += [f"{path} does not exist, but {listed} lists it" for path in sorted(missing)]
         return [pair for pair in pairs if missing.isdisjoint(pair)], wrong
 
     def reader(self) -> Reader:
@@ -52,7 +52,7 @@ class Voc(Split):
             decode(jpeg)
             *size, objects = read_annotation(xml, self.classes)
             if tuple(size) != stored_px(jpeg):
-                raise ValueError(f"{xml} is of {size[0]} x {size[1]} pixels, its JPEG is not")
+                raise ValueError(f"{xml} states {size[0]} x {size[1]} pixels, its JPEG differs")
             return [self.classes[found["bbox_label"]] for found in objects]
 
         return look
@@ -73,6 +73,6 @@ class Voc(Split):
 
 
 def write_text(path: Path, text: str) -> None:
-    """A text file in a folder that may not be there yet."""
+    """Write a text file and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)

@@ -1,18 +1,17 @@
 """VOC mean average precision at IoU 0.5: `map_voc07` (11 points, the paper's and our headline) and `map_area`.
 
 Both come from the same detections through mmdet's `eval_map`, difficult objects ignored, widths counted as
-x2 - x1 + 1 like the VOC devkit. One .npz keeps the ranking of all detections, from which every figure can be redone.
+x2 - x1 + 1 like the VOC devkit. One .npz keeps the ranking of all detections, from which all metrics can be recomputed.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmdet.evaluation.functional import average_precision, eval_map
 from mmengine.evaluator import BaseMetric
 
-from trick_transfer.engine.files import write_whole
+from trick_transfer.engine.files import write_arrays
 
 from .ranking import ranking
 from .registry import METRICS
@@ -23,10 +22,10 @@ SHOWN, LEAST_SCORE, MOST_BOXES = 6, 0.3, 10  # images; detections of an image
 
 @METRICS.register_module()
 class VOCMeanAP(BaseMetric):
-    """map_voc07, map_area (percent) and the number of images scored; `outputs` is the .npz that keeps them."""
+    """map_voc07, map_area (percent) and the number of images scored; `outputs` is the path of the .npz, or None."""
 
     def __init__(self, outputs: str | None = None) -> None:
-        super().__init__(collect_device="gpu")  # that is: through the process group, whatever the device; no files
+        super().__init__(collect_device="gpu")  # through the process group, on any device, without files
         self.outputs = outputs
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -46,56 +45,42 @@ class VOCMeanAP(BaseMetric):
             )
 
     def compute_metrics(self, results: list[Arrays]) -> dict[str, float]:
-        """Score all images, and write `outputs`; on the main process only, each image once."""
+        """Score each image once and write `outputs`; in the main process only."""
         if self.outputs is not None:
             write_outputs(self.outputs, results)
         return mean_ap(results, classes=len(self.dataset_meta["classes"])) | {"samples_scored": len(results)}
 
 
 def array(tensor: Any) -> np.ndarray:
-    """A tensor's values; bf16, which NumPy lacks, as float32."""
+    """A tensor's values as float32 (NumPy lacks bf16)."""
     return tensor.cpu().float().numpy()
 
 
 def mean_ap(images: list[Arrays], classes: int) -> dict[str, float]:
-    """map_voc07 and map_area in percent, over the classes that have a truth that is not difficult."""
+    """map_voc07 and map_area in percent, over the classes with an object that is not difficult; 0 without any."""
     truths = []
     for image in images:
         easy, hard = ~image["gt_difficult"], image["gt_difficult"]
         truth = {"bboxes": image["gt_boxes"][easy], "labels": image["gt_labels"][easy]}
         truths.append(truth | {"bboxes_ignore": image["gt_boxes"][hard], "labels_ignore": image["gt_labels"][hard]})
-    found = [[of_class(image, label) for label in range(classes)] for image in images]
+    boxes = [np.column_stack([image["boxes"], image["scores"]]) for image in images]
+    found = [[each[image["labels"] == c] for c in range(classes)] for each, image in zip(boxes, images, strict=True)]
     _, curves = eval_map(found, truths, iou_thr=0.5, use_legacy_coordinate=True, logger="silent", nproc=2)
     scored = [curve for curve in curves if curve["num_gts"] > 0]
-    modes = {"map_voc07": "11points", "map_area": "area"}
-    return {name: 100 * mean(scored, mode) for name, mode in modes.items()}
-
-
-def mean(curves: list[dict], mode: str) -> float:
-    """The mean over classes of the average precision in one mode, 0 without classes."""
-    return float(np.mean([average_precision(c["recall"], c["precision"], mode) for c in curves])) if curves else 0.0
-
-
-def of_class(image: Arrays, label: int) -> np.ndarray:
-    """(N, 5): the boxes and scores of one class."""
-    own = image["labels"] == label
-    return np.column_stack([image["boxes"][own], image["scores"][own]])
+    return {
+        name: 100 * float(np.mean([average_precision(c["recall"], c["precision"], mode) for c in scored] or [0]))
+        for name, mode in (("map_voc07", "11points"), ("map_area", "area"))
+    }
 
 
 def write_outputs(path: str, results: list[Arrays]) -> None:
-    """The ranking of all detections (see `ranking`), and the boxes of a few images, to be looked at."""
+    """Write the ranking of all detections (see `ranking`), and the boxes of a few images for display."""
     image_ids = np.concatenate([image["image_ids"] for image in results])
-    arrays = dict(image_ids=image_ids) | ranking(results) | shown(results)
-
-    def save(part: Path) -> None:
-        with part.open("wb") as file:  # given a name, NumPy would append .npz to it
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-
-    write_whole(path, save)
+    write_arrays(path, dict(image_ids=image_ids) | ranking(results) | shown(results))
 
 
 def shown(results: list[Arrays]) -> Arrays:
-    """SHOWN images, evenly spread and not chosen; `shown_counts` and `shown_gt_counts` tell how many rows each has."""
+    """SHOWN evenly spaced images; `shown_counts` and `shown_gt_counts` are the number of rows of each."""
     spread = np.linspace(0, len(results) - 1, min(SHOWN, len(results))).round().astype(int)
     images = [results[at] | best(results[at]) for at in spread]
     keys = {"image_ids": "ids"} | {key: key for key in ("boxes", "labels", "scores", "gt_boxes", "gt_labels")}
@@ -105,7 +90,7 @@ def shown(results: list[Arrays]) -> Arrays:
 
 
 def best(image: Arrays) -> Arrays:
-    """An image's detections that are worth showing, the best last, so that it lies on top."""
+    """The detections of an image to be shown, the best last, so that it is drawn on top."""
     order = np.argsort(image["scores"], kind="stable")[-MOST_BOXES:]
     order = order[image["scores"][order] >= LEAST_SCORE]
     return {key: image[key][order] for key in ("boxes", "labels", "scores")}

@@ -1,7 +1,7 @@
-"""A stand-in for mmcv's compiled ops, on torchvision's kernels: plain `pip install onedl-mmcv` brings none.
+"""A replacement of mmcv's compiled ops by torchvision's kernels: plain `pip install onedl-mmcv` has no compiled ops.
 
-mmdet cannot be imported without the module `mmcv._ext`, but our protocols need only its `nms` (RoIAlign can ask
-torchvision by itself: `use_torchvision=True`). Where the compiled module exists, it is used. mmseg needs neither.
+mmdet cannot be imported without the module `mmcv._ext`, but our protocols need only its `nms` (RoIAlign can use
+torchvision: `use_torchvision=True`). If the compiled module exists, it is used. mmseg needs neither.
 """
 
 import sys
@@ -24,30 +24,25 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
     return torchvision.ops.nms(boxes.float(), scores.float(), iou_threshold)
 
 
-def missing(op: str) -> Callable[..., Any]:
-    """A function that says which op is not there, once somebody calls it."""
-
-    def refuse(*args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(f"mmcv op `{op}` needs compiled ops, and onedl-mmcv was installed without them")
-
-    return refuse
-
-
 class Ops(ModuleType):
-    """`mmcv._ext`: `nms`, and a refusal under any other name."""
+    """`mmcv._ext`: `nms`, and an error for any other op."""
 
     def __init__(self) -> None:
         super().__init__(NAME, __doc__)
-        self.__spec__ = ModuleSpec(NAME, loader=None)  # mmcv looks the spec up to learn whether ops exist
+        self.__spec__ = ModuleSpec(NAME, loader=None)  # mmcv looks for the spec to see whether ops exist
         self.nms = nms
 
     def __getattr__(self, op: str) -> Callable[..., Any]:
         if op.startswith("__"):
             raise AttributeError(op)
-        return missing(op)
+
+        def refuse(*args: Any, **kwargs: Any) -> Any:
+            raise NotImplementedError(f"mmcv op `{op}` needs compiled ops, and onedl-mmcv was installed without them")
+
+        return refuse
 
 
 def install() -> None:
-    """Supply `mmcv._ext` if the compiled one is missing; calling it again does nothing."""
+    """Provide `mmcv._ext` if the compiled one is missing; a second call does nothing."""
     if NAME not in sys.modules and find_spec(NAME) is None:
         sys.modules[NAME] = Ops()

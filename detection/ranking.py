@@ -2,15 +2,15 @@
 
 Detections are matched to truths once, image by image, in eleven ways. VOC as its devkit (and mmdet's `eval_map`): a
 detection claims the truth it overlaps most, at IoU 0.5, sides counted as x2 - x1 + 1, difficult truths ignored. COCO as
-pycocotools, for areas of any size: of the truths still free it takes the one it overlaps most, at ten IoUs; difficult
-truths are crowds. What is stored then gives every precision again, to the last bit and under any weights of images:
+pycocotools, for areas of any size: a detection takes the free truth it overlaps most, at ten IoUs; difficult truths are
+crowds. From the stored arrays every precision can be recomputed, to the last bit and under any weights of images:
 
-- `class_labels` (C,), `class_counts` (C,): the classes that have a truth which is not difficult, and how many of the
-  ranked detections are theirs; `truths` (C, images): how many such truths each image has.
-- `ranked_images`: the image of each detection, best first, class by class. It is the difference to the one before,
-  modulo the integer's size. Detections after a class's last true positive are left out, and between two of them they
-  stand in order of image, as no precision depends on either: both are for the sake of the file's size.
-- `ranked_states` uint32: of each the eleven states, two bits a matching, VOC's lowest, then COCO's by IoU.
+- `class_labels` (C,), `class_counts` (C,): the classes that have a truth which is not difficult, and the number of
+  ranked detections of each; `truths` (C, images): the number of such truths in each image.
+- `ranked_images`: the image of each detection, best first, class by class, as the difference to the previous one
+  modulo the integer's size. To keep the file small, detections after a class's last true positive are left out, and
+  those between two true positives are sorted by image; no precision depends on either.
+- `ranked_states` uint32: the eleven states of each detection, two bits per matching, VOC's lowest, then COCO's by IoU.
 """
 
 from dataclasses import dataclass
@@ -30,17 +30,17 @@ ANY_TRUE = np.bitwise_or.reduce(np.uint32(TRUE) << SHIFTS)
 
 @dataclass(frozen=True)
 class Curve:
-    """The true positives of one class at one IoU, best first. Only they can raise precision: the rest is summed up."""
+    """The true positives of one class at one IoU, best first. Only they can raise precision: others are counted."""
 
     images: np.ndarray  # (T,) the image of each
-    between: csr_array  # (T, images) false positives ranked before it, and after the one before it
-    truths: np.ndarray  # (images,) those that count
+    between: csr_array  # (T, images) false positives ranked between the previous true positive and this one
+    truths: np.ndarray  # (images,) truths that are not difficult
 
 
 def average_precision(curve: Curve, weights: np.ndarray, levels: np.ndarray | None) -> np.ndarray:
     """(images, rounds) weights -> (rounds,) in 0 to 1; nan in rounds without a truth.
 
-    It is the mean of the precision's envelope over levels of recall, or the area under it without levels.
+    The mean of the precision's envelope over levels of recall, or without levels the area under it.
     """
     truths = curve.truths @ weights
     hits = np.cumsum(weights[curve.images], 0)
@@ -64,9 +64,9 @@ def curves(arrays: Arrays) -> list[list[Curve]]:
 
 
 def make_curve(image: np.ndarray, state: np.ndarray, truths: np.ndarray) -> Curve:
-    """From each detection's image and state, best first."""
+    """The curve of each detection's image and state, best first."""
     image, true = image[state != IGNORED], state[state != IGNORED] == TRUE
-    before = np.cumsum(true)  # true positives up to here: the row of a false positive
+    before = np.cumsum(true)  # true positives so far: the row of a false positive
     counted = ~true & (before < true.sum())
     places = before[counted], image[counted]
     between = coo_array((np.ones(counted.sum()), places), shape=(true.sum(), len(truths))).tocsr()
@@ -74,11 +74,13 @@ def make_curve(image: np.ndarray, state: np.ndarray, truths: np.ndarray) -> Curv
 
 
 def ranking(images: list[Arrays]) -> Arrays:
-    """The arrays told above, from each image's boxes, scores, labels, gt_boxes, gt_labels and gt_difficult."""
+    """The arrays described above, from each image's boxes, scores, labels, gt_boxes, gt_labels and gt_difficult."""
     scores, labels = (np.concatenate([image[key] for image in images]) for key in ("scores", "labels"))
-    image, states = np.repeat(np.arange(len(images)), [len(each["scores"]) for each in images]), matched(images)
+    image = np.repeat(np.arange(len(images)), [len(each["scores"]) for each in images])
+    states = np.concatenate([np.bitwise_or.reduce(match(each).astype(np.uint32) << SHIFTS[:, None]) for each in images])
     easy = [each["gt_labels"][~each["gt_difficult"]] for each in images]
     classes = np.unique(np.concatenate(easy))
+    truths = np.array([[(of == c).sum() for of in easy] for c in classes], int).reshape(-1, len(images))
     ranked = [
         own[order(scores[own], image[own], states[own])] for own in (np.flatnonzero(labels == c) for c in classes)
     ]
@@ -86,36 +88,26 @@ def ranking(images: list[Arrays]) -> Arrays:
     return {
         "class_labels": classes.astype(np.int16),
         "class_counts": np.array([len(each) for each in ranked], int),
-        "truths": smallest(np.array([[(of == c).sum() for of in easy] for c in classes], int).reshape(-1, len(images))),
+        "truths": truths.astype(np.min_scalar_type(truths.max(initial=0))),
         "ranked_images": np.diff(image[every], prepend=0).astype(np.min_scalar_type(len(images) - 1)),
         "ranked_states": states[every],
     }
 
 
-def smallest(numbers: np.ndarray) -> np.ndarray:
-    """Natural numbers in the smallest type that holds them."""
-    return numbers.astype(np.min_scalar_type(numbers.max(initial=0)))
-
-
 def order(scores: np.ndarray, image: np.ndarray, states: np.ndarray) -> np.ndarray:
-    """One class's places, best first up to the last true positive; of equal scores the one that comes first is better.
+    """Indices of one class's detections, best first up to the last true positive; equal scores keep their order.
 
-    Each true positive is followed by the false ones up to the next, in order of image.
+    Each true positive is followed by the false positives up to the next one, sorted by image.
     """
     best = np.argsort(-scores, kind="stable")
     true = states[best] & ANY_TRUE > 0
     run = np.cumsum(true)
     best = best[np.lexsort((states[best], image[best], ~true, run))]
-    return best[: np.flatnonzero(true).max(initial=-1) + 1]  # sorting within the runs has moved no true one
-
-
-def matched(images: list[Arrays]) -> np.ndarray:
-    """The states of all detections of all images, as they are stored."""
-    return np.concatenate([np.bitwise_or.reduce(match(image).astype(np.uint32) << SHIFTS[:, None]) for image in images])
+    return best[: np.flatnonzero(true).max(initial=-1) + 1]  # sorting within runs moves no true positive
 
 
 def match(image: Arrays) -> np.ndarray:
-    """(11, D) states of one image's detections; false where the image has no truth of their class."""
+    """(11, D) states of one image's detections; FALSE for a class without a truth in the image."""
     states = np.full((len(SHIFTS), len(image["scores"])), FALSE)
     for label in np.unique(image["gt_labels"]):
         truth = image["gt_labels"] == label
@@ -161,7 +153,7 @@ def match_coco(boxes: np.ndarray, truths: np.ndarray, difficult: np.ndarray) -> 
             close = overlap[place] >= least
             if (close & free).any():
                 best = overlap[place].max(where=close & free, initial=0)
-                free[np.flatnonzero(free & (overlap[place] == best))[-1]] = False  # of equals the last
+                free[np.flatnonzero(free & (overlap[place] == best))[-1]] = False  # the last of equals
                 state[place] = TRUE
             elif (close & difficult).any():
                 state[place] = IGNORED
@@ -169,5 +161,5 @@ def match_coco(boxes: np.ndarray, truths: np.ndarray, difficult: np.ndarray) -> 
 
 
 def corner_and_sides(boxes: np.ndarray) -> np.ndarray:
-    """x1, y1, x2, y2 -> x1, y1, width, height, as pycocotools wants them."""
+    """x1, y1, x2, y2 -> x1, y1, width, height, as pycocotools takes them."""
     return np.column_stack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]).astype(float)

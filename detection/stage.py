@@ -1,7 +1,7 @@
-"""Detection as a stage: what the pipeline and the leaderboard know of it.
+"""Detection as a stage: what the pipeline and the leaderboard need to know about it.
 
-From the card come the backbone slots (trunk and RoI head) and the channels that leave them. Everything else is the
-protocol, whoever is measured.
+The card fills the backbone slots (trunk and RoI head) and their output channels. The protocol states everything else,
+for every backbone alike.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ from trick_transfer.engine.stage import Arrays, Metric, Outputs
 from . import pictures
 from .ranking import average_precision, curves
 
-STRIDES = [4, 8, 16, 32]  # of the maps that both protocols are written for
+STRIDES = [4, 8, 16, 32]  # of the maps, in both protocols
 LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
-LEAST_SCORE = 0.3  # of a box that is drawn
+LEAST_SCORE = 0.3  # of the boxes drawn
 VOC07_LEVELS = np.arange(0, 1.001, 0.1)  # as in mmdet's `average_precision`, to the last bit
 COCO_LEVELS = np.linspace(0, 1, 101)
 
@@ -91,7 +91,7 @@ class Detection(FineTuning):
 
 
 def check_slot(slot: dict, card: Card) -> None:
-    """Raise ValueError for a backbone that cannot be built as the protocol asks, or whose maps are of other sizes."""
+    """Raise ValueError for a backbone that cannot be built as the protocol requires, or has other strides."""
     if card.strides != STRIDES:
         raise ValueError(f"{card.name} has maps of strides {card.strides}, the detectors need {STRIDES}")
     try:
@@ -102,7 +102,7 @@ def check_slot(slot: dict, card: Card) -> None:
 
 
 def is_empty(path: Path) -> bool:
-    """Whether a folder or a list is missing, or has nothing in it."""
+    """Whether a folder or a list is missing or empty."""
     if path.is_dir():
         return next(path.iterdir(), None) is None
     return not path.is_file() or not path.read_text().strip()

@@ -1,8 +1,8 @@
-"""ADE20K's scene parsing (Zhou et al. 2017), read strictly: what is missing, cut short or out of range is named.
+"""ADE20K's scene parsing (Zhou et al. 2017), read strictly: missing, truncated and out-of-range data are errors.
 
-mmseg's reader wraps values beyond a byte, OpenCV half-reads a truncated JPEG, and a mask of another size than its
-image goes unnoticed where a crop fits into both. Masks are index PNGs: raw 0 is "other", which is ignored, and raw
-k is class k - 1 (mmseg calls that `reduce_zero_label`).
+mmseg's reader wraps values beyond a byte, OpenCV half-reads a truncated JPEG, and neither detects a mask of another
+size than its image if a crop fits into both. Masks are index PNGs: raw 0 is "other", which is ignored, and raw k is
+class k - 1 (mmseg calls that `reduce_zero_label`).
 """
 
 from pathlib import Path
@@ -22,10 +22,10 @@ LAYOUT = "ADEChallengeData2016/{images,annotations}/{training,validation}/*.{jpg
 
 
 def pairs(images: Path, masks: Path) -> list[tuple[Path, Path]]:
-    """Every JPEG of `images` with its mask; raises FileNotFoundError that names what is missing."""
+    """Every JPEG of `images` with its mask; raises FileNotFoundError if there are no images or a mask is missing."""
     found = [(image, masks / f"{image.stem}.png") for image in sorted(images.glob("*.jpg"))]
     if not found:
-        raise FileNotFoundError(f"no image in {images}; the data root is to hold {LAYOUT}")
+        raise FileNotFoundError(f"no image in {images}; the data root must hold {LAYOUT}")
     named = {mask.name for mask in masks.glob("*.png")}
     missing = [mask for _, mask in found if mask.name not in named]
     if missing:
@@ -35,7 +35,7 @@ def pairs(images: Path, masks: Path) -> list[tuple[Path, Path]]:
 
 @DATASETS.register_module()
 class ADE20K(BaseSegDataset):
-    """Images and masks; other classes than ADE20K's 150 through `metainfo`. `skip_broken` leaves broken JPEGs out."""
+    """Images and masks; `metainfo` replaces ADE20K's 150 classes. `skip_broken` leaves broken JPEGs out."""
 
     METAINFO = {"classes": ADE20KDataset.METAINFO["classes"]}
 
@@ -45,30 +45,29 @@ class ADE20K(BaseSegDataset):
 
     @classmethod
     def get_label_map(cls, new_classes: object = None) -> None:
-        """Classes given by `metainfo` are the mask's own; nothing is mapped."""
+        """None: the classes of `metainfo` are the mask's own, so nothing is mapped."""
         return None
 
     def load_data_list(self) -> list[dict]:
-        """One dict an image, by name."""
+        """One dict per image, sorted by name."""
         folders = (Path(self.data_prefix[key]) for key in ("img_path", "seg_map_path"))
-        found = [self.sample(image, mask) for image, mask in pairs(*folders) if usable(image, self.skip_broken)]
+        labels = dict(num_classes=len(self.metainfo["classes"]), reduce_zero_label=True)
+        found = [
+            labels | dict(img_path=str(image), seg_map_path=str(mask), seg_fields=[])
+            for image, mask in pairs(*folders)
+            if usable(image, self.skip_broken)
+        ]
         if not found:
             raise ValueError(f"every JPEG of {self.data_prefix['img_path']} is broken")
         return found
 
-    def sample(self, image: Path, mask: Path) -> dict:
-        """What the transforms want to know about one image."""
-        paths = {"img_path": str(image), "seg_map_path": str(mask)}
-        labels = {"num_classes": len(self.metainfo["classes"]), "reduce_zero_label": True, "seg_fields": []}
-        return {**paths, **labels}
-
 
 def read_mask(path: str) -> np.ndarray:
-    """(H, W) as stored: OpenCV would turn a palette's indices into colours. Raises ValueError that names the file."""
+    """(H, W) as stored (OpenCV would turn a palette's indices into colours). Raises ValueError that names the file."""
     try:
         with Image.open(path) as image:
             return np.asarray(image)
-    except (OSError, SyntaxError) as error:  # Pillow's for a broken PNG is a SyntaxError
+    except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG
         raise ValueError(f"mask {path} cannot be read: {error}") from error
 
 
@@ -76,8 +75,8 @@ def read_mask(path: str) -> np.ndarray:
 class LoadMask(BaseTransform):
     """`gt_seg_map`: (H, W) uint8 of the classes from 0, and 255 where the raw mask is 0.
 
-    Raises ValueError for a mask that is no image or cut short, of another size than its image, or with a value outside
-    the classes.
+    Raises ValueError for a mask that is not an image or truncated, differs from its image in size, or holds a value
+    outside the classes.
     """
 
     def transform(self, results: dict) -> dict:
@@ -85,10 +84,10 @@ class LoadMask(BaseTransform):
         height, width = results["ori_shape"]
         if raw.shape != (height, width):
             shape = " x ".join(map(str, raw.shape))
-            raise ValueError(f"mask {results['seg_map_path']} is {shape}, its image {height} x {width}: one is wrong")
+            raise ValueError(f"mask {results['seg_map_path']} is {shape}, its image {height} x {width}")
         if raw.min() < 0 or raw.max() > results["num_classes"]:
             wrong = raw.max() if raw.max() > results["num_classes"] else raw.min()
-            raise ValueError(f"mask {results['seg_map_path']} holds {wrong}; known are 0 to {results['num_classes']}")
+            raise ValueError(f"mask {results['seg_map_path']} holds {wrong}; expected 0 to {results['num_classes']}")
         results["gt_seg_map"] = raw.astype(np.uint8) - np.uint8(1)  # 0 wraps round to 255, which is IGNORED
         results["seg_fields"].append("gt_seg_map")
         return results
@@ -103,6 +102,6 @@ class RandomBlur(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if np.random.random() < self.prob:
-            sigma = self.max_sigma_px * (1 - np.random.random())  # never 0, which OpenCV takes for "you choose"
+            sigma = self.max_sigma_px * (1 - np.random.random())  # never 0, for which OpenCV chooses sigma
             results["img"] = cv2.GaussianBlur(results["img"], (0, 0), sigma)
         return results

@@ -1,7 +1,7 @@
-"""FCN: mmseg's encoder and decoder, but the heads ask the backbone for its channels, and the classes are stated once.
+"""FCN: mmseg's encoder and decoder, but the heads take the backbone's channels, and the classes are stated once.
 
-`test_cfg` has `scales` and `flip`: predictions are averaged over sizes and mirror images, within the model as in the
-authors' GluonCV (`MultiEvalModel`), and so in the Runner's ordinary loop.
+`test_cfg` has `scales` and `flip`: the model itself averages predictions over sizes and mirror images, as in the
+authors' GluonCV (`MultiEvalModel`), so the Runner's ordinary loop suffices.
 """
 
 import warnings
@@ -19,7 +19,7 @@ warnings.filterwarnings("ignore", message="When align_corners=True")
 
 @MODELS.register_module()
 class FCN(EncoderDecoder):
-    """`in_channels` of both heads, and `num_classes` of the auxiliary one, are filled in here."""
+    """Fills in `in_channels` of both heads, and `num_classes` of the auxiliary one."""
 
     def _init_decode_head(self, decode_head: dict) -> None:
         super()._init_decode_head(self.fitted(decode_head))

@@ -1,19 +1,19 @@
 """Dilated FCN on ADE20K: 38.40 mIoU, 78.72 pixAcc for ResNet-50-D with the whole bag (Bag of Tricks, Table 9).
 
 [code] is the authors' GluonCV at 0ed0faff (scripts/segmentation, model_zoo/fcn.py, data/segbase.py), followed where
-the paper is silent, which is nearly everywhere: sec. 6.2 tells "FCN" and "ADE20K", the rest is the script's default.
-Departures: (1) loss and rate are read plainly. In that code the loss is MXNet's SoftmaxOutput, whose backward
-ignores the factor it is given, so there the auxiliary head acts with weight 1 and the rate like 0.0025 with decay
-4e-4; which version made Table 9 is unknown. (2) Heads start as in mmseg (Kaiming; N(0, 0.01)), there from
+the paper is silent, which is nearly everywhere: sec. 6.2 states "FCN" and "ADE20K", the rest is the script's default.
+Departures: (1) loss and learning rate act as stated. In the code the loss is MXNet's SoftmaxOutput, whose backward
+ignores the factor it is given, so its auxiliary head acts with weight 1 and its rate like 0.0025 with decay 4e-4;
+which version made Table 9 is unknown. (2) Heads start as in mmseg (Kaiming; N(0, 0.01)), in the code from
 U(-0.07, 0.07); mmseg drops whole channels, the code single values. (3) Scored at one scale, short side 520 px; the
 authors' zoo numbers are multi-scale with flip: `fcn_ade20k_msflip`.
 Batch norm trains over the whole batch of 16: the plain layer in one process, SyncBN (`sync_bn`) in several, which
-torch has on accelerators only. Where a batch is accumulated over steps, it sees one step's images.
+torch has on accelerators only. If a batch is accumulated over steps, batch norm sees one step's images.
 """
 
 default_scope = "mmseg"
-version = 1  # raise it when the same values score otherwise; tests/test_golden.py says when
-sync_bn = "torch"  # [code] --syncbn; mmengine converts all layers, and only if there are several processes
+version = 1  # raise it when the same values give other scores; tests/test_golden.py detects that
+sync_bn = "torch"  # [code] --syncbn; mmengine converts all layers, and only in several processes
 
 model = dict(
     type="segmentation.FCN",
@@ -22,7 +22,7 @@ model = dict(
         mean=[123.68, 116.779, 103.939],  # sec. 2.1, step 6, as the backbones were trained
         std=[58.393, 57.12, 57.375],
         bgr_to_rgb=True,
-        size_divisor=1,  # crops are of one size already
+        size_divisor=1,  # crops have one size
         seg_pad_val=255,
     ),
     backbone=dict(output_stride=8),  # sec. 6.2 [code] dilated=True; the card fills the rest
@@ -32,7 +32,7 @@ model = dict(
         channels=512,  # [code] 2048 // 4
         num_convs=1,  # [code] one 3x3 (no bias), BN, ReLU, dropout, 1x1
         concat_input=False,  # [code]
-        dropout_ratio=0.1,  # [code], there of single values
+        dropout_ratio=0.1,  # [code], which drops single values
         norm_cfg=dict(type="BN", requires_grad=True),
         num_classes=150,  # SceneParse150
         align_corners=True,  # MXNet BilinearResize2D
@@ -53,10 +53,10 @@ model = dict(
 )
 
 train_dataloader = dict(
-    batch_size=16,  # [code] the global batch; 4 GPUs there
+    batch_size=16,  # [code] the global batch, on 4 GPUs
     num_workers=8,
     persistent_workers=True,
-    drop_last=True,  # 20,210 images: 1,263 steps an epoch, 151,560 in all
+    drop_last=True,  # 20,210 images: 1,263 steps per epoch, 151,560 in all
     sampler=dict(type="trick_transfer.DrawSampler", shuffle=True),
     dataset=dict(
         type="trick_transfer.Seeded",
@@ -69,7 +69,7 @@ train_dataloader = dict(
                 seg_map_path="ADEChallengeData2016/annotations/training",
             ),
             pipeline=[
-                dict(type="LoadImageFromFile", color_type="color_ignore_orientation"),  # the mask is not turned either
+                dict(type="LoadImageFromFile", color_type="color_ignore_orientation"),  # the mask is not rotated either
                 dict(type="segmentation.LoadMask"),
                 dict(type="RandomFlip", prob=0.5),  # [code]
                 # [code] short side a random integer in [0.5, 2] x 520 px; the long side is not limited
@@ -113,9 +113,11 @@ optim_wrapper = dict(
     optimizer=dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=1e-4),  # [code] --lr 0.01; decay on all parameters
     paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=10), auxiliary_head=dict(lr_mult=10))),  # [code]
 )
-# [code] lr (1 - step / steps)^0.9, every step, down to 0: mmengine's gets there at the last one
+# [code] lr (1 - step / steps)^0.9, every step, down to 0, which mmengine's reaches at the last step
 param_scheduler = [
     dict(type="PolyLR", power=0.9, eta_min=0.0, begin=0, end=120, by_epoch=True, convert_to_iter_based=True)
 ]
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=120, val_begin=121)  # [code] --epochs 120; no score in training
+train_cfg = dict(
+    type="EpochBasedTrainLoop", max_epochs=120, val_begin=121
+)  # [code] --epochs 120; scored once, at the end
 val_cfg = dict(type="ValLoop")

@@ -1,8 +1,8 @@
 """pixAcc and mIoU over the whole set (Bag of Tricks, Table 9), on masks of the original size; raw 0 is ignored.
 
-Both add up pixels over all images before they divide. A class found neither in truth nor in prediction has no IoU
-and is left out of the mean, as in mmseg; GluonCV counts it as 0. All 150 classes occur in ADE20K's validation
-set, so the paper's numbers are the same either way.
+Both sum pixels over all images before they divide. A class found neither in truth nor in prediction has no IoU and is
+left out of the mean, as in mmseg; GluonCV counts it as 0. All 150 classes occur in ADE20K's validation set, so the
+paper's numbers are the same either way.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
-from trick_transfer.engine.files import write_whole
+from trick_transfer.engine.files import write_arrays
 
 from .data import IGNORED
 from .registry import METRICS
@@ -22,7 +22,7 @@ SHOWN = 8
 
 
 def count(predicted: Tensor, truth: Tensor, num_classes: int) -> np.ndarray:
-    """(H, W), (H, W) -> (3, classes) int32: pixels a class hits, is predicted on, and truly covers."""
+    """(H, W), (H, W) -> (3, classes) int32: the correct, the predicted and the true pixels of each class."""
     known = truth != IGNORED
     predicted, truth = predicted[known], truth[known]
     maps = (truth[predicted == truth], predicted, truth)
@@ -30,10 +30,10 @@ def count(predicted: Tensor, truth: Tensor, num_classes: int) -> np.ndarray:
 
 
 def scores(counts: np.ndarray) -> dict[str, float]:
-    """(N, 3, classes) counts -> `pix_acc` and `miou` in percent; needs one labelled pixel at least."""
+    """(N, 3, classes) counts -> `pix_acc` and `miou` in percent. Raises ValueError without a labelled pixel."""
     hit, predicted, truth = counts.sum(0, dtype=np.int64)
     if truth.sum() == 0:
-        raise ValueError(f"no pixel of the {len(counts)} images is labelled: there is nothing to score")
+        raise ValueError(f"no pixel of the {len(counts)} images is labelled, so nothing can be scored")
     union = predicted + truth - hit
     occurs = union > 0
     iou = hit[occurs] / union[occurs]
@@ -44,14 +44,14 @@ def scores(counts: np.ndarray) -> dict[str, float]:
 class SegmentationScores(BaseMetric):
     """`pix_acc`, `miou`, `samples_scored`.
 
-    Per-image counts go to `outputs` (.npz), from which `scores` recomputes, and the predicted masks (H, W) of the first
-    `SHOWN` images, to be looked at: `shown_names`, `shown_0`, `shown_1`, ...
+    `outputs` (.npz) gets the counts of each image, from which `scores` recomputes, and for display the predicted masks
+    (H, W) of the first `SHOWN` images: `shown_names`, `shown_0`, `shown_1`, ...
     """
 
     default_prefix = ""
 
     def __init__(self, outputs: str | None = None) -> None:
-        super().__init__(collect_device="gpu")  # that is: through the process group, whatever the device; no files
+        super().__init__(collect_device="gpu")  # through the process group, on any device, without files
         self.outputs = outputs
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
@@ -67,12 +67,8 @@ class SegmentationScores(BaseMetric):
             raise ValueError(f"{len(names) - len(set(names))} of {len(names)} images were scored twice")
         if self.outputs is not None:
             shown = [(name, mask) for name, _, mask in results[:SHOWN] if mask is not None]
-            write_whole(self.outputs, lambda part: self.write(part, names, counts, shown))
+            arrays = {f"shown_{i}": mask for i, (_, mask) in enumerate(shown)}
+            arrays["shown_names"] = np.array([name for name, _ in shown])
+            arrays |= dict(names=np.array(names), counts=counts, classes=np.array(self.dataset_meta["classes"]))
+            write_arrays(self.outputs, arrays)
         return {**scores(counts), "samples_scored": len(names)}
-
-    def write(self, path: Path, names: list[str], counts: np.ndarray, shown: list[tuple[str, np.ndarray]]) -> None:
-        masks = {f"shown_{i}": mask for i, (_, mask) in enumerate(shown)}
-        masks["shown_names"] = np.array([name for name, _ in shown])
-        table = masks | dict(names=np.array(names), counts=counts, classes=np.array(self.dataset_meta["classes"]))
-        with path.open("wb") as file:  # given a path, NumPy would add a suffix
-            np.savez_compressed(file, allow_pickle=False, **table)

@@ -1,7 +1,7 @@
-"""Segmentation as a stage: what the pipeline and the leaderboard know of it.
+"""Segmentation as a stage: what the pipeline and the leaderboard need to know about it.
 
-From the card comes the backbone's slot. Everything else is the protocol, whoever is measured: the heads ask the
-backbone for its channels, see `fcn`.
+The card fills the backbone slot. The protocol states everything else, for every backbone alike; the heads take the
+backbone's channels (see `fcn`).
 """
 
 from collections.abc import Sequence

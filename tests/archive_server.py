@@ -1,4 +1,4 @@
-"""For tests: a web server on the loopback that knows ranges, and fails as it is told."""
+"""For tests: a web server on the loopback that supports ranges and fails on request."""
 
 import threading
 from contextlib import contextmanager
@@ -33,18 +33,18 @@ class Handler(BaseHTTPRequestHandler):
         elif "status" in fault or content is None:
             self.send_error(fault.get("status", 404))
         else:
-            wanted = self.headers["Range"] if fault.get("ranges", True) else None
-            self.answer(content, wanted, fault.get("bytes"))
+            ranges = self.headers["Range"] if fault.get("ranges", True) else None
+            self.answer(content, ranges, fault.get("bytes"))
 
-    def answer(self, content, wanted, sent_bytes):
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
-        if wanted and start >= len(content):
+    def answer(self, content, ranges, sent_bytes):
+        start = int(ranges.removeprefix("bytes=").removesuffix("-")) if ranges else 0
+        if ranges and start >= len(content):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(content)}")
             self.end_headers()
             return
-        self.send_response(206 if wanted else 200)
-        if wanted:
+        self.send_response(206 if ranges else 200)
+        if ranges:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()

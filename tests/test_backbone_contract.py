@@ -79,7 +79,7 @@ def outputs(net, inputs):
 def test_strides_and_channels_are_those_of_the_maps_and_no_stride_changes_a_name(name, output_stride):
     whole = {key: tensor.shape for key, tensor in sketch(name).state_dict().items()}
     if name in UNDILATED and output_stride < 32:
-        with pytest.raises(ValueError, match=f"timm/{name} has no output_stride={output_stride}"):
+        with pytest.raises(ValueError, match=f"timm/{name}.*output_stride={output_stride}"):
             sketch(name, output_stride=output_stride)
         return
     net = sketch(name, output_stride=output_stride)

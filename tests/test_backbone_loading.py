@@ -60,16 +60,16 @@ def test_a_missing_tensor_is_named(file):
     state = read_weights(file)
     del state["stage2.0.path.0.conv.weight"]
     save_file(state, file)
-    with pytest.raises(ValueError, match=r"does not fit ResNet in stage2\.0\.path\.0\.conv\.weight$"):
+    with pytest.raises(ValueError, match=r"ResNet .* stage2\.0\.path\.0\.conv\.weight$"):
         ResNet(18, weights=file)
     ResNet(18, stages=(4,), weights=file)  # which has no such layer
 
 
 @pytest.mark.parametrize("stages", [(1, 2, 3, 4), (4,)])
-@pytest.mark.parametrize("stranger", ["head.weight", "stage4.9.path.0.conv.weight"])
-def test_a_tensor_of_no_layer_is_named(file, stages, stranger):
-    save_file(read_weights(file) | {stranger: torch.zeros(1)}, file)
-    with pytest.raises(ValueError, match=f"does not fit ResNet in {stranger}$"):
+@pytest.mark.parametrize("unknown", ["head.weight", "stage4.9.path.0.conv.weight"])
+def test_a_tensor_of_no_layer_is_named(file, stages, unknown):
+    save_file(read_weights(file) | {unknown: torch.zeros(1)}, file)
+    with pytest.raises(ValueError, match=f"ResNet .* {unknown}$"):
         ResNet(18, stages=stages, weights=file)
 
 
@@ -80,23 +80,23 @@ def test_a_tensor_of_another_shape_is_named(file):
 
 
 def test_another_depth_is_refused(file):
-    with pytest.raises(ValueError, match=r"backbone\.safetensors does not fit ResNet in .* and \d+ more"):
+    with pytest.raises(ValueError, match=r"backbone\.safetensors .* ResNet .* \d+ more$"):
         ResNet(50, weights=file)
 
 
 def test_another_file_than_the_cards_is_refused(file):
-    with pytest.raises(ValueError, match=r"backbone\.safetensors is not the file its card describes"):
+    with pytest.raises(ValueError, match=r"backbone\.safetensors .*sha256.*export"):
         ResNet(18, weights=file, sha256="0" * 64)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"gone\.safetensors do not exist; make them with"):
+    with pytest.raises(FileNotFoundError, match=r"gone\.safetensors .*tools/export\.py"):
         ResNet(18, weights=tmp_path / "gone.safetensors")
 
 
 def test_a_truncated_file_is_named(file):
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(ValueError, match=r"backbone\.safetensors is not a plain, whole checkpoint"):
+    with pytest.raises(ValueError, match=r"backbone\.safetensors"):
         ResNet(18, weights=file)
 
 
@@ -104,5 +104,5 @@ def test_a_truncated_file_is_named(file):
     "option", [dict(depth=51), dict(tweak="cd"), dict(output_stride=4), dict(stages=(1, 3)), dict(stages=())]
 )
 def test_an_option_that_does_not_exist_is_named(option):
-    with pytest.raises(ValueError, match=f"ResNet: {next(iter(option))}=.* does not exist; choose from"):
+    with pytest.raises(ValueError, match=f"ResNet: {next(iter(option))}=.*choose from"):
         ResNet(**option)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 TRAIN = str(ROOT / "tools" / "train.py")
 SETS = [
     "model.backbone.model=convnext_atto",
-    "model.data_preprocessor.pca_std=0.0",  # it is drawn anew on each device
+    "model.data_preprocessor.pca_std=0.0",  # each device draws its own
     *("global_batch=64", "data.num_train=128", "data.num_val=11"),
     *("train_dataloader.num_batch_per_epoch=None", "val_dataloader.num_batch_per_epoch=None"),
 ]

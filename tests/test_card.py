@@ -34,7 +34,7 @@ def card(model, tmp_path):
     return export(model, cfg, tmp_path, {"top1": 50.0, "top5": 100.0}, name="toy", tier="smoke", seed=3)
 
 
-def mended(card, **changes):
+def changed(card, **changes):
     """card.json with other content."""
     path = card.folder / "card.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
@@ -85,7 +85,7 @@ def test_a_tensor_that_differs_lowers_what_arrived(card):
 def test_weights_changed_after_the_export_are_refused(card):
     state = load_file(card.weights)
     save_file({name: tensor + 1 for name, tensor in state.items()}, card.weights)
-    with pytest.raises(ValueError, match="is not the file its card describes"):
+    with pytest.raises(ValueError, match=r"backbone\.safetensors .*sha256.*export"):
         MODELS.build(card.slot())
 
 
@@ -98,7 +98,7 @@ def test_features_that_differ_show_as_an_error(model, card):
 
 
 def test_a_missing_card_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"card .*/card\.json does not exist; make it with tools/train\.py"):
+    with pytest.raises(FileNotFoundError, match=r"/card\.json .*tools/train\.py"):
         read_card(tmp_path / "card.json")
 
 
@@ -106,8 +106,8 @@ def test_a_missing_card_is_named(tmp_path):
     ("text", "message"),
     [
         ('{"name": "toy"', r"card\.json is not JSON"),
-        ("[]", "is not a backbone's card; missing or strange: not an object"),
-        ("{}", "missing or strange: backbone, channels"),
+        ("[]", r"card\.json .*list.*object"),
+        ("{}", r"card\.json .*backbone, channels"),
     ],
 )
 def test_a_corrupt_card_is_named(tmp_path, text, message):
@@ -117,8 +117,8 @@ def test_a_corrupt_card_is_named(tmp_path, text, message):
 
 
 def test_a_card_with_a_key_too_many_is_refused(card):
-    with pytest.raises(ValueError, match="missing or strange: surprise"):
-        read_card(mended(card, surprise=1))
+    with pytest.raises(ValueError, match=r"card\.json .* surprise$"):
+        read_card(changed(card, surprise=1))
 
 
 def test_a_card_cannot_be_written_over_a_full_disk(model, card, monkeypatch):
@@ -127,6 +127,6 @@ def test_a_card_cannot_be_written_over_a_full_disk(model, card, monkeypatch):
 
     before = card.weights.read_bytes()
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="could not be written, what stood there is kept"):
+    with pytest.raises(OSError, match=r"\.safetensors .*No space left"):
         export(model, load("resnet50d_random"), card.folder, {}, name="toy", tier="smoke", seed=3)
     assert card.weights.read_bytes() == before and read_card(card.folder / "card.json") == card

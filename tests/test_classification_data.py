@@ -56,18 +56,18 @@ def test_half_of_the_images_are_flipped(photos):
     assert mirrored + np.mean([np.array_equal(each, plain) for each in found]) == 1
 
 
-def test_a_truncated_jpeg_is_named_and_stops_the_run(broken):
+def test_a_truncated_jpeg_ends_the_run(broken):
     root, first, _ = broken
-    with pytest.raises(ValueError, match=re.escape(f"{first} is a truncated JPEG; mend it, or set skip_broken=True")):
+    with pytest.raises(ValueError, match=f"{re.escape(first)} .*skip_broken=True"):
         folder(root)[0]
 
 
-def test_a_truncated_jpeg_is_skipped_if_asked_and_named_nevertheless(broken):
+def test_with_skip_broken_a_truncated_jpeg_is_reported_and_replaced(broken):
     root, train, val = broken
-    with pytest.warns(UserWarning, match=f"skipped: {re.escape(train)}"):
-        stand_in = folder(root, skip_broken=True)[0]
-    np.testing.assert_array_equal(stand_in["inputs"], folder(root)[1]["inputs"])
-    with pytest.warns(UserWarning, match=f"skipped: {re.escape(val)}"):
+    with pytest.warns(UserWarning, match=re.escape(train)):
+        replacement = folder(root, skip_broken=True)[0]
+    np.testing.assert_array_equal(replacement["inputs"], folder(root)[1]["inputs"])
+    with pytest.warns(UserWarning, match=re.escape(val)):
         assert folder(root, "val", skip_broken=True)[0]["labels"] == -1  # which the metric leaves out and counts
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -75,21 +75,21 @@ def test_a_truncated_jpeg_is_skipped_if_asked_and_named_nevertheless(broken):
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image"])
-def test_a_file_that_is_no_image_is_named(tmp_path, content):
+def test_a_file_that_is_not_an_image_is_an_error_with_its_name(tmp_path, content):
     path = tmp_path / "image.jpg"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=re.escape(f"{path} is no image")):
+    with pytest.raises(ValueError, match=f"{re.escape(str(path))} .*skip_broken=True"):
         decode(str(path))
 
 
 def test_a_missing_folder_is_named_with_the_layout(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"/train does not exist; expected .*/train/<class>/\*\.jpg"):
+    with pytest.raises(FileNotFoundError, match=r"/train .*/train/<class>/\*\.jpg"):
         folder(tmp_path)
 
 
 def test_an_empty_folder_is_named_with_the_layout(tmp_path):
     (tmp_path / "train").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"/train is empty; expected .*/train/<class>/\*\.jpg"):
+    with pytest.raises(FileNotFoundError, match=r"/train .*/train/<class>/\*\.jpg"):
         folder(tmp_path)
 
 
@@ -97,22 +97,22 @@ def test_an_empty_class_folder_is_named(photos, tmp_path):
     root = shutil.copytree(photos, tmp_path / "copy")
     for path in (root / "train" / "class3").iterdir():
         path.rename(path.with_suffix(".txt"))
-    with pytest.raises(FileNotFoundError, match="train/class3 holds no image; expected"):
+    with pytest.raises(FileNotFoundError, match="train/class3 .*/train/<class>/"):
         folder(root)
 
 
 def test_another_number_of_classes_is_refused(photos):
-    with pytest.raises(ValueError, match="train has 10 class folders, the recipe expects 1000"):
+    with pytest.raises(ValueError, match="/train .*10 .*1000"):
         folder(photos, num_classes=1000)
 
 
-def test_data_that_is_not_what_the_recipe_counts_on_is_refused_before_training(photos):
+def test_data_that_differ_from_the_recipe_are_refused_before_training(photos):
     cfg = load("resnet50_baseline")
     cfg.data.root, cfg.model.num_classes = str(photos), 10
-    with pytest.raises(ValueError, match="train holds 20 images in 10 classes, imagenet1k has 1281167 in 10"):
+    with pytest.raises(ValueError, match="/train .*20 .*10 .*imagenet1k .*1281167 in 10"):
         check_data(cfg)
     cfg.data.num_train = 20
-    with pytest.raises(ValueError, match=r"val holds 11 images .*--set data\.num_val=11 model\.num_classes=10"):
+    with pytest.raises(ValueError, match=r"/val .*--set data\.num_val=11 model\.num_classes=10"):
         check_data(cfg)
     cfg.data.num_val = 11
     check_data(cfg)
@@ -124,5 +124,5 @@ def test_training_and_validation_must_have_the_same_classes(photos, tmp_path):
     cfg = load("resnet50_baseline")
     cfg.data.update(root=str(root), num_train=20, num_val=11)
     cfg.model.num_classes = 10
-    with pytest.raises(ValueError, match="train and val are of different classes, see class9, klass9"):
+    with pytest.raises(ValueError, match="/train .*val .*class9, klass9$"):
         check_data(cfg)

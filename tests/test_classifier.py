@@ -131,7 +131,7 @@ def test_a_teacher_is_neither_trained_nor_saved(batch, card):
 
 
 def test_a_missing_teacher_is_named_with_the_command_that_makes_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"teacher resnet152d_mixup is missing.*train\.py classification"):
+    with pytest.raises(FileNotFoundError, match=r"tools/train\.py classification resnet152d_mixup"):
         classifier(teacher=dict(recipe="resnet152d_mixup", temperature=T, form="paper", card=str(tmp_path / "no")))
 
 

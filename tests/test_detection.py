@@ -81,7 +81,7 @@ def test_an_unknown_protocol_is_refused_with_the_nearest_name(card):
 
 
 def test_a_card_normalised_otherwise_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="toy0 was trained with std"):
+    with pytest.raises(ValueError, match="toy0 .*std"):
         load(toy_card(tmp_path, std=[1.0, 1.0, 1.0]))
 
 
@@ -191,7 +191,7 @@ def test_mmcv_nms_is_the_one_of_torchvision():
     assert torch.equal(nms(boxes, scores, 0.3)[1], torchvision.ops.nms(boxes, scores, 0.3))
 
 
-def test_an_op_that_is_not_there_says_its_name():
+def test_a_missing_op_is_an_error_with_its_name():
     from mmcv.ops import roi_pool
 
     if not isinstance(mmcv_ops.sys.modules[mmcv_ops.NAME], mmcv_ops.Ops):

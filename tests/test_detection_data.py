@@ -57,15 +57,15 @@ def test_boxes_count_from_zero_and_small_or_fractional_ones_stay(tmp_path):
 def test_a_box_outside_its_image_or_empty_names_the_file(tmp_path, box):
     write_voc(tmp_path)
     spoil(tmp_path, "Annotations", "trainval_2.xml", xml([("cat", 0, box)]).encode())
-    with pytest.raises(ValueError, match=r"trainval_2\.xml.*leaves its image of 96 x 64"):
+    with pytest.raises(ValueError, match=r"trainval_2\.xml.*96 x 64"):
         read(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(xml([("zebra", 0, (1, 1, 9, 9))]), "'zebra' is none of the 2 classes"), ("<annotation>", "no element|unclosed")],
+    [(xml([("zebra", 0, (1, 1, 9, 9))]), "'zebra'"), ("<annotation>", "no element|unclosed")],
 )
-def test_a_label_that_is_no_class_or_a_cut_xml_names_the_file(tmp_path, content, message):
+def test_an_unknown_label_or_a_truncated_xml_names_the_file(tmp_path, content, message):
     write_voc(tmp_path)
     spoil(tmp_path, "Annotations", "trainval_1.xml", content.encode())
     with pytest.raises(ValueError, match=rf"trainval_1\.xml.*({message})"):
@@ -73,25 +73,25 @@ def test_a_label_that_is_no_class_or_a_cut_xml_names_the_file(tmp_path, content,
 
 
 @pytest.mark.parametrize(
-    ("field", "instead", "message"),
+    ("field", "instead", "named"),
     [
-        ("<xmin>1</xmin>", "", "<bndbox/xmin> is missing or empty"),
-        ("<ymax>9</ymax>", "<ymax>nine</ymax>", "<bndbox/ymax> is 'nine', not a number"),
-        ("<difficult>0</difficult>", "<difficult> </difficult>", "<difficult> is missing or empty"),
-        ("<width>96</width>", "", "<size/width> is missing or empty"),
+        ("<xmin>1</xmin>", "", "<bndbox/xmin>"),
+        ("<ymax>9</ymax>", "<ymax>nine</ymax>", "<bndbox/ymax> .*'nine'"),
+        ("<difficult>0</difficult>", "<difficult> </difficult>", "<difficult>"),
+        ("<width>96</width>", "", "<size/width>"),
     ],
 )
-def test_a_field_that_is_no_number_is_named_with_its_file(tmp_path, field, instead, message):
+def test_a_field_that_is_not_a_number_is_named_with_its_file(tmp_path, field, instead, named):
     path = tmp_path / "one.xml"
     path.write_text(xml([("cat", 0, (1, 1, 9, 9))]).replace(field, instead))
-    with pytest.raises(ValueError, match=rf"one\.xml: {message}"):
+    with pytest.raises(ValueError, match=rf"one\.xml: {named}"):
         read_annotation(path, CLASSES)
 
 
 def test_a_missing_xml_is_named(tmp_path):
     write_voc(tmp_path)
     (tmp_path / "VOCdevkit/VOC2007/Annotations/trainval_3.xml").unlink()
-    with pytest.raises(ValueError, match=r"trainval_3\.xml: no such file"):
+    with pytest.raises(ValueError, match=r"trainval_3\.xml"):
         read(tmp_path)
 
 
@@ -99,15 +99,15 @@ def test_a_truncated_jpeg_is_named_and_left_out_only_if_asked(tmp_path):
     write_voc(tmp_path)
     jpeg = tmp_path / "VOCdevkit/VOC2007/JPEGImages/trainval_0.jpg"
     jpeg.write_bytes(jpeg.read_bytes()[:-300])
-    with pytest.raises(ValueError, match=r"trainval_0\.jpg is missing, truncated or no image"):
+    with pytest.raises(ValueError, match=r"trainval_0\.jpg .*skip_broken=True"):
         read(tmp_path)
     assert len(read(tmp_path, skip_broken=True)) == 3
 
 
-def test_a_file_that_ends_like_a_jpeg_but_is_none_is_named_too(tmp_path):
+def test_a_file_that_only_ends_like_a_jpeg_is_named_too(tmp_path):
     write_voc(tmp_path)
     spoil(tmp_path, "JPEGImages", "trainval_0.jpg", b"no image at all\xff\xd9")
-    with pytest.raises(ValueError, match=r"trainval_0\.jpg is missing, truncated or no image"):
+    with pytest.raises(ValueError, match=r"trainval_0\.jpg .*skip_broken=True"):
         read(tmp_path)
     assert len(read(tmp_path, skip_broken=True)) == 3
 
@@ -115,7 +115,7 @@ def test_a_file_that_ends_like_a_jpeg_but_is_none_is_named_too(tmp_path):
 def test_an_xml_of_another_size_than_its_jpeg_is_named(tmp_path):
     write_voc(tmp_path)
     spoil(tmp_path, "Annotations", "trainval_2.xml", xml([("cat", 0, (1, 1, 9, 90))], width=64, height=96).encode())
-    with pytest.raises(ValueError, match=r"trainval_2\.xml is of 64 x 96 pixels, its JPEG 96 x 64"):
+    with pytest.raises(ValueError, match=r"trainval_2\.xml .*64 x 96.*96 x 64"):
         read(tmp_path)
 
 
@@ -128,19 +128,19 @@ def test_bytes_after_the_end_of_a_jpeg_do_no_harm(tmp_path):
 
 def test_missing_or_empty_data_is_one_line_with_folder_and_layout(tmp_path):
     cfg: Config = load(None, data_root=tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"trainval\.txt is missing or empty; expected .*JPEGImages") as error:
+    with pytest.raises(FileNotFoundError, match=r"trainval\.txt .*JPEGImages") as error:
         DETECTION.check_data(cfg)
     assert "\n" not in str(error.value) and str(tmp_path) in str(error.value)
     DETECTION.check_data(load(None, data_root=write_voc(tmp_path)))
     names = tmp_path / "VOCdevkit/VOC2007/ImageSets/Main/test.txt"
     kept = names.read_text()
     names.write_text(" \n\n")
-    with pytest.raises(FileNotFoundError, match=r"Main/test\.txt is missing or empty"):
+    with pytest.raises(FileNotFoundError, match=r"Main/test\.txt"):
         DETECTION.check_data(cfg)
     names.write_text(kept)
     for image in (tmp_path / "VOCdevkit/VOC2012/JPEGImages").iterdir():
         image.unlink()
-    with pytest.raises(FileNotFoundError, match="VOC2012/JPEGImages is missing or empty"):
+    with pytest.raises(FileNotFoundError, match="VOC2012/JPEGImages"):
         DETECTION.check_data(cfg)
 
 

@@ -102,19 +102,19 @@ def test_the_global_batch_is_spread_over_devices_and_accumulated_steps(total, de
 
 @pytest.mark.parametrize(("devices", "accumulation"), [(3, 1), (1, 5), (512, 1)])
 def test_a_batch_that_does_not_divide_is_refused(devices, accumulation):
-    with pytest.raises(ValueError, match=r"256 does not divide over .*choose --gpus and --accumulate"):
+    with pytest.raises(ValueError, match=r" 256 .*--gpus and --accumulate"):
         solve(256, devices, accumulation)
 
 
 @pytest.mark.parametrize("total", [0, -4, 1.5])
 def test_a_batch_of_no_images_is_refused(total):
-    with pytest.raises(ValueError, match=f"the global batch is {total}, not a whole number of images"):
+    with pytest.raises(ValueError, match=f"global batch .*{total}"):
         solve(total)
 
 
 @pytest.mark.parametrize(("devices", "accumulation"), [(0, 1), (1, 0), (-2, 1)])
 def test_no_devices_or_no_steps_are_refused(devices, accumulation):
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match=f"--gpus and --accumulate .*{devices} and {accumulation}"):
         solve(256, devices, accumulation)
 
 

@@ -37,7 +37,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
         part.write_text("half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OSError, match=r"file\.txt could not be written, what stood there is kept: No space left"):
+    with pytest.raises(OSError, match=r"file\.txt .*No space left"):
         write_whole(path, fail)
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["file.txt"]
 
@@ -52,7 +52,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path):
     assert not os.listdir(tmp_path)
 
 
-def test_tensors_of_any_memory_format_are_written_as_they_count(tmp_path):
+def test_tensors_of_any_memory_format_keep_their_values(tmp_path):
     tensor = torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last)
     write_tensors(tmp_path / "new" / "state.safetensors", {"x": tensor, "y": tensor[:, 1]})
     found = load_file(tmp_path / "new" / "state.safetensors")
@@ -61,7 +61,7 @@ def test_tensors_of_any_memory_format_are_written_as_they_count(tmp_path):
 
 def test_a_full_disk_under_weights_leaves_the_old_ones(tmp_path):
     write_tensors(tmp_path / "state.safetensors", {"x": torch.ones(5)})
-    with small_disk(), pytest.raises(OSError, match=r"state\.safetensors could not be written"):
+    with small_disk(), pytest.raises(OSError, match=r"state\.safetensors"):
         write_tensors(tmp_path / "state.safetensors", {"x": torch.zeros(5000)})
     assert load_file(tmp_path / "state.safetensors")["x"].sum() == 5
 
@@ -79,7 +79,7 @@ def runner_of(folder, model, whole_step=True):
 def test_a_checkpoint_replaces_the_last_one_or_leaves_it(tmp_path):
     WholeCheckpoint().after_train_epoch(runner_of(tmp_path, nn.Linear(2, 2)))
     before = (tmp_path / LATEST).read_bytes()
-    with small_disk(), pytest.raises(OSError, match=r"latest\.pth could not be written, what stood there is kept"):
+    with small_disk(), pytest.raises(OSError, match=r"latest\.pth"):
         WholeCheckpoint().after_train_epoch(runner_of(tmp_path, nn.Linear(200, 200)))
     assert (tmp_path / LATEST).read_bytes() == before
     small = nn.Linear(3, 3)
@@ -94,7 +94,7 @@ def test_no_checkpoint_is_written_while_accumulated_gradients_wait(tmp_path):
 
 
 @pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": s}, lambda s: {"model": s, "epoch": 3}])
-def test_weights_are_read_from_where_people_keep_them(tmp_path, wrap):
+def test_weights_are_read_from_all_usual_checkpoints(tmp_path, wrap):
     state = nn.Linear(2, 3).state_dict()
     torch.save(wrap(state), tmp_path / "weights.pth")
     assert all(torch.equal(tensor, state[name]) for name, tensor in read_weights(tmp_path / "weights.pth").items())
@@ -111,7 +111,7 @@ class Malicious:
 @pytest.mark.parametrize("save", [torch.save, lambda data, path: path.write_bytes(pickle.dumps(data, 2))])
 def test_a_checkpoint_that_holds_code_is_refused_and_not_run(tmp_path, save):
     save({"state_dict": Malicious(str(tmp_path / "pwned"))}, tmp_path / "evil.pth")
-    with pytest.raises(ValueError, match=r"evil\.pth is not a plain, whole checkpoint of weights") as caught:
+    with pytest.raises(ValueError, match=r"evil\.pth") as caught:
         read_weights(tmp_path / "evil.pth")
     assert "\n" not in str(caught.value) and not (tmp_path / "pwned").exists()
 
@@ -121,32 +121,32 @@ def test_a_truncated_checkpoint_is_named(tmp_path, name):
     path, state = tmp_path / name, nn.Linear(50, 50).state_dict()
     save_file(state, path) if path.suffix == ".safetensors" else torch.save(state, path)
     path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(ValueError, match=f"{name} is not a plain, whole checkpoint"):
+    with pytest.raises(ValueError, match=name):
         read_weights(path)
 
 
-def test_a_file_that_is_no_state_dict_is_refused(tmp_path):
+def test_a_file_without_a_state_dict_is_refused(tmp_path):
     torch.save(torch.zeros(3), tmp_path / "tensor.pth")
-    with pytest.raises(ValueError, match=r"tensor\.pth holds a Tensor, not a state dict"):
+    with pytest.raises(ValueError, match=r"tensor\.pth .*Tensor.*state dict"):
         read_weights(tmp_path / "tensor.pth")
 
 
 def test_a_missing_checkpoint_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"checkpoint .*gone\.pth does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"gone\.pth"):
         read_weights(tmp_path / "gone.pth")
 
 
-def test_misfits_are_named_four_at_most():
+def test_at_most_four_misfits_are_listed():
     wide = nn.Sequential(*(nn.Linear(2, 2) for _ in range(4)))
-    with pytest.raises(ValueError, match=r"^a\.pth does not fit Linear in 0\.bias, .* and 6 more$"):
+    with pytest.raises(ValueError, match=r"^a\.pth .* Linear .*0\.bias, .* 6 more$"):
         load_strictly(nn.Linear(2, 2), wide.state_dict(), "a.pth")
-    with pytest.raises(ValueError, match=r"^a\.pth does not fit Linear in weight$"):
+    with pytest.raises(ValueError, match=r"^a\.pth .* Linear .* weight$"):
         load_strictly(nn.Linear(2, 2), {"weight": torch.zeros(2, 3), "bias": torch.zeros(2)}, "a.pth")
 
 
-def test_a_folder_is_held_by_one_at_a_time(tmp_path):
+def test_a_folder_is_locked_by_one_process_at_a_time(tmp_path):
     with alone(tmp_path / "run"):
-        with pytest.raises(ValueError, match="another process writes .*run"), alone(tmp_path / "run"):
+        with pytest.raises(ValueError, match=str(tmp_path / "run")), alone(tmp_path / "run"):
             pass
         with alone(tmp_path / "other"):
             pass

@@ -30,7 +30,7 @@ def new_pages(call):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc")
-def test_freed_memory_is_used_again_and_not_asked_of_the_kernel_anew():
+def test_freed_memory_is_reused_instead_of_requested_from_the_kernel():
     pages = 2**26 / resource.getpagesize()
     assert new_pages("keep_freed_memory()") < pages / 100
 

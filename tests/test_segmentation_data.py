@@ -30,8 +30,8 @@ def dataset_of(root: Path, split: str = "training", **options: object) -> ADE20K
 
 
 def load_mask(mask: Path, shape: tuple[int, int], num_classes: int = 3) -> np.ndarray:
-    wanted = dict(seg_map_path=str(mask), ori_shape=shape, num_classes=num_classes, seg_fields=[])
-    return LoadMask()(wanted)["gt_seg_map"]
+    about = dict(seg_map_path=str(mask), ori_shape=shape, num_classes=num_classes, seg_fields=[])
+    return LoadMask()(about)["gt_seg_map"]
 
 
 def test_raw_zero_is_ignored_and_class_k_becomes_k_minus_1(root: Path) -> None:
@@ -69,17 +69,17 @@ def test_blur_is_opencvs_gaussian_of_at_most_the_sigma(monkeypatch: pytest.Monke
 
 def test_a_value_outside_the_classes_is_named_with_its_file(root: Path) -> None:
     path = root / "ADEChallengeData2016/annotations/training/0001.png"
-    with pytest.raises(ValueError, match=r"0001\.png holds 3; known are 0 to 2"):
+    with pytest.raises(ValueError, match=r"0001\.png .*3.*0 to 2"):
         load_mask(path, np.asarray(Image.open(path)).shape, num_classes=2)
     wide = np.full((4, 4), 256 + 1, np.uint16)  # a byte would hold it as 1
     cv2.imwrite(str(path), wide)
-    with pytest.raises(ValueError, match=r"0001\.png holds 257"):
+    with pytest.raises(ValueError, match=r"0001\.png .*257"):
         load_mask(path, (4, 4))
 
 
 def test_a_mask_of_another_size_than_its_image_is_named(root: Path) -> None:
     path = root / "ADEChallengeData2016/annotations/training/0001.png"
-    with pytest.raises(ValueError, match=r"0001\.png is 48 x 96, its image 48 x 60"):
+    with pytest.raises(ValueError, match=r"0001\.png .*48 x 96.*48 x 60"):
         load_mask(path, (48, 60))
 
 
@@ -89,23 +89,23 @@ def test_a_truncated_jpeg_is_named_and_left_out_only_if_asked(root: Path) -> Non
     image.write_bytes(whole + b"trailing bytes")
     assert is_whole(image) and len(dataset_of(root)) == 4
     image.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"0002\.jpg is missing, truncated or no image"):
+    with pytest.raises(ValueError, match=r"0002\.jpg .*skip_broken=True"):
         dataset_of(root)
     assert len(dataset_of(root, skip_broken=True)) == 3
 
 
-def test_a_file_that_ends_like_a_jpeg_but_is_none_is_named_too(root: Path) -> None:
+def test_a_file_that_only_ends_like_a_jpeg_is_named_too(root: Path) -> None:
     image = root / "ADEChallengeData2016/images/training/0002.jpg"
     image.write_bytes(b"no image at all\xff\xd9")
-    with pytest.raises(ValueError, match=r"0002\.jpg is missing, truncated or no image"):
+    with pytest.raises(ValueError, match=r"0002\.jpg .*skip_broken=True"):
         dataset_of(root)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
-def test_a_mask_cut_short_is_named(root: Path, share: float) -> None:
+def test_a_truncated_mask_is_named(root: Path, share: float) -> None:
     path = root / "ADEChallengeData2016/annotations/training/0001.png"
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(ValueError, match=r"mask .*0001\.png cannot be read"):
+    with pytest.raises(ValueError, match=r"0001\.png"):
         load_mask(path, (48, 96))
 
 
@@ -115,8 +115,8 @@ def test_check_data_names_a_missing_folder_a_missing_mask_and_classes_that_diffe
     with pytest.raises(FileNotFoundError, match=r"elsewhere/ADE.*training; .*\{images,annotations\}"):
         SEGMENTATION.check_data(protocols.load(None, "fcn_ade20k", tmp_path / "elsewhere"))
     cfg.model.decode_head.num_classes = 4
-    with pytest.raises(ValueError, match="the data has 3 classes, the model 4"):
+    with pytest.raises(ValueError, match="3 classes.* 4"):
         SEGMENTATION.check_data(cfg)
     (root / "ADEChallengeData2016/annotations/validation/0001.png").unlink()
-    with pytest.raises(FileNotFoundError, match=r"1 of 3 images have no mask; the first is .*validation/0001\.png"):
+    with pytest.raises(FileNotFoundError, match=r"1 of 3 .*validation/0001\.png"):
         SEGMENTATION.check_data(small(protocols.load(None, "fcn_ade20k", root)))

@@ -79,12 +79,12 @@ def test_counts_of_a_large_set_do_not_overflow() -> None:
 
 def test_a_set_without_a_labelled_pixel_is_refused() -> None:
     nothing = count(torch.zeros(2, 2, dtype=torch.long), torch.full((2, 2), 255), 5)
-    with pytest.raises(ValueError, match="no pixel of the 1 images is labelled"):
+    with pytest.raises(ValueError, match="1 images .*labelled"):
         scores(nothing[None])
 
 
 def test_an_image_scored_twice_is_refused() -> None:
-    with pytest.raises(ValueError, match="1 of 3 images were scored twice"):
+    with pytest.raises(ValueError, match="1 of 3 .*twice"):
         run(SegmentationScores(), [*made_up(2), made_up(1)[0]])
 
 

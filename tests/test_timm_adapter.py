@@ -66,7 +66,7 @@ def test_logits_equal_those_of_timms_own_classifier(model, options):
 
 def test_timms_weights_of_a_network_with_more_than_an_output_layer_are_refused():
     theirs, ours = timm.create_model("convnext_atto", num_classes=10), classifier("convnext_atto")
-    with pytest.raises(ValueError, match=r"another architecture, see .*head\.norm\.bias"):
+    with pytest.raises(ValueError, match=r"architecture.* head\.norm\.bias"):
         from_timm(theirs.state_dict(), ours.state_dict())
 
 
@@ -148,9 +148,9 @@ def test_zero_gamma_leaves_of_each_block_its_shortcut():
 @pytest.mark.parametrize(
     ("sets", "message"),
     [
-        ({"model.backbone": "timm/seresnext50"}, "timm/seresnext50 does not exist; did you mean .*seresnet50"),
-        ({"model.backbone": "resnet51"}, "backbone 'resnet51' does not exist; name one as timm/NAME"),
-        ({"model.backbone": "timm/mobilenetv1_100", "tricks.zero_gamma": {}}, "no residual .*; set tricks.zero_gamma"),
+        ({"model.backbone": "timm/seresnext50"}, "timm/seresnext50 .*seresnet50"),
+        ({"model.backbone": "resnet51"}, "'resnet51' .*timm/NAME"),
+        ({"model.backbone": "timm/mobilenetv1_100", "tricks.zero_gamma": {}}, "mobilenetv1_100 .*tricks.zero_gamma"),
     ],
 )  # fmt: skip
 def test_what_timm_does_not_have_is_refused_in_one_line(sets, message):
@@ -159,18 +159,18 @@ def test_what_timm_does_not_have_is_refused_in_one_line(sets, message):
     assert "\n" not in str(caught.value)
 
 
-def test_an_option_that_the_architecture_does_not_take_is_refused_by_name():
-    with pytest.raises(ValueError, match="backbones.Timm does not take .*'widht'"):
+def test_an_unknown_option_of_an_architecture_is_refused_by_name():
+    with pytest.raises(ValueError, match="backbones.Timm .*'widht'"):
         check_options(dict(type="backbones.Timm", model="mobilenetv1_100", options=dict(widht=2)))
 
 
-def test_a_network_of_one_size_takes_no_other_unless_timm_can_let_it():
+def test_a_network_of_one_size_accepts_no_other_unless_timm_has_an_option():
     vit = dict(type="backbones.Timm", model="vit_tiny_patch16_224")
     check_size(vit, 224, 224)
-    with pytest.raises(ValueError, match=r"timm/vit_tiny_patch16_224 takes no images of 64 x 64 px \(Input.*224"):
+    with pytest.raises(ValueError, match=r"timm/vit_tiny_patch16_224 .*64 x 64 px .*224.*dynamic_img_size"):
         check_size(vit, 64, 64)
     check_size(vit | dict(options=dict(dynamic_img_size=True)), 64, 64)
-    with pytest.raises(ValueError, match=r"takes no images of 64 x 64 px \(AssertionError\)"):  # timm gives no reason
+    with pytest.raises(ValueError, match=r"timm/halonet26t .*64 x 64 px \(AssertionError\)"):  # timm gives no reason
         check_size(dict(type="backbones.Timm", model="halonet26t"), 64, 64)
 
 
@@ -182,11 +182,11 @@ def test_a_network_of_one_size_takes_no_other_unless_timm_can_let_it():
 def test_a_network_of_one_size_is_refused_by_the_tasks_whose_photographs_have_many(protocol, model, size):
     """The sizes: 500 x 333 px with a short side of 600 or 520; in FPN padded to multiples of 32."""
     made = untrained_card(load("resnet50_baseline", {"model.backbone": f"timm/{model}"}), "toy")
-    with pytest.raises(ValueError, match=f"timm/{model} takes no images of {size} px"):
+    with pytest.raises(ValueError, match=f"timm/{model} .*{size} px"):
         protocols.load(made, protocol)
 
 
-def test_a_network_that_looks_into_its_numbers_is_not_judged_by_a_sketch(monkeypatch):
+def test_a_network_that_reads_values_is_not_judged_by_a_sketch(monkeypatch):
     class Curious(nn.Module):
         def forward(self, x):
             return x * x.max().item()
@@ -197,7 +197,7 @@ def test_a_network_that_looks_into_its_numbers_is_not_judged_by_a_sketch(monkeyp
 
 @pytest.mark.parametrize("stages", [(1, 3), (4, 5), (0, 1), ()])
 def test_stages_that_do_not_exist_are_refused(stages):
-    with pytest.raises(ValueError, match=r"stages=\(.*\) do not exist; it has 4 with strides 4, 8, 16, 32"):
+    with pytest.raises(ValueError, match=r"timm/regnetx_002: stages=.*4, 8, 16, 32"):
         sketch("regnetx_002", stages=stages)
 
 
@@ -218,7 +218,7 @@ def test_of_timms_maps_the_last_of_each_stride_from_4_on_is_taken(model, strides
 def test_a_network_that_is_no_sequence_of_layers_is_frozen_by_what_acts_on_its_first_map():
     first, second, *_ = Timm(NO_SEQUENCE, frozen_stages=1).train()(torch.randn(2, 3, 64, 64))
     assert not first.requires_grad and second.requires_grad
-    with pytest.raises(ValueError, match="is no plain sequence of layers: neither stem nor stage can be had alone"):
+    with pytest.raises(ValueError, match=f"timm/{NO_SEQUENCE}"):
         sketch(NO_SEQUENCE, frozen_stages=0)
 
 
@@ -284,20 +284,20 @@ def test_it_trains_in_the_detectors(model, protocol, card, voc):
 
 def test_a_network_that_cannot_be_cut_is_for_the_fpn_detector_only(card):
     made = card(NO_SEQUENCE)
-    with pytest.raises(ValueError, match="timm/cspnext_tiny is no plain .*; use --protocol faster_rcnn_fpn_voc"):
+    with pytest.raises(ValueError, match="timm/cspnext_tiny .*--protocol faster_rcnn_fpn_voc"):
         protocols.load(made)
     assert protocols.load(made, "faster_rcnn_fpn_voc").model.neck.in_channels == list(made.channels)
 
 
 def test_a_network_of_other_strides_is_for_no_detector(card):
-    with pytest.raises(ValueError, match=r"visformer_tiny has maps of strides \[8, 16, 32\], the detectors want"):
+    with pytest.raises(ValueError, match=r"\[8, 16, 32\].*\[4, 8, 16, 32\]"):
         protocols.load(card("visformer_tiny", options=dict(img_size=96)), "faster_rcnn_fpn_voc")
 
 
-def test_the_dilated_fcn_takes_a_mobilenet_and_says_that_an_inception_cannot(card):
+def test_the_dilated_fcn_accepts_a_mobilenet_and_refuses_an_inception(card):
     init_default_scope("mmseg")
     net = ROOT.build(protocols.load(card("mobilenetv1_100"), "fcn_ade20k").model).eval()
     images = torch.randn(1, 3, 64, 64)
     assert net.inference(images, []).shape == (1, 150, 64, 64) and net.extract_feat(images)[3].shape == (1, 1024, 8, 8)
-    with pytest.raises(ValueError, match="timm/inception_v3 has no output_stride=8: timm cannot dilate"):
+    with pytest.raises(ValueError, match="timm/inception_v3 .*output_stride=8"):
         protocols.load(card("inception_v3"), "fcn_ade20k")

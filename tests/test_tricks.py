@@ -117,7 +117,7 @@ def test_the_schedule_is_as_long_as_the_training(monkeypatch, images, devices, b
 
 
 def test_too_few_images_for_one_step_are_refused():
-    with pytest.raises(ValueError, match="20 training images do not fill one step of global batch 256"):
+    with pytest.raises(ValueError, match="^20 .* 256 "):
         finish(load("resnet50_baseline", {"data.num_train": 20}), solve(256))
 
 
@@ -161,7 +161,7 @@ def test_the_baseline_is_that_of_section_2_1():
 
 
 @pytest.mark.parametrize("recipe", names())
-def test_every_recipe_loads_and_says_where_in_the_paper_it_stands(recipe):
+def test_every_recipe_loads_and_cites_the_paper(recipe):
     cfg = load(recipe)
     assert "tricks" not in cfg and cfg.model.num_classes == (365 if recipe.endswith("_places365") else 1000)
     text = ast.get_docstring(ast.parse((FOLDER / "recipes" / f"{recipe}.py").read_text()))
@@ -176,29 +176,29 @@ def test_a_trick_is_left_out_by_none():
 @pytest.mark.parametrize(
     ("sets", "message"),
     [
-        ({"tricks.mixpu": {}}, "trick 'mixpu' does not exist; did you mean 'mixup'"),
-        ({"tricks.mixup.alhpa": 0.4}, "option of trick mixup 'alhpa' .*'alpha'"),
-        ({"tricks.amp.x": 1}, "option of trick amp 'x'"),
-        ({"tricks.mixup": 0.4}, "trick mixup takes options by name, or None to leave it out, not 0.4"),
-        ({"tricks.mixup.alpha": 0}, "alpha .* positive .* got 0"),
-        ({"tricks.label_smoothing.eps": 1}, r"eps must be in \[0, 1\), got 1"),
-        ({"tricks.label_smoothing.form": "torch"}, "form 'torch' does not exist; choose from authors, paper"),
-        ({"tricks.distillation.temperature": 0}, "temperature must be positive .* got 0"),
-        ({"tricks.schedule.decay": "cosin"}, "decay 'cosin' does not exist; did you mean 'cosine'"),
-        ({"model.backbone": None}, "backbone 'None' does not exist; name one as timm/NAME"),
-        ({"max_epoch": 3}, "key 'max_epoch' does not exist; did you mean 'max_epochs'"),
-        ({"optim_wrapper.optimizer.momemtum": 0}, "optimizer.momemtum' does not exist; did you mean 'momentum'"),
-        ({"model.backbone.dept": 18}, "key 'model.backbone.dept' does not exist; did you mean 'depth'"),
-        ({"model.backbone.type": "backbones.ResNest"}, "backbone .* does not exist; did you mean 'backbones.ResNet'"),
+        ({"tricks.mixpu": {}}, "'mixpu' .*'mixup'"),
+        ({"tricks.mixup.alhpa": 0.4}, "mixup 'alhpa' .*'alpha'"),
+        ({"tricks.amp.x": 1}, "amp 'x'"),
+        ({"tricks.mixup": 0.4}, "mixup .*None.* 0.4"),
+        ({"tricks.mixup.alpha": 0}, "mixup: alpha .* 0$"),
+        ({"tricks.label_smoothing.eps": 1}, r"label_smoothing: eps .*\[0, 1\).* 1$"),
+        ({"tricks.label_smoothing.form": "torch"}, "form 'torch' .*authors, paper"),
+        ({"tricks.distillation.temperature": 0}, "distillation: temperature .* 0$"),
+        ({"tricks.schedule.decay": "cosin"}, "decay 'cosin' .*'cosine'"),
+        ({"model.backbone": None}, "backbone 'None' .*timm/NAME"),
+        ({"max_epoch": 3}, "'max_epoch' .*'max_epochs'"),
+        ({"optim_wrapper.optimizer.momemtum": 0}, "optimizer.momemtum' .*'momentum'"),
+        ({"model.backbone.dept": 18}, "'model.backbone.dept' .*'depth'"),
+        ({"model.backbone.type": "backbones.ResNest"}, "'backbones.ResNest' .*'backbones.ResNet'"),
     ],
 )
-def test_a_name_or_value_that_does_not_exist_is_refused_with_what_does(sets, message):
+def test_an_unknown_name_or_value_is_refused_with_a_known_one(sets, message):
     with pytest.raises(ValueError, match=message):
         check_tricks(load("resnet50d_best", sets))
 
 
-def test_a_recipe_that_does_not_exist_is_refused_with_the_nearest():
-    with pytest.raises(ValueError, match="recipe 'resnet50d_bset' does not exist; did you mean 'resnet50d_best'"):
+def test_an_unknown_recipe_is_refused_with_the_closest_names():
+    with pytest.raises(ValueError, match="'resnet50d_bset' .*'resnet50d_best'"):
         load("resnet50d_bset")
-    with pytest.raises(ValueError, match=r"recipe 'zzz' does not exist; the closest of \d+ are \w+, \w+, \w+$"):
+    with pytest.raises(ValueError, match=r"'zzz' .* \w+, \w+, \w+$"):
         load("zzz")

@@ -29,7 +29,7 @@ def card_of(folder: Path, depth: int = 18, tweak: str = "bcd") -> Card:
 
 
 def write_pair(root: Path, split: str, name: str, mask: np.ndarray) -> None:
-    """A JPEG whose colour tells the class, and its mask as a palette PNG, as ADE20K has them."""
+    """A JPEG whose colour shows the class, and its mask as a palette PNG, as ADE20K has them."""
     folders = [root / "ADEChallengeData2016" / kind / split for kind in ("images", "annotations")]
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)

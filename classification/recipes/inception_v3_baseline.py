@@ -3,7 +3,8 @@
 torchrun --nproc_per_node 8 tools/train.py classification inception_v3_baseline --tier paper
 
 No auxiliary head, as its authors have it (GluonCV inception.py); without their dropout of 0.5 before the output layer,
-of which the paper says nothing. Validation resizes the shorter edge to 342, as 256 is to 224 (their crop ratio 0.875).
+which the paper does not mention. Validation resizes the shorter edge to 342, in proportion to 256 at 224 (their crop
+ratio 0.875).
 """
 
 _base_ = "../baseline.py"

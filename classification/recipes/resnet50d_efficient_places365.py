@@ -2,7 +2,7 @@
 
 torchrun --nproc_per_node 8 tools/train.py classification resnet50d_efficient_places365 --tier paper
 
-The paper names model and tricks only; batch, epochs and a start from random weights are sec. 3's.
+The paper states model and tricks only; batch, epochs and the start from random weights follow sec. 3.
 """
 
 _base_ = "../baseline.py"

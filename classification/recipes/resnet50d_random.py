@@ -1,6 +1,6 @@
-"""ResNet-50-D from random weights, trained on nothing: what a downstream score is without pre-training.
+"""ResNet-50-D with random weights, not trained: gives the downstream score without pre-training.
 
-Not a row of the paper. Gamma starts at 1, so that the frozen batch norms of the detector leave the blocks at work.
+Not a row of the paper. Gamma starts at 1, so that the detector's frozen batch norms do not switch the blocks off.
 """
 
 _base_ = "../baseline.py"

@@ -1,4 +1,4 @@
-"""The bag of tricks: one file a trick, each the owner of its own slots in the Config, so that they commute."""
+"""The bag of tricks: one file per trick; each sets only its own slots in the Config, so that tricks commute."""
 
 from collections.abc import Callable
 from inspect import getmodule, signature
@@ -36,7 +36,7 @@ SLOTS: dict[str, tuple[str, ...]] = {
 
 
 def switch(cfg: Config, name: str, options: dict[str, Any]) -> None:
-    """Switch on one trick. Raises ValueError for an option that does not exist, or a value that it cannot take."""
+    """Switch on one trick. Raises ValueError for an unknown option, or a value of another type."""
     if not isinstance(options, dict):
         raise ValueError(f"trick {name} takes options by name, or None to leave it out, not {options!r}")
     known = list(signature(BAG[name]).parameters)[1:]
@@ -49,6 +49,6 @@ def switch(cfg: Config, name: str, options: dict[str, Any]) -> None:
 
 
 def check_tricks(cfg: Config) -> None:
-    """Raise ValueError for what a trick's slot cannot hold; slots can be set without their trick."""
+    """Raise ValueError for values that a trick's slot cannot hold; a slot can be set without its trick."""
     for check in CHECKS:
         check(cfg)

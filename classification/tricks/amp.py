@@ -6,5 +6,5 @@ SLOTS = {"low precision": ("optim_wrapper.type",)}
 
 
 def amp(cfg: Config) -> None:
-    """Set the slot `optim_wrapper.type`; fp16, bf16 or fp32, whichever pays on the device (see `engine.precision`)."""
+    """Set the slot `optim_wrapper.type`; the device decides between fp16, bf16 and fp32 (see `engine.precision`)."""
     cfg.optim_wrapper.type = "trick_transfer.LowPrecisionOptimWrapper"

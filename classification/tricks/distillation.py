@@ -1,7 +1,7 @@
 """Knowledge distillation (sec. 5.3, eq. 6; Hinton et al. 2015): imitate a stronger network's softened outputs.
 
-Costs the teacher's forward pass. The teacher sees the very batch the student sees, mixed or not. Eq. 6 weighs the two
-terms 1 and T^2; the authors' later code has 0.5 and 0.5 T^2 (`form="authors"`). The paper's teacher is ResNet-152-D.
+Costs the teacher's forward pass. The teacher sees the student's batch, mixed or not. Eq. 6 weights the two terms by 1
+and T^2; the authors' later code by 0.5 and 0.5 T^2 (`form="authors"`). The paper's teacher is ResNet-152-D.
 """
 
 from mmengine.config import Config
@@ -21,7 +21,7 @@ def distillation(cfg: Config, teacher: str, temperature: float = 20, form: str =
 
 
 def check_teacher(cfg: Config) -> None:
-    """Raise ValueError for a teacher without recipe, an unknown form, or a temperature that is not positive."""
+    """Raise ValueError for a teacher without a recipe, an unknown form, or a temperature not positive and finite."""
     teacher = cfg.model.teacher
     if teacher is None:
         return

@@ -1,7 +1,7 @@
-"""Label smoothing (sec. 5.2, eq. 4; Szegedy et al. 2016): a finite best output, hence less over-fitting. Free.
+"""Label smoothing (sec. 5.2, eq. 4; Szegedy et al. 2016): the best output is finite, hence less over-fitting. No cost.
 
-Eq. 4 gives the true class 1 - eps and each other one eps / (K - 1). The authors' code gives eps / K to all and
-1 - eps + eps / K to the true one (`form="authors"`, as in torch). At K = 1000 they are the same; at small K not.
+Eq. 4 gives the true class 1 - eps and each other class eps / (K - 1). The authors' code gives 1 - eps + eps / K and
+eps / K (`form="authors"`, as in torch). At K = 1000 both are the same; at small K they differ.
 """
 
 import torch

@@ -16,7 +16,7 @@ def large_batch(cfg: Config, batch: int = 1024) -> None:
 
 
 def check_batch(cfg: Config) -> None:
-    """Raise ValueError for a batch without images, or a rate that is negative or infinite."""
+    """Raise ValueError for a batch below 1, or a learning rate that is negative or infinite."""
     batch, rate = cfg.global_batch, cfg.optim_wrapper.optimizer.lr
     check_whole("global_batch", batch, least=1)
     if not 0 <= rate < float("inf"):

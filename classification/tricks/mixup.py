@@ -1,8 +1,8 @@
-"""Mixup (sec. 5.4, eq. 7 and 8; Zhang et al. 2018): train on weighted sums of two examples only. Free, more epochs.
+"""Mixup (sec. 5.4, eq. 7 and 8; Zhang et al. 2018): train on weighted sums of two examples only. Needs more epochs.
 
-One lambda a global batch, as in mixup's own code and the paper's authors', who share it among all GPUs: it comes from
-NumPy, which `engine.SeedEachStep` seeds alike everywhere. The partner is a random permutation of what one device holds;
-the authors' code reverses that, which pairs the same way once the order is shuffled.
+A step costs no more. One lambda per global batch, as in mixup's own code and that of the paper's authors, who share it
+among all GPUs: it comes from NumPy, which `engine.SeedEachStep` seeds alike in every process. The partners are a random
+permutation of one device's images; the authors' code reverses their order, which is equivalent for shuffled images.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def mixup(cfg: Config, alpha: float = 0.2) -> None:
 
 
 def check_mix(cfg: Config) -> None:
-    """Raise ValueError for an alpha that is not positive."""
+    """Raise ValueError for an alpha that is not positive and finite."""
     mix = cfg.model.mix
     if mix is None:
         return

@@ -33,7 +33,7 @@ def check_schedule(cfg: Config) -> None:
 
 
 def steps(steps_per_epoch: int, milestones: Sequence[float], begin: int, end: int) -> dict:
-    """A tenth of the rate from each milestone on."""
+    """The rate is divided by 10 at each milestone."""
     return dict(type="MultiStepLR", milestones=[round(epoch * steps_per_epoch) for epoch in milestones], gamma=0.1)
 
 

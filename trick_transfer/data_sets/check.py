@@ -1,9 +1,9 @@
-"""Look at every file of a data set: counts, decoding, boxes, masks, classes, and what changed since all was well."""
+"""Check every file of a data set: counts, decoding, boxes, masks, classes, and changes since the manifest."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
-from multiprocessing.pool import ThreadPool  # decoding and hashing leave Python's lock alone
+from multiprocessing.pool import ThreadPool  # decoding and hashing release the GIL
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,7 +21,7 @@ CHUNK = 32  # files a thread takes at once
 
 
 def check(data_set: DataSet, root: Path) -> list[str]:
-    """Print a summary of every split; returns all that is wrong, a line each, with the file's name first or in it."""
+    """Print a summary of every split; returns the problems, one line each, with the file's name."""
     problems = []
     for split in data_set.splits:
         samples, wrong = split.samples(root)
@@ -32,7 +32,7 @@ def check(data_set: DataSet, root: Path) -> list[str]:
 
 
 def checked(data_set: DataSet, root: Path) -> bool:
-    """Print what is wrong with a data set; write its manifest the first time that nothing is. Returns whether it is."""
+    """Print a data set's problems; if there are none, write a missing manifest. Returns whether there are none."""
     if not root.is_dir():
         raise FileNotFoundError(f"{root} does not exist; tools/data.py prepare makes it")
     problems = check(data_set, root)
@@ -46,12 +46,12 @@ def checked(data_set: DataSet, root: Path) -> bool:
     if problems:
         print(f"{root}: {len(problems):,} problems, see above")
     else:
-        print(f"{root}: all is well; {MANIFEST} has sha256 {manifest_digest(root)}")
+        print(f"{root}: no problems; {MANIFEST} has sha256 {manifest_digest(root)}")
     return not problems
 
 
 def lacking(data_set: DataSet, root: Path) -> list[str]:
-    """The classes that one split has a folder of, and another, which is there, has none."""
+    """The classes that have a folder in one split, but not in another one that exists."""
     classes = {split.name: split.labels(root) for split in data_set.splits}
     known = set().union(*classes.values())
     return [
@@ -62,7 +62,7 @@ def lacking(data_set: DataSet, root: Path) -> list[str]:
 
 
 def look_at(split: Split, samples: list) -> tuple[Counter[str], list[str]]:
-    """How many samples show each class (objects, for boxes), and what is wrong with which file."""
+    """The number of samples of each class (objects, for boxes), and the problems of single files."""
     counts: Counter[str] = Counter()
     unreadable = []
     for seen, wrong in over_threads(partial(look, split.reader()), samples, split.name):
@@ -73,7 +73,7 @@ def look_at(split: Split, samples: list) -> tuple[Counter[str], list[str]]:
 
 
 def look(reader: Reader, sample: Any) -> tuple[Iterable[str], str | None]:
-    """One sample's classes, and what is wrong with it."""
+    """One sample's classes, and its problem."""
     try:
         return reader(sample), None
     except (ValueError, OSError) as error:
@@ -81,7 +81,7 @@ def look(reader: Reader, sample: Any) -> tuple[Iterable[str], str | None]:
 
 
 def over_threads(work: Callable, items: list, title: str) -> Iterable[Any]:
-    """`work(item)` of each, in order, over all cores, with a bar."""
+    """`work(item)` of each item, in order, over all cores, with a progress bar."""
     with ThreadPool() as pool:
         done = pool.imap(work, items, CHUNK)
         yield from track(done, title, len(items), console=Console(stderr=True))
@@ -100,7 +100,7 @@ def summary(split: Split, samples: int, counts: Counter[str]) -> str:
 
 
 def changed(root: Path) -> list[str]:
-    """Files that are not as the manifest has them, that it lacks, or that are gone."""
+    """Files that changed since the manifest was written, are gone, or are new."""
     lines = (root / MANIFEST).read_text("utf-8").splitlines()
     known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     names = sorted(data_files(root))

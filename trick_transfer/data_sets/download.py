@@ -1,6 +1,6 @@
-"""One archive from the web: gone on with where it broke off, and known by its checksum before it gets its name.
+"""Downloads one archive. Resumes interrupted downloads; renames the file only once its checksum matches.
 
-No library does all of it: torchvision's and pooch's downloads begin anew, and torchvision's falls back to plain HTTP.
+No library does both: torchvision's and pooch's downloads start over, and torchvision's falls back to plain HTTP.
 """
 
 import errno
@@ -18,17 +18,17 @@ from urllib.request import Request, urlopen
 import rich.progress
 from rich.console import Console
 
-TRIES = 5  # in a row that bring nothing
+TRIES = 5  # in a row without a new byte
 WAIT_SECONDS = 1.0  # before the second try; doubled before each further one
 TIMEOUT_SECONDS = 60.0  # of silence
 CHUNK_BYTES = 1 << 20
 BROKE_OFF = (URLError, ConnectionError, TimeoutError, HTTPException, ssl.SSLError)
-MAY_PASS = {408, 429, 500, 502, 503, 504}  # RFC 9110: HTTP's answers that another try may change
+MAY_PASS = {408, 429, 500, 502, 503, 504}  # RFC 9110: HTTP errors that may be temporary
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A file `name` at the address `folder`, or to be fetched by hand; `checksum` is "md5:..." or "sha256:..."."""
+    """A file `name` at the address `folder` (None: to be fetched by hand); `checksum` is "md5:..." or "sha256:..."."""
 
     name: str
     checksum: str
@@ -40,16 +40,16 @@ class Archive:
 
 
 def fetch(archive: Archive, folder: Path) -> Path:
-    """The archive in `folder`, downloaded unless it is there, and whole.
+    """The archive in `folder`, downloaded unless it exists, with its checksum compared.
 
     Raises FileNotFoundError for one to be fetched by hand, ValueError for a wrong checksum, OSError for a full disk or
-    a server that fails; what was received is kept in `<name>.part`, and the next call goes on from there.
+    a server that fails; received bytes are kept in `<name>.part`, and the next call resumes there.
     """
     path = folder / archive.name
     if path.is_file():
         found = checksum(path, archive)
         if found != archive.checksum:
-            raise ValueError(f"{path} has {found}, not {archive.checksum}: it is damaged or another file; move it away")
+            raise ValueError(f"{path} has {found}, expected {archive.checksum}; move the damaged or wrong file away")
         return path
     if archive.folder is None:
         raise FileNotFoundError(f"{path} does not exist, and cannot be downloaded without an account; see above")
@@ -57,40 +57,40 @@ def fetch(archive: Archive, folder: Path) -> Path:
     download(archive.url, part)
     found = checksum(part, archive)
     if found != archive.checksum:
-        wrong = part.replace(folder / f"{archive.name}.wrong")  # kept to be looked at, never gone on with
+        wrong = part.replace(folder / f"{archive.name}.wrong")  # kept for inspection, never resumed
         raise ValueError(
-            f"{archive.url} has {found}, not {archive.checksum}; put aside as {wrong}; the same command begins anew"
+            f"{archive.url} has {found}, expected {archive.checksum}; moved to {wrong}; the same command starts over"
         )
     return part.replace(path)
 
 
 def checksum(path: Path, archive: Archive) -> str:
-    """A file's own checksum, in the archive's way of writing it."""
+    """A file's checksum, with the archive's algorithm and in its notation."""
     algorithm = archive.checksum.split(":")[0]
     with rich.progress.open(path, "rb", description=f"checking {path.name}", console=Console(stderr=True)) as file:
         return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"  # type: ignore[arg-type]
 
 
 def download(url: str, part: Path) -> None:
-    """Fill `part`, in as many tries as it takes while each brings something."""
+    """Fill `part`; gives up after TRIES tries in a row without a new byte."""
     part.parent.mkdir(parents=True, exist_ok=True)
     failures = 0
     while True:
         before = size_bytes(part)
         try:
-            return go_on(url, part)
+            return resume(url, part)
         except BROKE_OFF as error:
             if isinstance(error, HTTPError) and error.code not in MAY_PASS:
                 raise OSError(f"{url}: {error}") from error
             failures = 1 if size_bytes(part) > before else failures + 1
             if failures == TRIES:
                 kept = f"{size_bytes(part):,} bytes are kept in {part}"
-                raise OSError(f"{url}: {error}; {kept}, the same command goes on from there") from error
+                raise OSError(f"{url}: {error}; {kept}, the same command resumes there") from error
         time.sleep(WAIT_SECONDS * 2 ** (failures - 1))
 
 
-def go_on(url: str, part: Path) -> None:
-    """One connection: ask for what `part` lacks, and append it. Raises one of BROKE_OFF if less arrives."""
+def resume(url: str, part: Path) -> None:
+    """One connection: request the missing bytes and append them. Raises one of BROKE_OFF if fewer arrive."""
     have = size_bytes(part)
     request = Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
@@ -98,13 +98,13 @@ def go_on(url: str, part: Path) -> None:
     except HTTPError as error:
         if error.code != 416:
             raise
-        if error.headers.get("Content-Range", "") == f"bytes */{have}":  # nothing is lacking
+        if error.headers.get("Content-Range", "") == f"bytes */{have}":  # complete
             return
         part.unlink()
-        raise ConnectionError(f"{part.name} was longer than the file, and is begun anew") from error
+        raise ConnectionError(f"{part.name} was longer than the file; the download starts over") from error
     with response:
         resumed = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-        start = have if resumed else 0  # a server may answer with the whole file instead
+        start = have if resumed else 0  # a server may send the whole file instead
         lacking = int(response.headers.get("Content-Length", 0))
         append(response, part, start, lacking)
     if size_bytes(part) < start + lacking:
@@ -112,7 +112,7 @@ def go_on(url: str, part: Path) -> None:
 
 
 def append(response: BinaryIO, part: Path, start: int, lacking: int) -> None:
-    """Write what arrives to `part`, from byte `start` on. Raises OSError for a full disk, beforehand if known."""
+    """Write received bytes to `part`, from byte `start` on. Raises OSError for a full disk, in advance if possible."""
     free = shutil.disk_usage(part.parent).free
     if free < lacking:
         raise OSError(errno.ENOSPC, f"{part.parent} has {free:,} bytes free, {part.name} needs {lacking:,} more")
@@ -124,12 +124,10 @@ def append(response: BinaryIO, part: Path, start: int, lacking: int) -> None:
             shutil.copyfileobj(source, file, CHUNK_BYTES)
     except BROKE_OFF:
         raise
-    except OSError as error:  # the disk's, which no further try changes
-        raise OSError(
-            error.errno, f"{part} could not be written on, what is there is kept: {error.strerror}"
-        ) from error
+    except OSError as error:  # the disk's: another try would not help
+        raise OSError(error.errno, f"{part} could not be written, received bytes are kept: {error.strerror}") from error
 
 
 def size_bytes(path: Path) -> int:
-    """Of a file, 0 where there is none."""
+    """The size of a file, 0 if it does not exist."""
     return path.stat().st_size if path.exists() else 0

@@ -1,4 +1,4 @@
-"""Where the files of each archive go, so that they lie as our readers want them. Layouts: as torchvision reads them."""
+"""Where the files of each archive go, in the layout that our readers take. Archives: as torchvision reads them."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -22,7 +22,7 @@ def imagenet_train(archives: list[Path]) -> Place:
 
 
 def imagenet_val(archives: list[Path]) -> Place:
-    """ILSVRC2012_val_00000001.JPEG -> val/<its class>/; the devkit, the second archive, tells the class."""
+    """ILSVRC2012_val_00000001.JPEG -> val/<its class>/; the devkit, the second archive, lists the classes."""
     truth, meta = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"
     texts = read(archives[1], {truth, meta})
     synsets = loadmat(BytesIO(texts[meta]), squeeze_me=True)["synsets"]  # rows: ILSVRC2012_ID, WNID, words, ...
@@ -47,7 +47,7 @@ def places_train(archives: list[Path]) -> Place:
 
 
 def places_val(archives: list[Path]) -> Place:
-    """val_256/Places365_val_00000001.jpg -> val/<its class>/; the lists, the second archive, tell the class."""
+    """val_256/Places365_val_00000001.jpg -> val/<its class>/; the second archive lists the classes."""
     labels, names = "places365_val.txt", "categories_places365.txt"
     texts = {name: text.decode() for name, text in read(archives[1], {labels, names}).items()}
     rows = (line.split() for line in texts[names].splitlines())  # /b/bakery/shop 31

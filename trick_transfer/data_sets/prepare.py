@@ -1,4 +1,4 @@
-"""Fetch, check and unpack what a data set lacks; what is there whole is left alone."""
+"""Fetch, check and unpack what a data set lacks; complete parts are left alone."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from .unpack import unpack
 
 
 def prepare(data_set: DataSet, root: Path, archives: Path) -> None:
-    """Make `root` whole. Raises ValueError or OSError of one line; what was done stays, and is not done again."""
+    """Make `root` complete. Raises ValueError or OSError of one line; finished work stays and is not repeated."""
     with alone(root):
         missing = [part for part in data_set.parts if problems(part, root)]
         if missing:
@@ -22,7 +22,7 @@ def prepare(data_set: DataSet, root: Path, archives: Path) -> None:
 
 
 def fill(part: Part, root: Path, archives: Path) -> None:
-    """One part's archives -> its files."""
+    """Fetch one part's archives and unpack its files. Raises ValueError if files are missing afterwards."""
     paths = [fetch(archive, archives) for archive in part.archives]
     written = unpack(paths[0], root, part.placing(paths))
     print(f"{paths[0]}: {written:,} files unpacked", flush=True)
@@ -34,5 +34,5 @@ def fill(part: Part, root: Path, archives: Path) -> None:
 
 
 def problems(part: Part, root: Path) -> list[str]:
-    """What is missing at sight."""
+    """The problems that show without reading the files."""
     return [line for split in part.splits for line in split.samples(root)[1]]

@@ -1,4 +1,4 @@
-"""The facts of each data set: terms, archives, and what they have to amount to.
+"""The facts of each data set: terms, archives, and the numbers of files they must hold.
 
 Addresses and md5s: torchvision 0.29, datasets/{imagenet,voc,places365}.py; ADE20K's sha256: tensorflow/datasets at
 6f96ef33, url_checksums/ade20k.txt. Counts: Russakovsky et al. 2015 (ImageNet), the VOC development kits, Zhou et al.
@@ -22,7 +22,7 @@ from .placing import Placing, as_is, imagenet_train, imagenet_val, places_test, 
 
 @dataclass(frozen=True)
 class Part:
-    """Splits, the archives they come from, and where the first archive's files go; the others tell the classes."""
+    """Splits, their archives, and where the first archive's files go; the others list the classes."""
 
     splits: tuple[Split, ...]
     archives: tuple[Archive, ...] = ()
@@ -31,9 +31,9 @@ class Part:
 
 @dataclass(frozen=True)
 class DataSet:
-    """`terms` is printed before anything is fetched, and is a summary: the publisher's page binds.
+    """`terms` is printed before anything is fetched; it is a summary, the publisher's page is binding.
 
-    `licence` goes into receipts and cards. `make` fills the folder above the root, where the data can be made;
+    `licence` goes into receipts and cards. `make` fills the folder above the root, for data that can be made;
     `option` is the word before "-root" on command lines.
     """
 
@@ -146,7 +146,7 @@ PLACES365 = DataSet(
             ),
             places_val,
         ),
-        Part(  # what tools/test.py --submission labels
+        Part(  # tools/test.py --submission labels these images
             (Unlabelled("test", 328_500),),
             (Archive("test_256.tar", "md5:f532f6ad7b582262a2ec8009075e186b", PLACES_URL),),
             places_test,
@@ -158,7 +158,7 @@ PLACES365 = DataSet(
 
 
 def mini_split(split: mini_splits.Split) -> Split:
-    """One of the embedded benchmark's, from its own list."""
+    """The embedded benchmark's split as one of a data set on disk."""
     if split.form == "folder":
         return Folder(split.place.removeprefix("imagenet1k/"), split.count, len(mini.CLASSES))
     if split.form == "voc":

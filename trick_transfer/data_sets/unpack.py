@@ -1,7 +1,7 @@
-"""The files of a tar or zip, each to where it belongs; nothing but plain files, and none outside the folder.
+"""Unpacks the files of a tar or zip, each to its place: only plain files, and none outside the folder.
 
-Python's own filter for tars knows no zips and no tars within tars, so there is one rule for all: what is no plain file
-or folder, and every path that is absolute or climbs, is refused by name.
+Python's own filter handles neither zips nor tars within tars, so one rule covers all: anything but plain files and
+folders, and every path that is absolute or contains `..`, is an error that names it.
 """
 
 import shutil
@@ -24,7 +24,7 @@ DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error)
 
 
 def unpack(archive: Path, root: Path, place: Place) -> int:
-    """Write the archive's files under `root`; returns how many were not there already, in their size.
+    """Write the archive's files under `root`; returns how many did not exist with the same size.
 
     Raises ValueError for a damaged archive or an unsafe path in it, OSError for a full disk.
     """
@@ -42,7 +42,7 @@ def unpack(archive: Path, root: Path, place: Place) -> int:
 
 
 def read(archive: Path, names: set[str]) -> dict[str, bytes]:
-    """The content of an archive's files of these names, in whatever folder. Raises ValueError if one is lacking."""
+    """The content of an archive's files of these names, in any folder. Raises ValueError if one is missing."""
     found = {}
     with opened(archive) as files:
         for path, _, open_file in files:
@@ -56,13 +56,13 @@ def read(archive: Path, names: set[str]) -> dict[str, bytes]:
 
 @contextmanager
 def opened(archive: Path) -> Iterator[Iterator[Member]]:
-    """Every file of an archive; damage met on the way is a ValueError that names it. Progress is in bytes read."""
+    """Every file of an archive; damage raises ValueError that names the archive. Progress is in bytes read."""
     console = Console(stderr=True)
     try:
         with rich.progress.open(archive, "rb", description=f"reading {archive.name}", console=console) as file:
             yield members(archive.name, file)
     except DAMAGED as error:
-        raise ValueError(f"{archive} is cut short or damaged ({error}); move it away and prepare again") from error
+        raise ValueError(f"{archive} is truncated or damaged ({error}); move it away and prepare again") from error
 
 
 def members(archive: str, file: BinaryIO) -> Iterator[Member]:
@@ -87,12 +87,12 @@ def members(archive: str, file: BinaryIO) -> Iterator[Member]:
 
 
 def extract(tape: tarfile.TarFile, member: tarfile.TarInfo) -> BinaryIO:
-    """A plain file's content."""
+    """The content of a plain file."""
     return cast(BinaryIO, tape.extractfile(member))  # None is for folders and devices
 
 
 def write(open_file: Callable[[], IO[bytes]], target: Path) -> None:
-    """Copy one file to its place; half a file never has its name."""
+    """Copy one file to its place; it gets its name only once complete."""
     part = target.with_name(f".{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,1 +1,1 @@
-"""What the runs of all three stages share: seeding, precision, checkpoints, progress, batch and receipt."""
+"""What the runs of all stages share: seeding, precision, checkpoints, progress, batch and receipt."""

@@ -1,10 +1,10 @@
-"""A recipe states the global batch; here it becomes per-device batch x devices x accumulation."""
+"""Splits the global batch that a recipe states into per-device batch x devices x accumulation."""
 
 from typing import NamedTuple
 
 
 class Batch(NamedTuple):
-    """How a global batch is spread; `str()` is the line that tools print."""
+    """How a global batch is split; `str()` is the line that the tools print."""
 
     total: int
     per_device: int
@@ -18,11 +18,11 @@ class Batch(NamedTuple):
 
 
 def solve(total: int, devices: int = 1, accumulation: int = 1) -> Batch:
-    """Spread `total` images; raises ValueError for a batch that does not divide."""
+    """Split `total` images; raises ValueError for a batch that does not divide."""
     if not isinstance(total, int) or total < 1:
-        raise ValueError(f"the global batch is {total!r}, not a whole number of images")
+        raise ValueError(f"the global batch must be a whole number >= 1, got {total!r}")
     if devices < 1 or accumulation < 1:
-        raise ValueError(f"{devices} devices x {accumulation} accumulated steps: both have to be at least 1")
+        raise ValueError(f"--gpus and --accumulate must be at least 1, got {devices} and {accumulation}")
     per_device, rest = divmod(total, devices * accumulation)
     if rest or per_device < 1:
         raise ValueError(

@@ -1,6 +1,6 @@
-"""One checkpoint a run, `latest.pth`, written whole after every epoch: a kill costs at most the epoch under way.
+"""One checkpoint per run, `latest.pth`, replaced whole after every epoch: a kill costs at most the current epoch.
 
-Where gradients that were accumulated still wait for their step at an epoch's end, the next epoch's end is the next one.
+An epoch that ends with accumulated gradients still to be applied writes none; a later epoch does.
 """
 
 from pathlib import Path
@@ -23,13 +23,13 @@ LATEST = "latest.pth"
 class WholeCheckpoint(Hook):
     """Weights, optimiser, schedule and position after each epoch that ends with a step.
 
-    mmengine's own hook deletes the old file before the new one stands, and its pointer file can be cut short.
+    mmengine's own hook deletes the old file before the new one exists, and its pointer file can be truncated.
     """
 
     priority = "VERY_LOW"
 
     def after_train_epoch(self, runner: Any) -> None:
-        # where accumulated gradients still wait for their step, no file could hold them
+        # a checkpoint cannot hold accumulated gradients
         if is_main_process() and runner.optim_wrapper.should_update():
             write_whole(
                 Path(runner.work_dir) / LATEST, lambda part: runner.save_checkpoint(str(part.parent), part.name)
@@ -39,7 +39,7 @@ class WholeCheckpoint(Hook):
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """A state dict from .safetensors, or from a .pth read with `weights_only=True` (it may come from elsewhere).
 
-    Raises FileNotFoundError, or ValueError where the file holds more than weights or is cut short.
+    Raises FileNotFoundError, or ValueError if the file holds more than weights or is truncated.
     """
     path = Path(path)
     if not path.is_file():
@@ -57,7 +57,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 
 
 def load_strictly(module: nn.Module, state: dict[str, Tensor], source: str | Path) -> None:
-    """Load a state dict whose names and shapes are exactly the module's. Raises ValueError that names the misfits."""
+    """Load a state dict whose names and shapes are exactly the module's. Raises ValueError that lists the others."""
     own = module.state_dict()
     misfits = sorted(own.keys() ^ state.keys()) or sorted(k for k in own if own[k].shape != state[k].shape)
     if misfits:

@@ -1,4 +1,4 @@
-"""One model a process, gradients averaged over all."""
+"""One model per process, gradients averaged over all."""
 
 import warnings
 from typing import Any
@@ -9,7 +9,7 @@ from torch import nn
 
 from trick_transfer.registry import MODEL_WRAPPERS
 
-# torch 2.14's; what is to replace it does not exist in 2.6
+# torch 2.14 warns; the replacement does not exist in 2.6
 warnings.filterwarnings("ignore", ".broadcast_buffers. is deprecated")
 
 
@@ -17,8 +17,8 @@ warnings.filterwarnings("ignore", ".broadcast_buffers. is deprecated")
 class ChannelsLastParallel(MMDistributedDataParallel):
     """mmengine's wrapper around a model that is in channels_last already.
 
-    Put there afterwards, weights and the gradients that arrive from the other processes would lie in memory in two
-    orders, and torch's fused SGD (2.14, CPU) adds them up as if it were one.
+    If it were converted afterwards, weights and the gradients from other processes would have two memory formats, and
+    torch's fused SGD (2.14, CPU) adds them up as if they had one.
     """
 
     def __init__(self, module: nn.Module, *args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Files that matter are written whole or not at all, and a folder of them by one process at a time."""
+"""Files are written whole or not at all, and a folder by one process at a time."""
 
 import fcntl
 import os
@@ -8,12 +8,13 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors.torch import save
 from torch import Tensor
 
 
 def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a file beside `path`, then rename it there; a failure leaves what stood there untouched.
+    """Let `write` fill a file beside `path`, then rename it to `path`; a failure leaves an older file untouched.
 
     Raises OSError that names the file, for example on a full disk.
     """
@@ -26,9 +27,7 @@ def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
             os.fsync(written.fileno())
         os.replace(part, path)
     except OSError as error:
-        raise OSError(
-            error.errno, f"{path} could not be written, what stood there is kept: {error.strerror}"
-        ) from error
+        raise OSError(error.errno, f"{path} could not be written, an older file is kept: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -40,14 +39,24 @@ def file_sha256(path: str | Path) -> str:
 
 
 def write_tensors(path: str | Path, state: Mapping[str, Tensor]) -> None:
-    """A state dict as .safetensors, from any device and memory format."""
+    """Write a state dict as .safetensors, from any device and memory format."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     write_whole(path, lambda part: part.write_bytes(save(plain)))
 
 
+def write_arrays(path: str | Path, arrays: Mapping[str, Any]) -> None:
+    """Write NumPy arrays as a compressed .npz."""
+
+    def save(part: Path) -> None:
+        with part.open("wb") as file:  # given a path, NumPy would add a suffix
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    write_whole(path, save)
+
+
 @contextmanager
 def in_turn(folder: Path) -> Iterator[None]:
-    """Make a folder, and hold it as long as several files are written that belong together; waits for who holds it."""
+    """Make a folder and lock it while files that belong together are written; waits for another process's lock."""
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -59,7 +68,7 @@ def in_turn(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock, a file beside it; the kernel drops it with the process, however that ends.
+    """Hold a folder's lock, a file beside it; the kernel releases it when the process ends.
 
     Raises ValueError if another process holds it.
     """

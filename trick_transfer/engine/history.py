@@ -1,6 +1,6 @@
-"""What a result tells of the run's course: curves by epoch, and the seconds of all its legs.
+"""Curves by epoch and training seconds, for a run's result.
 
-Both live in mmengine's message hub, which is part of the checkpoint, so that a run that was stopped forgets nothing.
+Both are in mmengine's message hub, which is part of the checkpoint, so that a resumed run keeps them.
 """
 
 import time
@@ -15,7 +15,7 @@ CURVES, SECONDS = "curves", "seconds"
 
 @HOOKS.register_module()
 class OpenLogger(LoggerHook):
-    """mmengine's, but the trackers stay open after the training: the scoring belongs to the same run."""
+    """mmengine's, but trackers stay open after training: the scoring belongs to the same run."""
 
     def after_run(self, runner: Any) -> None:
         pass
@@ -43,7 +43,7 @@ class History(Hook):
 
 
 def add(runner: Any, values: dict[str, float], epoch: int) -> None:
-    """A point of each curve; the second scoring of one epoch is left out."""
+    """Append a point to each curve; a second scoring of one epoch is left out."""
     known = curves(runner)
     for name, value in values.items():
         points = known.setdefault(name, [])
@@ -58,5 +58,5 @@ def curves(runner: Any) -> dict[str, list[list[float]]]:
 
 
 def seconds(runner: Any) -> float:
-    """How long the epochs took that the run, or the checkpoint it goes on from, has behind it."""
+    """Seconds of all finished epochs, those before a resume included."""
     return runner.message_hub.runtime_info.get(SECONDS, 0.0)

@@ -1,4 +1,4 @@
-"""Reading image files strictly: OpenCV fills what a truncated JPEG lacks with grey, and says nothing."""
+"""Reading image files strictly: OpenCV fills the missing part of a truncated JPEG with grey, without an error."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"  # a JPEG's first and la
 
 
 def is_whole(image: str | Path) -> bool:
-    """Whether a JPEG is there and complete; cheap, unless bytes follow the image's end."""
+    """Whether a JPEG exists and is complete; cheap, unless bytes follow the image's end."""
     image = Path(image)
     if not image.is_file() or image.stat().st_size <= len(END_OF_IMAGE):
         return False
@@ -27,19 +27,19 @@ def is_whole(image: str | Path) -> bool:
 
 
 def decode(path: str | Path) -> np.ndarray:
-    """An RGB image (H, W, 3) in uint8. Raises ValueError that names a file which is truncated or no image."""
+    """An RGB image (H, W, 3) in uint8. Raises ValueError for a file that is truncated or not an image."""
     data = np.fromfile(path, np.uint8)
     head, tail = data[:2].tobytes(), data[-2:].tobytes()  # by content: some of ImageNet's .JPEG are PNGs
     if head == START_OF_IMAGE and tail != END_OF_IMAGE and not is_whole(path):
         raise ValueError(f"{path} is a truncated JPEG; replace the file, or set skip_broken=True")
     image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
     if image is None:
-        raise ValueError(f"{path} is no image; replace the file, or set skip_broken=True")
+        raise ValueError(f"{path} is not an image; replace the file, or set skip_broken=True")
     return image
 
 
 def size_px(image: str | Path) -> tuple[int, int]:
-    """Width and height as stored, whatever way up EXIF wants them, from the header alone; 0, 0 if there is none."""
+    """Width and height as stored, without EXIF's rotation, from the header alone; 0, 0 if it cannot be read."""
     try:
         with Image.open(image) as header:
             return header.size
@@ -48,10 +48,10 @@ def size_px(image: str | Path) -> tuple[int, int]:
 
 
 def usable(image: Path, skip_broken: bool) -> bool:
-    """Whether a JPEG is whole and one; if not, it is named, and without `skip_broken` by a ValueError."""
+    """Whether a JPEG is intact. If not, it is reported, without `skip_broken` by a ValueError."""
     if is_whole(image) and all(size_px(image)):
         return True
-    reason = f"JPEG {image} is missing, truncated or no image"
+    reason = f"JPEG {image} is missing, truncated or not an image"
     if not skip_broken:
         raise ValueError(f"{reason}; replace the file, or set its data set's skip_broken=True to leave it out")
     print_log(f"left out: {reason}", logger="current")

@@ -9,32 +9,32 @@ ABSENT = object()
 
 
 def copied(cfg: Config) -> Config:
-    """A Config whose changes do not reach the first."""
+    """A deep copy of a Config."""
     return Config(cfg.to_dict())
 
 
 class Layers:
-    """A Config under construction, and which layer set each of its values."""
+    """A Config under construction, and the layer that set each of its values."""
 
     def __init__(self, source: str, cfg: Config) -> None:
         self.cfg = cfg
         self.sources = {"": source}
 
     def add(self, source: str, change: Callable[[Config], Any]) -> None:
-        """Apply a change to the Config; what differs afterwards has this source."""
+        """Apply a change to the Config; the values that change get this source."""
         changed = copied(self.cfg)
         change(changed)
         self.replace(source, changed)
 
     def replace(self, source: str, cfg: Config) -> None:
-        """Go on with another Config; what differs in it has this source."""
+        """Take another Config; the values that differ get this source."""
         before, self.cfg = self.cfg.to_dict(), cfg
         for key in changed_keys(before, cfg.to_dict()):
             self.sources = {known: said for known, said in self.sources.items() if not known.startswith(f"{key}.")}
             self.sources[key] = source
 
     def copy(self) -> "Layers":
-        """Layers to go on with, apart from these."""
+        """A deep copy of these layers."""
         other = Layers("", copied(self.cfg))
         other.sources = dict(self.sources)
         return other
@@ -52,7 +52,7 @@ class Layers:
 
 
 def leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted key, value) of nested data; lists of plain values are one value."""
+    """(dotted key, value) of nested data; a list of plain values is one value."""
     if isinstance(node, dict) and node:
         children = [(str(key), value) for key, value in node.items()]
     elif isinstance(node, list | tuple) and any(isinstance(each, dict) for each in node):
@@ -65,12 +65,12 @@ def leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def changed_keys(old: Any, new: Any, name: str = "") -> list[str]:
-    """Dotted names of what differs between two nested configs; lists of equal length are entered, as are tuples."""
+    """Dotted keys that differ between two nested configs; lists and tuples of equal length are compared by item."""
     pairs: list[tuple[Any, Any, Any]] = []
     if isinstance(old, dict) and isinstance(new, dict):
         pairs = [(key, old.get(key, ABSENT), new.get(key, ABSENT)) for key in [*old, *(new.keys() - old.keys())]]
     elif isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):
         pairs = [(place, *pair) for place, pair in enumerate(zip(old, new, strict=True))]
-    elif (type(old), old) != (type(new), new):  # 1 and 1.0 have two fingerprints
+    elif (type(old), old) != (type(new), new):  # 1 and 1.0 have different fingerprints
         return [name]
     return [found for key, one, two in pairs for found in changed_keys(one, two, f"{name}.{key}".lstrip("."))]

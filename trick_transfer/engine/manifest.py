@@ -1,6 +1,6 @@
-"""The hashes of a data set's files: what was trained on and scored, for receipts and for later checks.
+"""The hashes of a data set's files, for receipts and later checks.
 
-`<root>/manifest.sha256` has a line a file, `<sha256>  <path under root>`, in the paths' order, as `sha256sum -c` reads.
+`<root>/manifest.sha256` has one line per file, `<sha256>  <path under root>`, sorted by path, as `sha256sum -c` reads.
 """
 
 import os
@@ -14,7 +14,7 @@ MANIFEST = "manifest.sha256"
 
 
 def data_files(root: Path) -> Iterator[str]:
-    """Paths under root with forward slashes, without hidden files and the manifest itself."""
+    """Paths under root with forward slashes, except hidden files and the manifest itself."""
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
         relative = Path(folder).relative_to(root)
@@ -22,10 +22,10 @@ def data_files(root: Path) -> Iterator[str]:
 
 
 def write_manifest(root: str | Path) -> str:
-    """Hash every file under root, write the manifest whole or not at all; returns its own sha256."""
+    """Hash every file under root and write the manifest, whole or not at all; returns its sha256."""
     root = Path(root)
     names = sorted(data_files(root))
-    with ThreadPoolExecutor() as pool:  # hashing leaves Python's lock alone
+    with ThreadPoolExecutor() as pool:  # hashing releases the GIL
         hashes = pool.map(file_sha256, (root / name for name in names))
         text = "".join(f"{digest}  {name}\n" for digest, name in zip(hashes, names, strict=True))
     write_whole(root / MANIFEST, lambda part: part.write_text(text, "utf-8"))
@@ -33,8 +33,8 @@ def write_manifest(root: str | Path) -> str:
 
 
 def manifest_digest(root: str | Path) -> str:
-    """The manifest's sha256. Raises FileNotFoundError where there is none."""
+    """The manifest's sha256. Raises FileNotFoundError if there is no manifest."""
     path = Path(root, MANIFEST)
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; tools/data.py check writes it once all files are sound")
+        raise FileNotFoundError(f"{path} does not exist; tools/data.py check writes it once all files are intact")
     return file_sha256(path)

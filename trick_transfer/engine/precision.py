@@ -1,8 +1,8 @@
-"""Low-precision training (Bag of Tricks, sec. 3.2; Micikevicius et al. 2018) on whatever device there is.
+"""Low-precision training (Bag of Tricks, sec. 3.2; Micikevicius et al. 2018) on any device.
 
-CUDA: fp16 activations and gradients, fp32 master weights, dynamic loss scaling. CPU: bf16, which needs no scaling,
-where the processor multiplies it; elsewhere fp32, since emulated bf16 is slower. mmengine's own AMP wrapper
-refuses a machine without an accelerator, hence this one.
+CUDA: fp16 activations and gradients, fp32 master weights, dynamic loss scaling. CPU: bf16, which needs no scaling, if
+the processor multiplies it; otherwise fp32, since emulated bf16 is slower. mmengine's own AMP wrapper refuses a machine
+without an accelerator.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from trick_transfer.registry import OPTIM_WRAPPERS
 
 
 def low_precision() -> torch.dtype:
-    """The lowest precision that pays on this machine."""
+    """The lowest precision that is fast on this machine."""
     if torch.cuda.is_available():
         return torch.float16
     onednn = torch.backends.mkldnn.is_available()  # not on every platform
@@ -26,7 +26,7 @@ def low_precision() -> torch.dtype:
 
 @OPTIM_WRAPPERS.register_module()
 class LowPrecisionOptimWrapper(OptimWrapper):
-    """Forward under autocast, backward with loss scaling where fp16 asks for it."""
+    """Forward under autocast, backward with loss scaling for fp16."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -1,4 +1,4 @@
-"""A progress line for every stage: step, rate, time left. It moves on a terminal; a log gets one now and then."""
+"""A progress line for every stage: step, rate, time left. A terminal shows a bar; a log gets a line every 15 s."""
 
 import atexit
 import sys
@@ -26,7 +26,7 @@ class ProgressLine(Hook):
         self.console = Console(file=sys.stderr)
         self.bar: Progress | None = None
         self.loss: float | None = None
-        atexit.register(self.stop)  # after Ctrl-C too: a bar that is not stopped keeps the terminal's cursor
+        atexit.register(self.stop)  # after Ctrl-C too: a bar that is not stopped hides the terminal's cursor
 
     def start(self, phase: str, steps: int, done: int, images_per_step: int) -> None:
         self.phase, self.steps, self.first, self.images_per_step = phase, steps, done, images_per_step
@@ -86,5 +86,5 @@ class ProgressLine(Hook):
             self.stop()
 
     def training(self, runner: Any) -> bool:
-        """Whether this validation is one within training, whose line goes on."""
+        """Whether this validation is part of a training, whose progress line stays."""
         return bool(self.bar) if self.console.is_terminal else 0 < runner.iter < runner.max_iters

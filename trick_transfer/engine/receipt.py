@@ -1,4 +1,4 @@
-"""What a number was made with: commit, versions, device. Part of every card and every result."""
+"""What a result was made with: commit, versions, device. Part of every card and every result."""
 
 import platform
 import subprocess
@@ -16,7 +16,7 @@ DOWNSTREAM = ("onedl-mmdetection", "onedl-mmsegmentation")
 
 
 def git(*words: str) -> str:
-    """A git command's output in our own checkout, "" where there is no checkout or no git."""
+    """A git command's output in our own checkout, "" without a checkout or git."""
     try:
         run = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -24,16 +24,16 @@ def git(*words: str) -> str:
     return run.stdout.strip()
 
 
-@cache  # asked for at a run's start: what is committed during days of training is not what runs
+@cache  # read at a run's start: a later commit is not what runs
 def commit() -> tuple[str, bool]:
-    """The commit that runs, and whether tracked files differ from it, other than those that runs write."""
+    """The commit that runs, and whether tracked files differ from it, except those that runs write."""
     others = (f":(exclude){each}" for each in GENERATED)
     changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *others)
     return git("rev-parse", "HEAD") or "unknown", bool(changed)
 
 
 def versions() -> dict[str, str]:
-    """Python and the packages that move numbers."""
+    """The versions of Python and of the packages that influence results."""
     found = {"python": sys.version.split()[0]}
     for package in PACKAGES + DOWNSTREAM:
         try:
@@ -44,7 +44,7 @@ def versions() -> dict[str, str]:
 
 
 def device() -> str:
-    """The device's own name."""
+    """The name of the GPU or processor."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     cpuinfo = Path("/proc/cpuinfo")

@@ -1,7 +1,7 @@
-"""All randomness is a function of (seed, position): a run killed and resumed draws what it would have drawn.
+"""All randomness is a function of (seed, position): a resumed run draws what an uninterrupted one would have drawn.
 
-The sampler hands out (index, draw), `Seeded` seeds each sample's augmentation from its draw, and the hook
-seeds each step on the device. So no state of a random generator has to be saved, in any number of workers.
+The sampler yields (index, draw), `Seeded` seeds each sample's augmentation from its draw, and the hook seeds each step
+on the device. So no state of a random generator has to be saved, with any number of workers.
 """
 
 import random
@@ -34,7 +34,7 @@ def seed_all(*position: int) -> None:
 
 @DATA_SAMPLERS.register_module()
 class DrawSampler(DefaultSampler):
-    """mmengine's shuffling sampler, but it yields (index, draw): the draw counts on over epochs and ranks."""
+    """mmengine's shuffling sampler, but it yields (index, draw); the draw is unique over epochs and ranks."""
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         first = self.epoch * self.total_size + self.rank
@@ -70,8 +70,8 @@ class Seeded(Dataset):
 class SeedEachStep(Hook):
     """Seeds the device's randomness (pairs of mixup, noise, dropout, RoI samples) from (seed, rank, step).
 
-    NumPy's generator is left to what all parts of an update share, on whatever process and in whatever accumulated
-    step they are: mixup's lambda. Each finds it as one process with the whole batch would.
+    NumPy's generator is seeded alike in all processes and accumulated steps of an update, for what they share: mixup's
+    lambda. It is the one that a single process with the whole batch would draw.
     """
 
     priority = "VERY_HIGH"
@@ -80,6 +80,6 @@ class SeedEachStep(Hook):
         self.accumulation = accumulation
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        # 1: a stream apart from the samples', should both fall on the same numbers
+        # 1 keeps this stream apart from the samples' where their numbers coincide
         seed_all(runner.seed, 1, get_rank(), runner.iter)
         np.random.seed(word(runner.seed, 1, 0, runner.iter // self.accumulation))

@@ -1,7 +1,7 @@
-"""One split of a data set on disk: how many samples there must be, which are there, and what makes one sound.
+"""One split of a data set on disk: the expected number of samples, the samples found, and a check of each.
 
-Each stage has the layouts that it reads. `reader()` gives the function that looks at one sample: the training's own
-reading, so that what passes here passes there. Readers are imported late, as mmdet and mmseg take seconds.
+Each stage has the layouts that it reads. `reader()` returns a function that reads one sample as training does, so that
+what passes the check can be trained on. Readers are imported late, as mmdet and mmseg take seconds.
 """
 
 from abc import ABC, abstractmethod
@@ -31,28 +31,28 @@ class Split(ABC):
 
     @abstractmethod
     def samples(self, root: Path) -> tuple[list, list[str]]:
-        """The samples there, and what is wrong at sight, one line each."""
+        """The samples found, and problems that show without reading them, one line each."""
 
     @abstractmethod
     def reader(self) -> Reader:
-        """sample -> the classes it shows; raises ValueError or OSError for what is wrong with it."""
+        """sample -> the classes it shows; raises ValueError or OSError for a broken sample."""
 
     @abstractmethod
     def make_up(self, root: Path) -> None:
-        """Write a few made-up samples, so that the real loaders can be tried where the data is not."""
+        """Write a few made-up samples, so that the real loaders can be tested without the data."""
 
     def labels(self, root: Path) -> set[str]:
-        """The classes that have a folder, whatever is in it; empty for a layout without such folders."""
+        """The classes that have a folder, even an empty one; no classes for a layout without class folders."""
         return set()
 
     def empty(self, seen: set[str]) -> list[str]:
-        """The classes that no sample shows, where a missing one is not an error already."""
+        """The classes that no sample shows, for a layout in which that is not an error already."""
         return []
 
 
 def wrong_count(what: str, found: int, expected: int) -> list[str]:
-    """One line if a number is wrong."""
-    return [] if found == expected else [f"{what}: {found:,}, not {expected:,}"]
+    """One line if a count is wrong."""
+    return [] if found == expected else [f"{what}: {found:,}, expected {expected:,}"]
 
 
 def size_px(number: int) -> tuple[int, int]:
@@ -61,7 +61,7 @@ def size_px(number: int) -> tuple[int, int]:
 
 
 def write_image(path: Path, size_px: tuple[int, int], pixels: np.ndarray | None = None) -> None:
-    """(H, W) or (H, W, 3) as JPEG or PNG; without pixels, coarse noise of a size."""
+    """Write (H, W) or (H, W, 3) pixels as JPEG or PNG; without pixels, coarse noise of this size."""
     if pixels is None:
         coarse = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
         pixels = cv2.resize(coarse, size_px[::-1])

@@ -1,4 +1,4 @@
-"""A stage as one object: all that runs, leaderboard and page need to know of a task.
+"""A stage as one object: all that runs, leaderboard and page need to know about a task.
 
 A new task is a package whose `stage.py` makes one of these, and a line in `trick_transfer/stages.py`.
 """
@@ -28,14 +28,14 @@ class Metric(NamedTuple):
     better: str = "higher"  # or "lower"
     required: bool = False  # every result of the stage has it
     headline: bool = False  # the paper's; README and the overviews show these
-    verifiable: bool = True  # the stored outputs give it again
+    verifiable: bool = True  # can be recomputed from the stored outputs
 
 
 @dataclass(frozen=True)
 class Outputs:
     """A run's images, and its metrics as a function of weights: (images, rounds) -> percents (rounds,) by name."""
 
-    images: np.ndarray  # what identifies them: names, ids, or in classification the labels in order
+    images: np.ndarray  # identifies them: names, ids, or in classification the labels in order
     score: Callable[[np.ndarray], Arrays]
     classes: dict[str, float]  # IoU in percent by class, where the task has it
 
@@ -50,7 +50,7 @@ class Outputs:
 
 
 class Stage(ABC):
-    """What differs between stages; everything else treats them alike."""
+    """What differs between stages; all other code treats them alike."""
 
     name: str
     metrics: tuple[Metric, ...]
@@ -62,13 +62,13 @@ class Stage(ABC):
 
     @abstractmethod
     def draft(self, name: str, sets: dict[str, Any]) -> Layers:
-        """A recipe or protocol for the paper tier. Raises ValueError with the closest name for one that is unknown.
+        """A recipe or protocol for the paper tier. Raises ValueError with the closest name for an unknown one.
 
         `sets` are those of the user's settings that `is_early`.
         """
 
     def is_early(self, key: str) -> bool:
-        """Whether a setting is read while the draft is made; all others are set after the tier."""
+        """Whether a setting is needed to make the draft; all others are set after the tier."""
         return False
 
     @abstractmethod
@@ -77,25 +77,25 @@ class Stage(ABC):
 
     @abstractmethod
     def place(self, cfg: Config, root: Path) -> None:
-        """Read the data from this folder."""
+        """Set the data's folder."""
 
     @abstractmethod
     def check(self, cfg: Config) -> None:
-        """Raise ValueError for values that no training can mean."""
+        """Raise ValueError for values that cannot be trained."""
 
     @abstractmethod
     def connect(self, cfg: Config, card: Any) -> None:
-        """Fill in what an earlier run made (a backbones.card.Card): the backbone, or the teacher.
+        """Fill in the backbone or teacher that an earlier run made (a backbones.card.Card).
 
         Raises ValueError for one that does not fit.
         """
 
     def protocol(self, cfg: dict[str, Any]) -> dict[str, Any]:
-        """The part of a Config, as plain data, that makes two results comparable."""
+        """The part of a Config, as plain data, that must be equal for two results to be compared."""
         return cfg
 
     def protocol_name(self, cfg: Config) -> str:
-        """The name of a Config's protocol if none was asked for."""
+        """The name of a Config's protocol, if none was given."""
         return self.protocols[0]
 
     def data_name(self, cfg: Config) -> str:
@@ -106,37 +106,37 @@ class Stage(ABC):
 
     @abstractmethod
     def check_data(self, cfg: Config) -> None:
-        """Raise FileNotFoundError or ValueError for data that is missing or not what the Config counts on."""
+        """Raise FileNotFoundError or ValueError for data that is missing or not what the Config expects."""
 
     def training_images(self, cfg: Config) -> int | None:
-        """How many the Config itself counts on; None: the data set's own number."""
+        """The number that the Config states; None: the data set's own number."""
         return None
 
     @abstractmethod
     def global_batch(self, cfg: Config) -> int:
-        """Images an update sees on all devices."""
+        """Images per update, over all devices."""
 
     @abstractmethod
     def finish(self, cfg: Config, batch: Batch) -> None:
-        """Turn what the recipe or protocol states into what a Runner reads, for a batch spread over devices."""
+        """Turn what the recipe or protocol states into what a Runner reads, for a batch split over devices."""
 
     def arrived(self, model: Any, card: Any) -> dict[str, float]:
-        """arrived_percent and feature_error: how much of the card is in a new model, before it is trained."""
+        """arrived_percent and feature_error: how much of the card is in a new model, before training."""
         return {}
 
     def leave(self, model: Any, cfg: Config, folder: Path, metrics: dict[str, float], **about: Any) -> dict[str, Any]:
-        """Export what later stages need into a folder; returns fields of the result, and may add metrics."""
+        """Export what later stages need to a folder; returns fields of the result, and may add to `metrics`."""
         return {}
 
     # outputs and pictures
 
     @abstractmethod
     def outputs(self, arrays: Arrays) -> Outputs:
-        """What `outputs.npz` holds, as metrics of weighted images. Raises LookupError or ValueError for others."""
+        """The arrays of `outputs.npz` as metrics of weighted images. Raises LookupError or ValueError for others."""
 
     @abstractmethod
     def draw(self, sample: Any, found: Any, classes: Sequence[str]) -> np.ndarray:
-        """A validation sample with the model's prediction on it, RGB (HEIGHT_PX, W, 3)."""
+        """A validation sample with the model's prediction drawn on it, RGB (HEIGHT_PX, W, 3)."""
 
     def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> Seen | None:
         """Some images with this run's predictions, for the page; None where a stage has no pictures.

@@ -1,20 +1,20 @@
-"""Settings are checked in one walk: what is written into a Config against what stood there before."""
+"""Checks settings: each new value in a Config against the value that it replaces."""
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from typing import Any
 
 import mmengine.registry
-import mmengine.runner  # noqa: F401  with it, all of mmengine's own classes are registered
+import mmengine.runner  # noqa: F401  registers all of mmengine's own classes
 from mmengine.config import Config
 from mmengine.registry import Registry
 
 KINDS = [each for each in vars(mmengine.registry).values() if isinstance(each, Registry)]
-LISTED = 16  # more names than that hide the message
+LISTED = 16  # more names would hide the message
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The closest of the known names; without a close one all of them, or of many the three closest."""
+    """A hint: the known name that is close; if none is, all of them, or the three closest of more than LISTED."""
     names = sorted(known)
     close = [each for each in names if name and each.startswith(name)][:1] or get_close_matches(name, names, 1)
     if close:
@@ -31,29 +31,29 @@ def check_name(what: str, name: object, known: Iterable[str]) -> None:
 
 
 def check_whole(key: str, number: object, least: int = 0) -> None:
-    """Raise ValueError unless it is a whole number, and no smaller."""
+    """Raise ValueError unless `number` is a whole number >= `least`."""
     if isinstance(number, bool) or not isinstance(number, int) or number < least:
         raise ValueError(f"{key} must be a whole number >= {least}, got {number!r}")
 
 
 def check_slot(name: str, slot: Any, kinds: dict[str, type], optional: Collection[str] = ()) -> None:
-    """Raise ValueError unless a slot is a dict with just these keys, and values of these kinds (float: any number)."""
+    """Raise ValueError unless a slot is a dict with exactly these keys and types of values (float: any number)."""
     if not isinstance(slot, dict) or not kinds.keys() <= slot.keys() <= kinds.keys() | set(optional):
-        raise ValueError(f"{name} takes {', '.join(kinds)} by name, or None to leave it out, not {slot!r:.60}")
+        raise ValueError(f"{name} must be a dict of {', '.join(kinds)}, or None to leave it out, got {slot!r:.60}")
     for key, kind in kinds.items():
         if not isinstance(slot[key], int | float if kind is float else kind) or isinstance(slot[key], bool):
             raise ValueError(f"{name}: {key} must be a {kind.__name__}, got {slot[key]!r}")
 
 
 def override(cfg: Config, sets: dict[str, Any], also: Collection[str] = ()) -> None:
-    """Set dotted keys that exist. Raises ValueError for an unknown key, with the closest name, or an unfit value.
+    """Set dotted keys that exist. Raises ValueError for an unknown key, with the closest name, or an invalid value.
 
-    `also` are keys that the message may suggest although they are read before.
+    `also` are further keys that the message may suggest.
     """
     for dotted, value in sets.items():
         old = value_at(cfg._cfg_dict, dotted, also)
-        if value is None and "." not in dotted:  # no run is without its `data`
-            raise ValueError(f"{dotted} must not be None; it is a {type(old).__name__}")
+        if value is None and "." not in dotted:  # every run needs its `data`
+            raise ValueError(f"{dotted} must be a {type(old).__name__}, got None")
         check_value(dotted, value, old, cfg.get("default_scope", "mmengine"), whole=True)
         cfg.merge_from_dict({dotted: value})
 
@@ -68,18 +68,18 @@ def value_at(root: Any, dotted: str, also: Collection[str] = ()) -> Any:
             node = node[key]
         else:
             names = [*node, *(also if node is root else ())] if isinstance(node, dict) else []
-            hint = nearest(key, [each for each in names if each != key]) if names else "set the key above it as a whole"
+            hint = nearest(key, [each for each in names if each != key]) if names else "set the whole key above it"
             raise ValueError(f"key {dotted!r} does not exist; {hint}")
     return node
 
 
 def check_value(key: str, value: Any, old: Any, scope: str, whole: bool = False) -> None:
-    """Raise ValueError unless a value may stand where `old` stood: its kind, its keys, the classes it names.
+    """Raise ValueError unless a value may replace `old`: its type, its keys, the classes it names.
 
-    A `whole` dict, as `--set` gives it, may bring new keys; one of a recipe may not.
+    A `whole` dict, as from `--set`, may have new keys; one of a recipe may not.
     """
     if not replaces(value, old):
-        raise ValueError(f"{key} cannot be {value!r:.60}, it is a {type(old).__name__} such as {old!r:.60}")
+        raise ValueError(f"{key} must be a {type(old).__name__} such as {old!r:.60}, got {value!r:.60}")
     if isinstance(value, dict) and isinstance(old, dict):
         for name, each in value.items():
             if name in old:
@@ -91,7 +91,7 @@ def check_value(key: str, value: Any, old: Any, scope: str, whole: bool = False)
 
 
 def replaces(value: Any, old: Any) -> bool:
-    """Whether a value may stand where `old` stood; None switches off a slot, but not a part with a type."""
+    """Whether a value may replace `old`; None switches off a slot, but not a part with a type."""
     if value is None:
         return not (isinstance(old, dict) and "type" in old)
     for kind in (bool, int | float, str, dict, list | tuple):
@@ -101,9 +101,9 @@ def replaces(value: Any, old: Any) -> bool:
 
 
 def check_class(key: str, name: str, old: str, scope: str) -> None:
-    """Raise ValueError where `old` is a registered class, or function, and `name` is none of its kind.
+    """Raise ValueError if `old` is a registered class or function, and `name` is not registered beside it.
 
-    A name without a scope of its own is looked up in `scope`.
+    A name without a scope is looked up in `scope`.
     """
     for kind in KINDS:
         if is_registered(kind, old, scope) and not is_registered(kind, name, scope):
@@ -113,8 +113,8 @@ def check_class(key: str, name: str, old: str, scope: str) -> None:
 
 
 def is_registered(kind: Registry, name: str, scope: str) -> bool:
-    """Whether a Config of this default scope may name it."""
+    """Whether a Config with this default scope may use a name."""
     try:
         return callable(kind.get(name if "." in name else f"{scope}.{name}"))
-    except RuntimeError:  # mmengine's, of a name that is none in Python either
+    except RuntimeError:  # mmengine's, for a name that cannot be imported either
         return False

@@ -1,4 +1,4 @@
-"""The embedded benchmark: synthetic scenes of ten animal kinds, made in a minute from what this package carries."""
+"""The embedded benchmark: synthetic scenes of ten animal kinds, made in a minute from the files of this package."""
 
 from .animals import KINDS
 from .build import make

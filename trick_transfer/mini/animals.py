@@ -1,6 +1,6 @@
 """The animals' silhouettes: 10 kinds, some 970 distinct instances each, from the `animal-mnist` wheel (LICENSES.md).
 
-Four pools share no silhouette and no near-duplicate. `vendor.py` says how they were cleaned, grouped and split.
+Four pools share no silhouette and no near-duplicate. `vendor.py` cleaned, grouped and split them.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def load() -> Animals:
 
 
 def smooth(silhouette: np.ndarray) -> np.ndarray:
-    """(28, 28) bool -> (112, 112) uint8: four times the size, with round edges in place of stairs."""
+    """(28, 28) bool -> (112, 112) uint8: four times the size, with round edges."""
     large = cv2.resize(
         silhouette.astype(np.uint8) * 255, None, fx=UPSAMPLING, fy=UPSAMPLING, interpolation=cv2.INTER_LINEAR_EXACT
     )

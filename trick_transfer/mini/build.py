@@ -1,4 +1,4 @@
-"""`make(root)`: the embedded data set on disk, whole or not at all, the same on every machine, over all cores.
+"""`make(root)` writes the embedded data set on all cores, whole or not at all, and the same on every machine.
 
 root/imagenet1k/{train,val}/<class>/*.jpg    and swapped/<class>/<other class's coat>_*.jpg, a diagnostic
 root/voc0712/VOCdevkit/{VOC2007,VOC2012}/{JPEGImages,Annotations,ImageSets/Main}
@@ -19,37 +19,28 @@ from rich.progress import Progress
 from .formats import write, write_image_set
 from .splits import SPLITS
 
-VERSION = 3  # raised by every change of the data
-# Of all pictures (before JPEG) and labels in order; of the first and last scene of each split.
+VERSION = 3  # raised with every change of the data
+# Of all pictures (before JPEG) and labels in order; and of the first and last scene of each split only.
 CONTENT_SHA256 = "65f6189c879fd7c6bf6490aba0e225b0ccc70d7e684a2bd8547231ac18d1c389"
 SAMPLE_SHA256 = "73fd363a37bdb5ebd8b578919f9b9e385d6882af1456d024a27454b41f6b4247"
 STAMP = "mini.json"
 
 
-def digest(scene_image: bytes, label: bytes) -> str:
-    """The sha256 of one sample."""
-    return sha256(scene_image + label).hexdigest()
-
-
 def make_one(task: tuple[int, int, str]) -> str:
-    """Render and write sample (split, index) under a folder; returns its digest."""
+    """Render and write a sample; `task` is the split's number, the index and the root. Returns the sample's sha256."""
     number, index, root = task
     split = SPLITS[number]
     scene = split.scene(index)
-    return digest(scene.image.tobytes(), write(scene, split, index, Path(root)))
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return sha256(scene.image.tobytes() + write(scene, split, index, Path(root))).hexdigest()
 
 
 def fill(folder: Path) -> str:
-    """Write every split into `folder`; returns the hash of the content."""
+    """Write every split into `folder`; returns the sha256 of the content."""
     tasks = [(number, i, str(folder)) for number, split in enumerate(SPLITS) for i in range(split.count)]
     content = sha256()
-    spawn = multiprocessing.get_context("spawn")  # the caller may hold threads (torch's) that do not survive a fork
-    with Progress() as progress, ProcessPoolExecutor(cores(), spawn, cv2.setNumThreads, (1,)) as pool:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    spawn = multiprocessing.get_context("spawn")  # the caller may have threads (torch's), which do not survive a fork
+    with Progress() as progress, ProcessPoolExecutor(cores, spawn, cv2.setNumThreads, (1,)) as pool:
         bar = progress.add_task("mini: composing scenes", total=len(tasks))
         try:
             for one in pool.map(make_one, tasks, chunksize=25):
@@ -65,24 +56,24 @@ def fill(folder: Path) -> str:
 
 
 def is_made(root: Path) -> bool:
-    """Whether `root` holds this version of the data. Raises ValueError that names a broken stamp."""
+    """Whether `root` holds this version of the data. Raises ValueError for a broken stamp."""
     stamp = root / STAMP
     try:
         return stamp.is_file() and json.loads(stamp.read_text())["version"] == VERSION
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{stamp} is broken ({error}); delete {root}, and it is made anew") from error
+        raise ValueError(f"{stamp} is broken ({error}); delete {root} to make it again") from error
 
 
 def make(root: Path) -> None:
-    """Make the data under `root`, unless it is there already (then: milliseconds).
+    """Make the data under `root`, unless this version exists already (a check of milliseconds).
 
-    Raises ValueError if `root` holds something that is not ours.
+    Raises ValueError if `root` holds other files.
     """
     root = Path(root)
     if is_made(root):
         return
     if root.is_dir() and any(root.iterdir()) and not (root / STAMP).is_file():
-        raise ValueError(f"{root} is not empty and holds no mini data: give another folder, or empty it")
+        raise ValueError(f"{root} is not empty and holds no mini data; name another folder, or empty it")
     part = root.parent / f".{root.name}.part{os.getpid()}"
     try:
         part.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Things that are no class: rocks, bushes, posts, crates, rails. They hide animals and are labelled 0 (other)."""
+"""Things of no class: rocks, bushes, posts, crates, rails. They hide animals and are labelled 0 (other)."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from .surfaces import VARIANTS, surface
 
 @dataclass(frozen=True)
 class Cutout:
-    """A flat thing that stands up: alpha (h, w) uint8 and colour (h, w, 3) float32 RGB."""
+    """A flat upright thing: alpha (h, w) uint8 and colour (h, w, 3) float32 RGB."""
 
     alpha: np.ndarray
     colour: np.ndarray
@@ -61,7 +61,7 @@ def bush(size: int, pool: str, rng: np.random.Generator) -> Cutout:
 
 
 def post(size: int, pool: str, rng: np.random.Generator) -> Cutout:
-    """An upright timber or pillar, round in its shading."""
+    """An upright timber or pillar, shaded as if round."""
     width = max(3, int(size * rng.uniform(0.1, 0.22)))
     x, _ = coordinates(size, width)
     shade = 0.5 + 0.5 * (1 - x * x) + 0.15 * rng.choice((-1, 1)) * x

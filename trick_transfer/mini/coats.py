@@ -81,7 +81,7 @@ def stripes(rng: np.random.Generator) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Family:
-    """What the coats of a family share: the field, the colours it runs between, and how much of it is back-to-belly."""
+    """What the coats of a family share: the field, its two colours, and the share of a gradient from back to belly."""
 
     field: Callable[[np.random.Generator], np.ndarray]
     dark: Ranges
@@ -140,7 +140,7 @@ def family_of(kind: int, link: float, rng: np.random.Generator) -> int:
 
 
 def colours(coat: Coat) -> tuple[Colour, Colour]:
-    """The coat's dark and light colour; one hue moves both, as in nature."""
+    """The coat's dark and light colour; both depend on one hue, as in nature."""
     family = FAMILIES[coat.family]
     return tuple(blend(ranges, (coat.hue, coat.scale, coat.contrast)) for ranges in (family.dark, family.light))  # type: ignore[return-value]
 

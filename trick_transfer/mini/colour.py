@@ -9,7 +9,7 @@ Ranges = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
 
 def blend(ranges: Ranges, at: Colour) -> Colour:
-    """The RGB colour in [0, 255] that stands at `at` (each in [0, 1]) in the ranges."""
+    """The RGB colour in [0, 255] at the position `at` (each in [0, 1]) in the ranges."""
     hue, saturation, value = (low + (high - low) * t for (low, high), t in zip(ranges, at, strict=True))
     red, green, blue = colorsys.hsv_to_rgb(hue % 1.0, saturation, value)
     return 255.0 * red, 255.0 * green, 255.0 * blue

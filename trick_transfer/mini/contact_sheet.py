@@ -1,4 +1,4 @@
-"""A picture of the data for the README: python -m mini.contact_sheet docs/mini.png (boxes and masks drawn)."""
+"""A picture of the data for the README, with boxes and masks: python -m trick_transfer.mini.contact_sheet FILE.png."""
 
 import io
 import sys
@@ -14,7 +14,7 @@ from .splits import SPLITS
 
 MAX_BYTES = 300_000
 SPLIT = {split.name: split for split in SPLITS}
-# One colour a class id: golden-angle hues, so that neighbours differ; 0 (other) is black.
+# One colour per class id: golden-angle hues, so that neighbours differ; 0 (other) is black.
 HSV = np.array([[(i * 68) % 180, 200, 230] for i in range(21)], np.uint8)[None]
 PALETTE = cv2.cvtColor(HSV, cv2.COLOR_HSV2RGB)[0]
 PALETTE[0] = 0

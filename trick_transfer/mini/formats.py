@@ -1,4 +1,4 @@
-"""Scenes to files: class folders of JPEGs, VOC (JPEG, XML, ImageSets) and ADE20K (JPEG, index PNG; 0 = other).
+"""Writes scenes to files: class folders of JPEGs, VOC (JPEG, XML, ImageSets), ADE20K (JPEG, index PNG; 0 = other).
 
 VOC boxes are 1-based and inclusive, around an animal's visible pixels; `difficult`: more than 60 % is hidden.
 """
@@ -27,7 +27,7 @@ def visible_box(scene: Scene, number: int) -> tuple[int, int, int, int] | None:
 
 
 def visible_share(scene: Scene, number: int) -> float:
-    """The share of the animal's pixels that is seen, what lies outside of the picture counted too."""
+    """The visible share of the animal's pixels; pixels outside of the picture count as hidden."""
     whole = int((scene.animals[number].cutout.alpha > 127).sum())
     return int((scene.instances == number + 1).sum()) / whole
 
@@ -61,7 +61,7 @@ def annotation(scene: Scene, folder: str, filename: str) -> bytes:
 
 
 def save_jpeg(image: np.ndarray, path: Path) -> None:
-    """Write an RGB picture; parents are made."""
+    """Write an RGB picture and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path, quality=JPEG_QUALITY)
 
@@ -83,7 +83,7 @@ def write(scene: Scene, split: Split, index: int, root: Path) -> bytes:
 
 
 def voc_id(split: Split, index: int) -> str:
-    """000001 and so on; test goes on where trainval ends, and 2012's have the year in front, as in VOC."""
+    """000001 and so on; test starts at 005001, and 2012's ids begin with the year, as in VOC."""
     if split.place.startswith("VOC2012"):
         return f"2012_{index + 1:06d}"
     return f"{index + 1 + (5000 if split.place.endswith('test') else 0):06d}"

@@ -1,4 +1,4 @@
-"""Who stands where, and who hides whom."""
+"""The positions of animals and clutter, and which hides which."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ def window(thing: Thing, height: int, width: int) -> tuple[tuple[slice, slice], 
 
 
 def stand(cutout: Cutout, camera: Camera, tall_m: float, rng: np.random.Generator) -> Thing:
-    """Put a cut-out on the ground where its size in the picture says it is, anywhere across."""
+    """Put a cut-out on the ground at the distance that its size in the picture implies, anywhere across."""
     h, w = cutout.alpha.shape
     foot = camera.horizon + camera.eye_m / tall_m * max(h, w)
     foot = min(foot, camera.height + 0.15 * h)
@@ -49,14 +49,14 @@ def stand(cutout: Cutout, camera: Camera, tall_m: float, rng: np.random.Generato
 
 
 def visible_share(thing: Thing, taken: np.ndarray) -> float:
-    """The share of a thing's pixels that are in the picture and not yet taken by nearer ones."""
+    """The share of a thing's pixels that are in the picture and not `taken` by nearer things."""
     outer, inner = window(thing, *taken.shape)
     alpha = thing.cutout.alpha > 127
     return float((alpha[inner] & ~taken[outer]).sum() / max(1, alpha.sum()))
 
 
 def nearest_first(things: list[Thing]) -> list[Thing]:
-    """In order of their feet: who stands lower in the picture is nearer."""
+    """Sorted by their feet: a lower row is nearer."""
     return sorted(things, key=lambda thing: -thing.foot)
 
 
@@ -73,7 +73,7 @@ def visible_shares(things: list[Thing], camera: Camera) -> list[float]:
 
 
 def lay_out(candidates: list[Thing], camera: Camera, least_visible: float) -> list[Thing]:
-    """Leave out what would hide an animal too much; the first animal always stays. Returns far to near."""
+    """Leave out things that would hide an animal too much; the first animal always stays. Returns far to near."""
     first = candidates[0]
     if visible_shares([first], camera)[0] < least_visible:
         first.left = (camera.width - first.cutout.alpha.shape[1]) // 2

@@ -1,9 +1,7 @@
 """Tileable random fields, the raw material of coats and surfaces, and the sampler that maps them into a picture.
 
-Fields are computed in float64 and rounded to uint8; sampling is in fixed point: so results do not depend on the CPU.
+Fields are computed in float64 and rounded to uint8, sampling is in fixed point, so results do not depend on the CPU.
 """
-
-from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -14,7 +12,7 @@ FRACTION_BITS = 5  # of OpenCV's fixed-point maps
 
 
 def sample(tile: np.ndarray, x: np.ndarray, y: np.ndarray, wrap: bool = True) -> np.ndarray:
-    """Bilinear look-up of a uint8 picture at float coordinates; outside it repeats (`wrap`) or is 0."""
+    """Bilinear look-up of a uint8 picture at float coordinates; outside, it repeats (`wrap`) or is 0."""
     if wrap:
         x, y = x % tile.shape[1], y % tile.shape[0]
     scale, border = 1 << FRACTION_BITS, cv2.BORDER_WRAP if wrap else cv2.BORDER_CONSTANT
@@ -67,6 +65,3 @@ def smoothstep(field: np.ndarray, low: float, high: float) -> np.ndarray:
 def to_uint8(field: np.ndarray) -> np.ndarray:
     """[0, 1] -> uint8."""
     return np.rint(np.clip(field, 0.0, 1.0) * 255.0).astype(np.uint8)
-
-
-Field = Callable[[np.random.Generator], np.ndarray]

@@ -15,7 +15,7 @@ TILE_M = dict(
     sky=14.0, grass=4.0, gravel=4.5, sand=5.0, water=4.0, wood=3.0, tile=3.0, brick=3.2, plaster=4.0, hedge=2.5
 )
 STUFF_ID = {material: i for i, material in enumerate(MATERIALS, 11)}  # 0 other, 1 to 10 the animals
-CLOUDS_M = 6.0  # the sky is a ceiling that high
+CLOUDS_M = 6.0  # the height of the sky, a ceiling
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class Place:
 
 @cache
 def wobble(seed: int) -> np.ndarray:
-    """A smooth (256, 256) uint8 field for ragged outlines; outlines are no texture, so pools may share them."""
+    """A smooth (256, 256) uint8 field for ragged outlines; pools may share outlines, as they are no texture."""
     return to_uint8(fractal(np.random.Generator(np.random.PCG64([7, seed])), 1.7, 1))
 
 
 def texture(
     material: str, pool: str, x_m: np.ndarray, y_m: np.ndarray, texel_px: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """(H, W, 3) float32: a material at coordinates in metres; fades to its mean where texels get too small."""
+    """(H, W, 3) float32: a material at coordinates in metres; fades to its mean colour where texels are too small."""
     variant = int(rng.integers(VARIANTS[pool]))
     tile = surface(material, pool, variant)
     texels = 256 / TILE_M[material] * rng.uniform(0.8, 1.3)
@@ -65,7 +65,7 @@ def texture(
 
 
 class Canvas:
-    """The picture so far, and how far away each pixel is; surfaces are added in any order and the nearest is seen."""
+    """The picture so far and the depth of each pixel; surfaces are added in any order, and the nearest is visible."""
 
     def __init__(self, camera: Camera, pool: str, rng: np.random.Generator) -> None:
         self.camera, self.pool, self.rng = camera, pool, rng
@@ -87,7 +87,7 @@ class Canvas:
         slant: np.ndarray,
         light: np.ndarray | float,
     ) -> None:
-        """Draw a surface where it is nearest. `slant`: how much longer a pixel's footprint is than head-on."""
+        """Draw a surface where it is nearest. `slant`: a pixel's footprint relative to a head-on view."""
         where = where & (depth < self.depth)
         if not where.any():
             return
@@ -101,7 +101,7 @@ class Canvas:
         self.depth = np.where(where, depth, self.depth)
 
     def add_sky(self) -> None:
-        """Clouds on a high ceiling, paler towards the horizon."""
+        """Add clouds on a high ceiling, paler towards the horizon."""
         up = np.maximum(-self.dy, 0.02)
         z = CLOUDS_M / up + 0 * self.dx
         self.add(-self.dy + 0 * self.dx > -0.02, z * 0 + 9e5, "sky", self.dx * z, z, 0 * z, 1.0)
@@ -110,7 +110,7 @@ class Canvas:
         self.image = self.image + (self.haze - self.image) * pale
 
     def add_ground(self) -> None:
-        """The plane under the eye; half of the time with a path or a pond of another material in it."""
+        """Add the plane under the eye; half of the time with a path or a pond of another material in it."""
         below = self.dy + 0 * self.dx > 1e-3
         z = self.camera.eye_m / np.maximum(self.dy, 1e-3) + 0 * self.dx
         x, slant = self.dx * z, z / self.camera.eye_m
@@ -129,7 +129,7 @@ class Canvas:
             self.add(below & inside, z * 0.999, patch, across, along, slant, 1.0)
 
     def add_wall(self, distance_m: float, turn: float, material: str, top_m: np.ndarray | float, light: float) -> None:
-        """An upright plane that crosses the view's axis at `distance_m`; `turn` is its slope dz/dx."""
+        """Add an upright plane that crosses the view's axis at `distance_m`; `turn` is its slope dz/dx."""
         facing = np.maximum(1.0 - turn * self.dx, 1e-3)
         z = distance_m / facing + 0 * self.dy
         up = self.camera.eye_m - self.dy * z
@@ -147,7 +147,7 @@ def skyline(width: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def build(camera: Camera, pool: str, far_m: float, rng: np.random.Generator) -> Place:
-    """A random place: open country, a wall, or a corner of two walls; nothing but ground is nearer than `far_m`."""
+    """A random place: open country, a wall, or a corner of two walls; only the ground is nearer than `far_m`."""
     canvas = Canvas(camera, pool, rng)
     canvas.add_sky()
     canvas.add_ground()

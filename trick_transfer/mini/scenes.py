@@ -1,6 +1,6 @@
-"""Scenes: animals and clutter stand in a place; depth gives their size and who hides whom; then light, lens and sensor.
+"""Scenes: animals and clutter in a place; depth decides their size and which hides which; then light, lens and sensor.
 
-`render(spec, index)` depends on (seed, split, index) alone, not on which process draws what, or when.
+`render(spec, index)` depends on (seed, split, index) alone, not on the process or the order of rendering.
 """
 
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class Spec:
 
     @property
     def side(self) -> str:
-        """Which of the coats' bands the pool draws from."""
+        """The name of the coats' bands that the pool draws from."""
         return self.pool.split("_")[0]
 
 
@@ -79,7 +79,7 @@ def shadow(things: list[Thing], camera: Camera, lean: float, rise: float) -> np.
 
 
 def expose(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """float32 -> uint8: clouds' shade, the light's colour, the lens's blur and fall-off, the sensor's noise."""
+    """float32 -> uint8: adds clouds' shade, the light's colour, the lens's blur and fall-off, the sensor's noise."""
     height, width = image.shape[:2]
     y, x = np.mgrid[0:height, 0:width] * (rng.uniform(60, 160) / width)
     shade = sample(places.wobble(int(rng.integers(8))), x + rng.integers(256), y + rng.integers(256)).astype(np.float32)
@@ -95,7 +95,7 @@ def expose(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def compose(camera: Camera, things: list[Thing], place: places.Place, lean: float, rise: float, depth: float) -> Scene:
-    """Shadows first, then everything from far to near; labels change hands where alpha is above one half."""
+    """Draw shadows first, then things from far to near; a thing sets the label where its alpha is above one half."""
     image = place.image * (1 - np.float32(depth) * shadow(things, camera, lean, rise) * place.ground)[..., None]
     scene = Scene(image, place.stuff.copy(), np.zeros_like(place.stuff))
     for thing in things:
@@ -111,7 +111,7 @@ def compose(camera: Camera, things: list[Thing], place: places.Place, lean: floa
 
 
 def render(spec: Spec, index: int, kind: int | None = None, coat: int | None = None) -> Scene:
-    """Scene number `index` of a split; `kind` (and `coat`) fix the animals', else they are drawn."""
+    """Scene number `index` of a split; `kind` and `coat` are the animals', None: drawn at random."""
     rng = np.random.Generator(np.random.PCG64([SEED, spec.split, index]))
     height, width = spec.size
     camera = Camera(

@@ -1,4 +1,4 @@
-"""The data's splits: how many scenes of what kind, from which pool, and where they go. The numbers are ours."""
+"""The data's splits: the number and kind of scenes, their pool, and their folders. The numbers are our choice."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Split:
     spec: Spec
 
     def scene(self, index: int) -> Scene:
-        """Scene number `index`; classification takes the kinds in turn, the swapped split every other kind's coat."""
+        """Scene number `index`; classification takes the kinds in turn, the swapped split with the coats of others."""
         if self.form != "folder":
             return render(self.spec, index)
         kind = index % 10

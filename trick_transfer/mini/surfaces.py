@@ -19,7 +19,7 @@ HALF_PX = 256  # the photographs are 512 x 512; each pool owns a quarter
 
 
 def photograph(name: str, pool: str) -> np.ndarray:
-    """A pool's quarter of a gray photograph, stretched to [0, 1] and mirrored to repeat without a seam."""
+    """A pool's quarter of a grey photograph, stretched to [0, 1] and mirrored to repeat without a seam."""
     row, column = divmod(POOLS.index(pool), 2)
     quarter = PHOTOGRAPHS[name]()[row * HALF_PX :, column * HALF_PX :][:HALF_PX, :HALF_PX]
     tile = np.concatenate((quarter, quarter[:, ::-1]), 1)
@@ -129,5 +129,5 @@ def surface(material: str, pool: str, variant: int) -> np.ndarray:
 
 @cache
 def mean_colour(material: str, pool: str, variant: int) -> np.ndarray:
-    """(3,) float32: what a surface looks like from afar."""
+    """(3,) float32: the mean colour of a surface."""
     return surface(material, pool, variant).mean((0, 1)).astype(np.float32)

@@ -1,7 +1,7 @@
-"""How animals.npz was made, once, from the `animal-mnist` 0.4 wheel (MIT; see LICENSES.md); not needed to use it.
+"""Made animals.npz, once, from the `animal-mnist` 0.4 wheel (MIT; see LICENSES.md); not needed to use it.
 
     pip download --no-deps animal-mnist==0.4 && unzip animal_mnist-0.4-*.whl
-    python -m mini.vendor animal_mnist/data/Animal_MNIST
+    python -m trick_transfer.mini.vendor animal_mnist/data/Animal_MNIST
 
 Cleaning: threshold 96, (zebra: closing,) largest component, holes filled, 8 to 85 % of the frame, no exact or mirrored
 duplicate. Near-duplicates (intersection over union above 0.9, mirrored too) are one group; groups are split, not
@@ -19,7 +19,6 @@ from scipy import ndimage, sparse
 
 from .animals import ANIMALS_FILE, POOLS
 
-SIDE_PX = 28
 ZEBRA = 9
 THRESHOLD = 96
 AREA = (0.08, 0.85)
@@ -28,7 +27,7 @@ SHARES = (0.54, 0.09, 0.18, 0.19)  # of each kind's silhouettes, in the order of
 
 
 class NumpyUnpickler(pickle.Unpickler):
-    """Admits numpy's names and nothing else."""
+    """Unpickles names of numpy only."""
 
     def find_class(self, module: str, name: str) -> type:
         if module.split(".")[0] != "numpy":
@@ -53,7 +52,7 @@ def clean(gray: np.ndarray, closing: bool) -> np.ndarray:
 
 
 def keep_distinct(masks: np.ndarray) -> np.ndarray:
-    """Indices of the masks that are neither empty or full nor a copy or mirror image of an earlier one."""
+    """Indices of the masks that are not empty, full, or a copy or mirror image of an earlier one."""
     area = masks.mean((1, 2))
     seen: dict[bytes, int] = {}
     for i in np.flatnonzero((area > AREA[0]) & (area < AREA[1])):
@@ -73,7 +72,7 @@ def group_near_duplicates(masks: np.ndarray) -> np.ndarray:
 
 
 def split(labels: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(N,) pool ids: whole groups, largest first, then at random, each to the pool that lacks most of its share."""
+    """(N,) pool ids: each group, largest first, then at random, goes to the pool that lacks most of its share."""
     pools = np.zeros(len(labels), np.uint8)
     have = np.zeros((10, len(POOLS)))
     ids, sizes = np.unique(groups, return_counts=True)

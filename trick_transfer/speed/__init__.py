@@ -1,1 +1,1 @@
-"""Speed and memory, measured as ratios within one run; absolute figures are of the machine at hand."""
+"""Speed and memory, measured as ratios within one run; absolute figures depend on the machine."""

@@ -34,7 +34,7 @@ MEAN, STD = (123.68, 116.779, 103.939), (58.393, 57.12, 57.375)
 
 
 def rounds(candidates: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each, run in turn so that a drifting machine favours none."""
+    """Median seconds of each candidate, run in turns so that a drift of the machine favours none."""
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for i in range(repeats + 1):
         for name, run in candidates.items():
@@ -91,7 +91,7 @@ def our_step(px: int, batch: int, tricks: tuple[str, ...]) -> Callable[[], objec
 
 
 def timm_step(px: int, batch: int) -> Callable[[], object]:
-    """The same step as people write it with timm, from normalised float images."""
+    """The same step as usually written with timm, from normalised float images."""
     model = timm.create_model("resnet50d", num_classes=1000).to(memory_format=torch.channels_last).train()
     optimiser = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=1e-4)
     images = torch.randn(batch, 3, px, px).to(memory_format=torch.channels_last)
@@ -117,7 +117,7 @@ TURNS = 2
 
 
 def run_loop(px: int, batch: int, repeats: int, loop: str) -> None:
-    """Print the median seconds of a loop's steps and this process's peak memory; only timm's own is left as it is."""
+    """Print the median seconds of a loop's steps and this process's peak memory; only "timm" has glibc's defaults."""
     if loop != "timm":
         keep_freed_memory()
     seconds = rounds({loop: LOOPS[loop](px, batch)}, repeats)[loop]
@@ -125,14 +125,14 @@ def run_loop(px: int, batch: int, repeats: int, loop: str) -> None:
 
 
 def in_own_process(px: int, batch: int, repeats: int, loop: str) -> dict[str, float]:
-    """What `run_loop` prints: one loop's memory is not another's."""
+    """What `run_loop` prints, in a process of its own so that loops do not share memory."""
     options = {"px": px, "batch": batch, "repeats": repeats, "loop": loop}
     words = [sys.executable, str(BENCH), "step", *(f"--{name}={value}" for name, value in options.items())]
     return json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
 
 
 def bench_step(px: int, repeats: int, batch: int) -> None:
-    """Images a second of both loops, and what label smoothing and mixup add."""
+    """Images per second of both loops, and the time that label smoothing and mixup add."""
     turns = [{name: in_own_process(px, batch, repeats, name)["seconds"] for name in LOOPS} for _ in range(TURNS)]
     seconds = {name: statistics.mean(turn[name] for turn in turns) for name in LOOPS}
     for name, each in seconds.items():
@@ -152,7 +152,7 @@ def bench_memory(px: int, batch: int) -> None:
 
 
 def bench_distillation(px: int, repeats: int, batch: int) -> None:
-    """What a ResNet-152-D adds to a step of ResNet-50-D, against its forward pass alone."""
+    """The time that a ResNet-152-D teacher adds to a step of ResNet-50-D, relative to its forward pass alone."""
     with tempfile.TemporaryDirectory() as name:
         seconds = rounds(teacher_steps(px, batch, Path(name)), repeats)
     for name, each in seconds.items():

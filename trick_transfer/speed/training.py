@@ -1,4 +1,4 @@
-"""What Table 3 is about: images a second and memory of baseline and efficient training; and what a teacher costs."""
+"""Table 3: images per second and memory of baseline and efficient training; and the cost of a teacher."""
 
 import json
 import resource
@@ -30,7 +30,7 @@ WARM_UP, STEPS, PHOTOS = 3, 8, 64
 
 
 def settings_of(backbone: str) -> dict[str, Config]:
-    """Both settings of one backbone: a recipe's (resnet50d, mobilenet, ...) or timm/NAME; its input size with it."""
+    """Both settings of one backbone, a recipe's (resnet50d, mobilenet, ...) or timm/NAME, with its input size."""
     known = f"{backbone}_efficient" in names()
     reference = load(f"{backbone}_efficient") if known else load("resnet50_baseline", {"model.backbone": backbone})
     found = {}
@@ -43,7 +43,7 @@ def settings_of(backbone: str) -> dict[str, Config]:
 
 
 def classifier(cfg: Config) -> tuple[ImageClassifier, OptimWrapper]:
-    """Model and optimiser as tools/train.py makes them, on the device at hand."""
+    """Model and optimiser as tools/train.py makes them, on the available device."""
     model = ImageClassifier(**{key: value for key, value in cfg.model.items() if key != "type"})
     model = model.to(device()).to(memory_format=torch.channels_last).train()
     MMLogger.get_current_instance().setLevel("ERROR")  # it lists every parameter
@@ -52,12 +52,12 @@ def classifier(cfg: Config) -> tuple[ImageClassifier, OptimWrapper]:
 
 
 def device() -> str:
-    """The device at hand."""
+    """The available device."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def finished() -> float:
-    """The time, once the device has done all it was given."""
+    """The time in seconds, once the device has finished all its work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -86,7 +86,7 @@ def measure(cfg: Config, batch: int, workers: int) -> dict[str, float]:
 
 
 def peak_mb() -> float:
-    """Of the device's memory, or of this process's."""
+    """Peak memory of the GPU, or of this process."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

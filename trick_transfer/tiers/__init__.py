@@ -1,1 +1,1 @@
-"""The tiers, each a file of plain data. runs/tiers.py reads them."""
+"""The tiers, each a file of plain data, read by runs/tiers.py."""

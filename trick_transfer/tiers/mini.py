@@ -1,9 +1,9 @@
 """mini: the embedded synthetic scenes, in minutes on two CPU cores. Data only, no logic.
 
 `data` names a data set (data_sets/sources.py). `times` multiplies a recipe's value, `rounded_times` rounds the product,
-`values` replaces one; `departs` lists what else the tier changes. In a dotted key `*` is every entry of a
-list, and a class's name is the entry of that type. A protocol's name adds to its stage.
-What is here was chosen by measurement on two cores of a 2026 server CPU, not taken from the paper.
+`values` replaces one; `departs` lists what else the tier changes. In a dotted key `*` is every entry of a list, and a
+class's name is the entry of that type. Entries under a protocol's name are added to those of its stage.
+These values were chosen by measurement on two cores of a 2026 server CPU, not taken from the paper.
 """
 
 _animals = ("bear", "bird", "cat", "cow", "dog", "elephant", "giraffe", "horse", "sheep", "zebra")
@@ -13,7 +13,7 @@ classification = dict(
     data="mini/imagenet1k",
     rounded_times={
         # 224 and 256 px become 64 and 72, at stored images of 88 px; Inception-V3's 299 and 342 become 85 and 96. It
-        # takes no less than 75.
+        # accepts no fewer than 75.
         "train_dataloader.dataset.dataset.crop.size_px": 64 / 224,
         "val_dataloader.dataset.crop.size_px": 64 / 224,
         "val_dataloader.dataset.crop.shorter_px": 72 / 256,
@@ -25,7 +25,7 @@ classification = dict(
         "optim_wrapper.optimizer.lr": 1 / 40,
         # 5 -> 0.31 epochs, or 58 steps; the paper's share of the schedule would be 14 steps
         "schedule.warmup_epochs": 1 / 16,
-        "schedule.milestones": "max_epochs",  # by as much as that key
+        "schedule.milestones": "max_epochs",  # multiplied as that key is
     },
     values={
         "data.name": "mini",
@@ -68,7 +68,7 @@ detection = dict(
     },
     departs={"optim_wrapper.type": "trick_transfer.LowPrecisionOptimWrapper"},
 )
-faster_rcnn_voc = dict(  # the FPN's levels and its two-layer head are small enough as they are
+faster_rcnn_voc = dict(  # the FPN protocol's levels and its two-layer head are small enough
     values={
         "param_scheduler.LinearLR.end": 20,
         "model.roi_head.bbox_head.roi_feat_size": 3,
