@@ -89,7 +89,7 @@ def test_a_new_data_set_is_one_entry_checked_found_and_licensed(monkeypatch, tmp
     monkeypatch.chdir(tmp_path)
     root = shutil.copytree(photos, tmp_path / "data" / "mine", ignore=shutil.ignore_patterns("manifest*"))
     monkeypatch.setattr(sys, "argv", ["data", "check", "mine"])
-    assert data.main() == 0 and "all is well" in capsys.readouterr().out
+    assert data.main() == 0 and "20 of 20 images" in capsys.readouterr().out and (root / "manifest.sha256").is_file()
     sets = {"data.name": "mine", "data.num_train": 20, "data.num_val": 11, "model.backbone.depth": 18, "max_epochs": 0}
     tier = tmp_path / "mine_tier.py"
     tier.write_text('_base_ = "%s"\nclassification = dict(data="mine")\n' % (tiers.FOLDER / "smoke.py"))
