@@ -20,7 +20,7 @@ def folder(root, split="train", **options):
 
 @pytest.fixture
 def broken(photos, tmp_path):
-    """A copy whose first file of each split is cut short; returns the root and the two paths."""
+    """A copy whose first file of each split is truncated; returns the root and the two paths."""
     root = shutil.copytree(photos, tmp_path / "broken")
     files = [sorted((root / split / "class0").iterdir())[0] for split in ("train", "val")]
     for path in files:
