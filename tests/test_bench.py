@@ -16,6 +16,7 @@ def bench(*words):
     return subprocess.run([sys.executable, BENCH, *words], capture_output=True, text=True, check=False, timeout=300)
 
 
+@pytest.mark.slow
 def test_baseline_and_efficient_training_are_compared_from_jpegs():
     run = bench("classification", "--backbone", "timm/mobilenetv3_small_050", "--batch", "2")
     assert run.returncode == 0, run.stderr

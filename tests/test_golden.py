@@ -29,6 +29,7 @@ from trick_transfer.runs.resolve import resolve
 from trick_transfer.runs.run import Run
 from trick_transfer.runs.training import make_runner, unwrapped
 
+pytestmark = pytest.mark.slow
 GOLDEN = Path(__file__).with_name("golden.json")
 RECORD = bool(os.environ.get("GOLDEN_RECORD"))
 CLOSE = {

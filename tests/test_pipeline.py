@@ -33,6 +33,7 @@ def done(home, tmp_path_factory):
     return work, run
 
 
+@pytest.mark.slow
 def test_one_command_trains_the_teacher_then_all_stages_and_prints_the_row(done):
     work, run = done
     results, problems = read_all(work / "results")
@@ -47,6 +48,7 @@ def test_one_command_trains_the_teacher_then_all_stages_and_prints_the_row(done)
     assert not list(work.rglob("events.out.tfevents*"))  # TensorBoard's, which --tracker switched off
 
 
+@pytest.mark.slow
 def test_every_exported_tensor_arrives_bit_for_bit_and_the_features_are_the_classifiers(done):
     results, _ = read_all(done[0] / "results")
     downstream = [result for result in results if result.stage != "classification"]
@@ -54,6 +56,7 @@ def test_every_exported_tensor_arrives_bit_for_bit_and_the_features_are_the_clas
     assert all(result.feature_error == 0 for result in results)
 
 
+@pytest.mark.slow
 def test_a_second_run_says_that_all_is_done_and_does_nothing(done, home):
     work, _ = done
     before = {path: path.stat().st_mtime_ns for path in work.rglob("*.*")}
@@ -69,6 +72,7 @@ def test_a_backbone_that_a_later_stage_cannot_take_is_refused_before_it_is_train
     assert "timm/inception_v3 has no output_stride=8" in line and "leave segmentation out (--stages)" in line
 
 
+@pytest.mark.slow
 def test_a_plan_names_what_is_done_what_changed_and_what_is_missing_and_trains_nothing(done, home):
     work, _ = done
     words = ("resnet50d_best", "--tier", "smoke", "--work-dir", work, "--plan")
@@ -179,6 +183,7 @@ def in_two_processes(root, work, *sets):
     return [*words, "--imagenet-root", str(root), "--work-dir", str(work), "--set", *SETS, *sets]
 
 
+@pytest.mark.slow
 def test_what_fails_in_one_of_two_processes_is_one_line_and_the_same_exit_code(photos, tmp_path):
     root = shutil.copytree(photos, tmp_path / "photos")
     path = sorted((root / "val").rglob("*.jpg"))[1]  # the second process scores it, while the first one waits
@@ -210,6 +215,7 @@ def until(condition, seconds=120):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_pipeline_that_is_killed_or_stopped_leaves_no_process_behind(photos, tmp_path, number):
@@ -236,6 +242,7 @@ def test_an_unknown_recipe_gets_the_nearest_name():
     assert run.returncode == 2 and "did you mean 'resnet50d_best'?" in run.stderr
 
 
+@pytest.mark.slow
 def test_one_backbone_is_fine_tuned_with_another_seed_into_a_place_of_its_own(done, home):
     work, _ = done
     words = [

@@ -39,6 +39,7 @@ def test_tensorboard_shows_scalars_and_a_picture_an_epoch_without_being_asked(ph
     assert sorted(pictures) == [1, 2]
 
 
+@pytest.mark.slow
 def test_mlflow_keeps_them_in_a_local_sqlite_file(photos, tmp_path):
     train(tmp_path, photos, "--tracker", "mlflow")
     client = MlflowClient(f"sqlite:///{tmp_path}/work/mlflow.db")
