@@ -33,7 +33,8 @@ def rate(cfg, step, epoch_steps):
 def network(name):
     """What two recipes share if one training step of theirs computes the same layers."""
     cfg = load(name)
-    return json.dumps([cfg.model.backbone, cfg.train_dataloader.dataset.dataset.crop, bool(cfg.model.teacher)])
+    backbone = {key: value for key, value in cfg.model.backbone.items() if key != "zero_gamma"}
+    return json.dumps([backbone, cfg.train_dataloader.dataset.dataset.crop, bool(cfg.model.teacher)])
 
 
 FIRST_OF_A_NETWORK = {network(name): name for name in reversed(names())}.values()
