@@ -6,7 +6,9 @@ import sys
 import pytest
 
 from tools import train
-from trick_transfer.engine.layers import Layers, changed_keys, leaves
+from trick_transfer.engine.layers import Layers, changed_keys, copied, leaves
+from trick_transfer.runs.identity import fingerprint, plain, values
+from trick_transfer.runs.run import Run
 
 
 @pytest.fixture
@@ -59,3 +61,21 @@ def test_differences_and_leaves_name_the_same_keys():
     one, two = {"a": {"b": (1, 2)}, "c": 1}, {"a": {"b": [1, 3]}, "c": 1.0, "d": None}
     assert changed_keys(one, two) == ["a.b.1", "c", "d"]
     assert dict(leaves(one)) == {"a.b": (1, 2), "c": 1}
+
+
+def test_a_protocols_hash_covers_its_version_and_values_and_no_name_of_our_classes():
+    run = Run("detection", "resnet50d_best")
+    cfg = run.draft()
+    assert fingerprint(values(plain(cfg)))[:12] == run.protocol_hash()
+    for part in cfg.train_dataloader.dataset.dataset.datasets:
+        assert part.type == "detection.VOC"
+        part.type = "detection.PascalVOC"  # renamed
+    assert fingerprint(values(plain(cfg)))[:12] == run.protocol_hash()
+    for key, value in (("version", 2), ("model.test_cfg.rcnn.nms.iou_threshold", 0.31), ("model.type", "FastRCNN")):
+        assert fingerprint(values(plain(cfg_with(cfg, key, value))))[:12] != run.protocol_hash(), key
+
+
+def cfg_with(cfg, key, value):
+    other = copied(cfg)
+    other.merge_from_dict({key: value})
+    return other
