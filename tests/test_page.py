@@ -599,8 +599,8 @@ def stored(tmp_path):
     detected = a_detection(config=config)
     segmented = a_detection(stage="segmentation", protocol="fcn_ade20k", metrics={"pix_acc": 1.0, "miou": 1.0})
     places = [root / each.folder for each in (detected, segmented)]
-    folders = [*places, data / "mini" / VOC]
-    folders += [data / "mini" / ADE20K / part / "validation" for part in ("images", "annotations")]
+    folders = [*places, data / "mini/voc0712" / VOC]
+    folders += [data / "mini/ade20k" / ADE20K / part / "validation" for part in ("images", "annotations")]
     for folder in folders:
         folder.mkdir(parents=True)
     boxes = np.array([[1, 2, 30, 40], [5, 5, 20, 20], [0, 0, 9, 9]], np.float32)
@@ -668,7 +668,7 @@ def test_a_row_whose_outputs_hold_no_pictures_is_left_out_and_the_others_stay(st
 
 
 def test_rows_that_saw_other_images_are_left_out(stored):
-    folder = stored[1] / "mini" / VOC
+    folder = stored[1] / "mini/voc0712" / VOC
     seen = {name: Seen([image], ["seen"], ["truth"], ["cat"], folder) for name, image in (("a", "007"), ("b", "008"))}
     made = side_by_side(seen)
     assert made["rows"] == {"a": ["seen"]} and [image["name"] for image in made["images"]] == ["007"]
@@ -689,7 +689,7 @@ def test_boxes_and_masks_are_drawn_beside_the_truth(chromium, stored, tmp_path):
 def test_a_label_at_the_right_edge_is_not_cut(chromium, stored, tmp_path):
     analysis, data = stored
     truth = [[60, 10, 64, 20, 0], [30, 10, 64, 40, 0]]
-    image = photo(data / "mini" / VOC / "007.jpg") | {"truth": truth}
+    image = photo(data / "mini/voc0712" / VOC / "007.jpg") | {"truth": truth}
     drawn = {"classes": ["pottedplant"], "colours": ["#fff"], "images": [image], "rows": {}}
     open_page(chromium, tmp_path, analysis, [{"detection": drawn}, {}, {}])
     picture = find(chromium, ".comparison .picture").rect

@@ -23,8 +23,7 @@ from detection.metric import mean_ap, write_outputs
 from segmentation.data import IGNORED
 from segmentation.metric import SegmentationScores
 from trick_transfer.leaderboard.analysis import analyse
-from trick_transfer.leaderboard.scores import audit as scores
-from trick_transfer.leaderboard.scores.load import load_all
+from trick_transfer.leaderboard.scores import load as scores
 from trick_transfer.runs import result as results
 from trick_transfer.runs.store import read_stored
 
@@ -298,7 +297,7 @@ def test_a_fault_of_outputs_is_named_in_one_line(folder, fault):
 def test_a_result_that_its_outputs_contradict_has_no_row_and_one_without_outputs_no_interval(folder, fault):
     root, left_out = folder.parents[3], fault != "missing"
     spoil(folder, fault)
-    analysis = analyse(*load_all(read_stored(root)[0]))
+    analysis = analyse(*scores.load_all(read_stored(root)[0]))
     (line,) = analysis.problems
     assert line.startswith("left out: ") == left_out and str(folder) in line
     assert (str(folder.relative_to(root)) in analysis.runs) != left_out

@@ -45,11 +45,11 @@ def top1_rounds(hits, label=0):
     return resample(CLASSIFICATION.outputs(arrays(hits, label)))["top1"]
 
 
-def exact(*rows):
-    """Rows of percents whose images have no noise, with what the seeds have."""
+def exact(*rows, noise=None):
+    """Rows of percents whose images have no noise, with the noise between seeds (default: the rows' own)."""
     points = [np.array(row, float) for row in rows]
     samples = [Sample(each, np.tile(each[:, None], ROUNDS), "same") for each in points]
-    return Comparison(tuple("abcdefgh"[: len(rows)]), tuple(samples), pooled(points))
+    return Comparison(tuple("abcdefgh"[: len(rows)]), samples, noise or pooled(points))
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9])
@@ -157,7 +157,7 @@ def test_letters_go_on_after_z():
 # Cohen, "Statistical Power Analysis", 1988, table 2.4.1 (two-sided 5 %, power 80 %): n of each group by d; 0.2: 393.
 @pytest.mark.parametrize("d, needed", [(0.5, 64), (0.8, 26), (1.0, 17), (0.2, None)])
 def test_seeds_needed_are_cohens(d, needed):
-    compared = Comparison(("a", "b"), exact([50.0], [50.0 + 2 * d]).samples, Noise(2.0, 9))
+    compared = exact([50.0], [50.0 + 2 * d], noise=Noise(2.0, 9))
     assert compared.pair("a", "b").seeds_needed == needed
 
 
@@ -168,7 +168,7 @@ def test_seeds_needed_are_the_fewest_with_80_percent_power_of_the_noncentral_t(d
         border = stats.t.ppf(0.975, freedom)
         return stats.nct.sf(border, freedom, shift) + stats.nct.cdf(-border, freedom, shift)
 
-    compared = Comparison(("a", "b"), exact([50.0], [50.0 + d]).samples, Noise(1.0, 9))
+    compared = exact([50.0], [50.0 + d], noise=Noise(1.0, 9))
     needed = compared.pair("a", "b").seeds_needed
     assert power(needed) >= 0.8 > power(needed - 1)
 

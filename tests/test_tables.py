@@ -13,7 +13,7 @@ from rich.console import Console
 from test_results import a_detection, a_result
 from test_statistics import analysed, hits_of, stored
 
-from trick_transfer.leaderboard.paper.numbers import values_of
+from trick_transfer.leaderboard.paper.tables import values_of
 from trick_transfer.leaderboard.rendering.exports import as_json, comma_separated, latex
 from trick_transfer.leaderboard.rendering.markdown import markdown, readme
 from trick_transfer.leaderboard.rendering.terminal import row_of, screens

@@ -1,7 +1,4 @@
-"""What a leaderboard consists of: tables of rows of cells, with the statistics of each table. Percents throughout.
-
-`dataclasses.asdict` of these is what leaderboard.json holds.
-"""
+"""A leaderboard's tables of rows of cells, in percent, with their statistics; leaderboard.json holds their `asdict`."""
 
 from dataclasses import dataclass, field
 

@@ -33,14 +33,8 @@ class Stored:
         return f"yours/{self.result.folder}" if self.own else str(self.result.folder)
 
 
-def read_all(root: Path | str) -> tuple[list[Result], list[str]]:
-    """Every sound result under the root, and one line for each file left out."""
-    stored, problems = read_stored(root)
-    return [each.result for each in stored], problems
-
-
 def read_stored(root: Path | str, own: bool = False) -> tuple[list[Stored], list[str]]:
-    """Every sound result under the root with its folder, and one line for each file left out.
+    """Every sound result under the root, and one line for each file left out.
 
     Left out: corrupt, duplicate or misplaced files, outputs without their result, and a copy of another seed's run,
     known by the same outputs and the same time to the last digit.
@@ -49,23 +43,28 @@ def read_stored(root: Path | str, own: bool = False) -> tuple[list[Stored], list
     problems: list[str] = []
     outputs: dict[tuple, Path] = {}  # the first result with them
     for path in sorted(path for path in Path(root).rglob("*") if path.is_file() and path.name[0] != "."):
-        if path.suffix != ".json":
-            problems += stray(path)
-            continue
         try:
-            result = read(path)
+            if path.suffix == ".json":
+                stored.append(Stored(placed(path, Path(root), outputs), path.parent, own))
+            elif path.name != OUTPUTS:
+                raise ValueError(f"{path}: neither {FILE_NAME} nor {OUTPUTS}; move it elsewhere")
+            elif not path.with_name(FILE_NAME).is_file():
+                raise ValueError(f"{path}: its {FILE_NAME} is missing")
         except (ValueError, OSError) as fault:
             problems.append(str(fault))
-            continue
-        home = Path(root) / result.folder / FILE_NAME
-        same = result.tier, result.recipe, result.stage, result.protocol, result.outputs_sha256, result.seconds
-        if path != home:
-            problems.append(f"{path}: {'duplicate of' if home.is_file() else 'misplaced: belongs at'} {home}")
-        elif outputs.setdefault(same, path) != path:
-            problems.append(f"{path}: a copy of {outputs[same].with_name(OUTPUTS)}")
-        else:
-            stored.append(Stored(result, path.parent, own))
     return stored, problems
+
+
+def placed(path: Path, root: Path, outputs: dict[tuple, Path]) -> Result:
+    """A result that is where it belongs and is no copy of one in `outputs`. Raises ValueError or OSError for others."""
+    result = read(path)
+    home = root / result.folder / FILE_NAME
+    if path != home:
+        raise ValueError(f"{path}: {'duplicate of' if home.is_file() else 'misplaced: belongs at'} {home}")
+    same = result.tier, result.recipe, result.stage, result.protocol, result.outputs_sha256, result.seconds
+    if outputs.setdefault(same, path) != path:
+        raise ValueError(f"{path}: a copy of {outputs[same].with_name(OUTPUTS)}")
+    return result
 
 
 def read_both(reference: Path, own: Path) -> tuple[list[Stored], list[str]]:
@@ -75,18 +74,10 @@ def read_both(reference: Path, own: Path) -> tuple[list[Stored], list[str]]:
     return stored + mine, problems + faults
 
 
-def stray(path: Path) -> list[str]:
-    """The problem with a file that is no result; none, if it is a result's outputs."""
-    if path.name != OUTPUTS:
-        return [f"{path}: neither {FILE_NAME} nor {OUTPUTS}; move it elsewhere"]
-    return [] if path.with_name(FILE_NAME).is_file() else [f"{path}: its {FILE_NAME} is missing"]
-
-
-def selected(stored: Iterable[Stored], row: str | None) -> list[Stored]:
-    """The results in a folder relative to their root, or of a recipe; all without a row."""
-    return [
-        each for each in stored if not row or each.result.folder.is_relative_to(row) or row in each.result.folder.parts
-    ]
+def selected(stored: Iterable[Stored], row: str) -> list[Stored]:
+    """The results in a folder relative to their root, or of a recipe; all for an empty row."""
+    places = ((each, each.result.folder) for each in stored)
+    return [each for each, folder in places if not row or folder.is_relative_to(row) or row in folder.parts]
 
 
 def move(stored: Stored, root: Path) -> Path:

@@ -27,12 +27,9 @@ DIGITS = 5  # of what is only looked at; receipts keep all of theirs
 
 def render(analysis: Analysis, pictures: list[dict[str, Any]]) -> str:
     """The page of an analysis, with `side_by_side.collect`'s entry for each table."""
+    loader = FileSystemLoader(ASSETS)
     environment = Environment(
-        loader=FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["place"] = place
     scripts = [(ASSETS / name).read_text("utf-8") for name in SCRIPTS]
@@ -46,10 +43,7 @@ def render(analysis: Analysis, pictures: list[dict[str, Any]]) -> str:
         policy=policy(scripts),
         data={
             "tables": rounded([at_once(each) for each in analysis.tables], DIGITS),
-            "pictures": pictures,
-            "most_seeds": MOST_SEEDS,
-            "upstream": UPSTREAM,
-            "yours": YOURS,
+            **dict(pictures=pictures, most_seeds=MOST_SEEDS, upstream=UPSTREAM, yours=YOURS),
         },
         packed=packed(unpacked_later(analysis)),
     )
@@ -57,16 +51,12 @@ def render(analysis: Analysis, pictures: list[dict[str, Any]]) -> str:
 
 def at_once(table: Table) -> dict[str, Any]:
     """The part of a table that the page needs from the start: the charts' rows and columns."""
-    rows = [
-        {
-            "recipe": row.recipe,
-            "device_hours": row.device_hours,
-            "runs": [asdict(run) for run in row.runs],
-            # the group as it is shown: of 500 rows, one can have hundreds of letters
-            "cells": {metric: asdict(cell) | {"group": text.group(cell)} for metric, cell in row.cells.items()},
-        }
-        for row in table.rows
-    ]
+    rows = []
+    for row in table.rows:
+        # the group as it is shown: of 500 rows, one can have hundreds of letters
+        cells = {metric: asdict(cell) | {"group": text.group(cell)} for metric, cell in row.cells.items()}
+        runs = [asdict(run) for run in row.runs]
+        rows.append({"recipe": row.recipe, "device_hours": row.device_hours, "runs": runs, "cells": cells})
     return {"tier": table.tier, "metrics": [asdict(each) for each in table.metrics], "rows": rows}
 
 
@@ -77,13 +67,10 @@ def unpacked_later(analysis: Analysis) -> dict[str, Any]:
         name: {curve: list(zip(*pairs, strict=True)) for curve, pairs in receipt.pop("curves").items()}
         for name, receipt in receipts.items()
     }
-    tables = [
-        {
-            "pairs": {metric: [asdict(pair) for pair in pairs] for metric, pairs in table.pairs.items()},
-            "class_iou": {row.recipe: row.class_iou for row in table.rows},
-        }
-        for table in analysis.tables
-    ]
+    tables = []
+    for table in analysis.tables:
+        pairs = {metric: [asdict(pair) for pair in pairs] for metric, pairs in table.pairs.items()}
+        tables.append({"pairs": pairs, "class_iou": {row.recipe: row.class_iou for row in table.rows}})
     return {"tables": rounded(tables, DIGITS), "receipts": receipts, "curves": rounded(curves, DIGITS - 1)}
 
 
