@@ -255,7 +255,7 @@ def test_a_distilled_row_without_its_teachers_result_says_so(chromium, tmp_path)
     open_page(chromium, tmp_path, with_result(an_analysis(), row.runs[0].path, config=config))
     find(chromium, f"[data-recipe={row.recipe}] .open").click()
     text = wait(chromium, lambda: chromium.find_element(By.CSS_SELECTOR, "#receipt dl").text)
-    assert "resnet152d_mixup, whose own result is not here" in text and "with its teacher" not in text
+    assert "resnet152d_mixup, its result is missing" in text and "with its teacher" not in text
 
 
 @pytest.mark.slow
@@ -320,7 +320,7 @@ def test_a_printed_number_names_its_table(browser):
     cell = find(browser, "[data-recipe=resnet50d_best] td[data-value]")
     assert cell.text.split("\n") == ["79.29", "Table 6"]
     find(browser, "[data-recipe=resnet50d_best] .open").click()
-    assert "no receipt" in browser.find_element(By.ID, "receipt").text
+    assert "No receipt" in browser.find_element(By.ID, "receipt").text
 
 
 @pytest.mark.slow
@@ -456,7 +456,7 @@ def test_two_chosen_rows_show_their_difference_with_its_sign(browser):
     choose(browser, "resnet50_baseline")
     choose(browser, "resnet50_baseline")
     cell = wait(browser, lambda: find(browser, ".differences td"))
-    assert "less resnet101_mixup" in find(browser, ".differences").text
+    assert "minus resnet101_mixup" in find(browser, ".differences").text
     told = ["−11.88", "−16.25 to −7.50", "p (Holm, 6 pairs) 0.013", "3 seeds a row would separate them"]
     assert cell.text.split("\n") == told
 
@@ -647,7 +647,7 @@ def test_without_the_data_or_the_outputs_there_are_no_pictures_and_the_page_says
     moved = {path: replace(each, folder=tmp_path / "elsewhere") for path, each in analysis.runs.items()}
     for made in (collect(analysis, tmp_path / "elsewhere"), collect(replace(analysis, runs=moved), data)):
         assert made == nothing(analysis)
-        assert "made without the data or without the stored outputs" in render(analysis, made)
+        assert "No pictures" in render(analysis, made)
 
 
 def test_outputs_of_another_run_are_not_shown_as_this_rows(stored):

@@ -68,7 +68,7 @@ def verify(args: argparse.Namespace) -> list[str]:
 
 
 def publish(args: argparse.Namespace) -> list[str]:
-    """Move one's own results into the reference; nothing moves if one of them is unsound or would replace another."""
+    """Move your own results into the reference; none is moved if one is invalid or would replace another."""
     stored, problems = read_stored(args.own, own=True)
     chosen = selected(stored, args.row)
     if not chosen:
@@ -78,7 +78,7 @@ def publish(args: argparse.Namespace) -> list[str]:
         if path.exists() and not args.replace:
             raise ValueError(f"{path} is a reference result; publish with --replace to overwrite it")
         if faults := audit(each.result, each.outputs)[1]:
-            raise ValueError(f"{faults[0]}; only results that their outputs confirm can be published")
+            raise ValueError(f"{faults[0]}; a result can be published only if its outputs confirm it")
     for each in chosen:
         print(f"{each.folder} -> {move(each, args.results)}")
     return problems
@@ -103,7 +103,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("data"), help="data sets, for the page's pictures")
     args = parser.parse_args()
     if not args.results.is_dir() and args.verb != "publish":
-        raise ValueError(f"no folder {args.results}: results lie in <folder>/{LAYOUT}/{FILE_NAME}")
+        raise ValueError(f"no folder {args.results}: results are in <folder>/{LAYOUT}/{FILE_NAME}")
     problems = VERBS.get(args.verb, generate)(args)
     for problem in problems:
         print(problem, file=sys.stderr)

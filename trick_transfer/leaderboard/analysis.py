@@ -22,7 +22,7 @@ LISTED_PAIRS = 2000  # of a metric, each row with its nearest; all pairs count f
 
 
 def analyse(runs: Sequence[Scored], problems: Sequence[str] = (), pool: bool = False) -> Analysis:
-    """All tables, and the problems known already with those of averaging; `pool` averages own and reference runs."""
+    """All tables, and all problems: the given ones and those of averaging. `pool` averages own and reference runs."""
     copied = copies(runs) if pool else []
     known = [f"left out: {run.stored.folder}: its outputs are a copy of the reference's" for run in copied]
     runs = [run for run in runs if run not in copied]
@@ -46,14 +46,14 @@ def of_group(group: Group, runs: Sequence[Scored]) -> Table:
 
 
 def crosses(step: Step, names: Container[str]) -> bool:
-    """Whether a step pairs one's own row with the reference's, though one of them has its twin on the other side."""
+    """Whether a step pairs your own row with a reference row although one of them exists on both sides."""
     ends = step.without, step.with_it
     twins = [name.removesuffix(YOURS) if name.endswith(YOURS) else name + YOURS for name in ends]
     return len({name.endswith(YOURS) for name in ends}) > 1 and any(name in names for name in twins)
 
 
 def of_row(name: str, some: Sequence[Scored], runs: Sequence[Scored]) -> Row:
-    """A row of a table; `runs` are all there are, for its teacher's cost."""
+    """A row of a table; its teacher's cost comes from `runs`, which are all runs."""
     results = [run.result for run in some]
     params_m, gmacs = next(((each.params_m, each.gmacs) for each in results if each.params_m is not None), (None, None))
     said = values_of(results[0].recipe) if results[0].tier == "paper" else {}

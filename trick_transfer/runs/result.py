@@ -1,7 +1,7 @@
 """A stage's result with its receipt: results/<tier>/<recipe>/seed<n>/<stage>/metrics.json, written whole or not at all.
 
-The per-image outputs lie beside it as outputs.npz. A stage's other protocols go to <stage>-<protocol>/, and fine-tuning
-with another seed than the backbone's to <stage>-seed<n>/, so that a file's place follows from what it says.
+The per-image outputs are beside it as outputs.npz. A stage's other protocols go to <stage>-<protocol>/, and fine-tuning
+with another seed than the backbone's to <stage>-seed<n>/, so a file's place follows from its content.
 """
 
 import json
@@ -20,7 +20,7 @@ from .identity import fingerprint
 
 SCHEMA: Literal[3] = 3
 FILE_NAME = "metrics.json"
-OUTPUTS = "outputs.npz"  # beside it: what the metrics can be computed from again
+OUTPUTS = "outputs.npz"  # beside it: the metrics can be recomputed from these
 FILLED = Field(min_length=1)
 Text = Annotated[str, FILLED]
 Texts = Annotated[dict[str, str], FILLED]
@@ -73,7 +73,7 @@ class Result:
 
     @property
     def folder(self) -> Path:
-        """Where it belongs, relative to the results' root."""
+        """Its place, relative to the results' root."""
         others = STAGES[self.stage].protocols[1:]
         stage = f"{self.stage}-{self.protocol}" if self.protocol in others else self.stage
         fine_tuned = "" if self.seed == self.backbone_seed else f"-seed{self.seed}"
@@ -101,7 +101,7 @@ def faults(result: Result) -> Iterator[str]:
         return
     stage = STAGES[result.stage]
     needed = ("params_m", "gmacs") if stage.trains_backbone else ("arrived_percent", "feature_error")
-    yield from (f"{name} is missing: {stage.name} has to state it" for name in needed if getattr(result, name) is None)
+    yield from (f"{name} is missing: {stage.name} must have it" for name in needed if getattr(result, name) is None)
     required = (metric.name for metric in stage.metrics if metric.required)
     yield from (f"metric {name} is missing" for name in required if name not in result.metrics)
     if stage.trains_backbone and result.seed != result.backbone_seed:

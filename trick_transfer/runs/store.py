@@ -1,4 +1,4 @@
-"""A folder of results: the sound ones, and one line for each file that is broken or does not belong there.
+"""A folder of results: the valid ones, and one line for each file that is broken or misplaced.
 
 `results/` is the reference, shipped with the code; a run writes its own results below its work folder.
 """
@@ -16,7 +16,7 @@ from .result import FILE_NAME, OUTPUTS, Result, read
 
 @dataclass(frozen=True)
 class Stored:
-    """A result and the folder that holds it; `own`: of one's own runs, not of the reference."""
+    """A result and its folder; `own`: of your own runs, not of the reference."""
 
     result: Result
     folder: Path
@@ -29,12 +29,12 @@ class Stored:
 
     @property
     def name(self) -> str:
-        """Unique among the reference and one's own."""
+        """Unique among the reference and your own results."""
         return f"yours/{self.result.folder}" if self.own else str(self.result.folder)
 
 
 def read_stored(root: Path | str, own: bool = False) -> tuple[list[Stored], list[str]]:
-    """Every sound result under the root, and one line for each file left out.
+    """Every valid result under the root, and one line for each file left out.
 
     Left out: corrupt, duplicate or misplaced files, outputs without their result, and a copy of another seed's run,
     known by the same outputs and the same time to the last digit.
@@ -56,7 +56,7 @@ def read_stored(root: Path | str, own: bool = False) -> tuple[list[Stored], list
 
 
 def placed(path: Path, root: Path, outputs: dict[tuple, Path]) -> Result:
-    """A result that is where it belongs and is no copy of one in `outputs`. Raises ValueError or OSError for others."""
+    """A result, if it is in its place and no copy of one in `outputs`; else raises ValueError or OSError."""
     result = read(path)
     home = root / result.folder / FILE_NAME
     if path != home:
@@ -68,7 +68,7 @@ def placed(path: Path, root: Path, outputs: dict[tuple, Path]) -> Result:
 
 
 def read_both(reference: Path, own: Path) -> tuple[list[Stored], list[str]]:
-    """The reference's results and one's own; either folder may be missing."""
+    """The reference results and your own; either folder may be missing."""
     stored, problems = read_stored(reference)
     mine, faults = ([], []) if own.resolve() == reference.resolve() else read_stored(own, own=True)
     return stored + mine, problems + faults
@@ -81,7 +81,7 @@ def selected(stored: Iterable[Stored], row: str) -> list[Stored]:
 
 
 def move(stored: Stored, root: Path) -> Path:
-    """Move a result and its outputs to another root, the result last: where it lies, its outputs do. Returns where."""
+    """Move a result and its outputs to another root, the result last. Returns the new folder."""
     folder = root / stored.result.folder
     for name in (OUTPUTS, FILE_NAME):
         write_whole(folder / name, partial(copyfile, stored.folder / name))

@@ -1,6 +1,6 @@
 """The ledger of tricks: what switching one on changes in each metric, beside the paper's effect.
 
-A step is a pair of rows whose classification configs differ in one trick, on the paper's ladder or beside it.
+A step is a pair of rows whose classification configs differ in one trick, whether the paper compares them or not.
 A verdict compares directions: *agrees* or *disagrees* with the sign of the paper's effect if our 95 % interval (seeds
 and images, not adjusted for the number of steps) excludes 0; else, and where the noise between seeds is unknown, it
 is *not decidable*; None where the paper has no number.

@@ -1,9 +1,9 @@
 """The paper's numbers (He et al., "Bag of Tricks", arXiv 1812.01187) in the layout of its tables, each from one run.
 
-Known: MobileNet efficient has 90.47 % top-5 in Table 3 and 90.53 in Table 6; the smoothed and the mixed-up ResNet-50-D
-have 78.34 and 79.16 % top-1 in Tables 8 and 9, 78.31 and 79.15 in Table 6; ResNet-50's 75.3 % and 3.9 GMACs in Table 1
-are quoted from its authors (Table 5 counts 3.8). Multiply-adds are its "FLOPs", truncated there. Table 8 is VOC07's
-11-point AP.
+Tables disagree: MobileNet efficient has 90.47 % top-5 in Table 3 and 90.53 in Table 6; the smoothed and the mixed-up
+ResNet-50-D have 78.34 and 79.16 % top-1 in Tables 8 and 9, 78.31 and 79.15 in Table 6; ResNet-50's 75.3 % and 3.9 GMACs
+in Table 1 are quoted from its authors (Table 5 has 3.8). Multiply-adds are its "FLOPs", truncated there. Table 8 is
+VOC07's 11-point AP.
 """
 
 import json
@@ -15,13 +15,14 @@ from ..table import BACKBONE, Value
 
 SIZES = ("params_m", "gmacs")
 NOTES = {
-    "table1": "The paper's first five rows are quoted there from other papers, of other trainings.",
-    "table3": "The paper's minutes are of 8 V100; ours are of the device in the receipts, scoring after each epoch "
-    "included.",
-    "table7": "The test set's labels are held by its server: "
-    "`tools/test.py --submission` writes the file that it takes.",
+    "table1": "The paper quotes its first five rows from other papers, with other training.",
+    "table3": "The paper's minutes are of 8 V100; ours are of the device in the receipts and include scoring after "
+    "each epoch.",
+    "table7": "The test set's labels are on its server: `tools/test.py --submission` writes the file that it takes.",
 }
-ELSEWHERE = {"table7": "`mini` has no places: ours are of its animals, as in Tables 1 to 6."}  # in tiers but `paper`
+ELSEWHERE = {
+    "table7": "`mini` has no places; our numbers are of its animals, as in Tables 1 to 6."
+}  # in tiers but `paper`
 # Columns are our metrics and sizes; after a slash, a metric that only the paper has. A dash, and what is left out at a
 # line's end, are numbers that the paper does not give.
 TEXT = """

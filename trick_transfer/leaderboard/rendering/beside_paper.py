@@ -13,10 +13,10 @@ from ..table import Protocol, Row, Table
 from .text import ABSENT, entry, header
 
 TIER_NOTES = {
-    "mini": "Ours are of `mini`, synthetic scenes; the paper's of ImageNet, VOC, ADE20K: compare orders, not numbers.",
-    "smoke": "Ours are of `smoke`, two steps of training: they show that the code runs.",
+    "mini": "Our numbers are of synthetic scenes, the paper's of ImageNet, VOC, ADE20K: compare only the order of rows.",
+    "smoke": "Our numbers are of `smoke`, two steps of training; they only show that the code runs.",
 }
-STAR = "*: scored under other rules (such as 299 px) than the other rows, and not to be compared with them."
+STAR = "*: scored under another protocol (such as 299 px) than the other rows; do not compare it with them."
 
 
 class Beside(NamedTuple):

@@ -1,7 +1,7 @@
-"""leaderboard.html: one file that holds its tables, charts, receipts and pictures, and loads nothing from the network.
+"""leaderboard.html: one file with tables, charts, receipts and pictures; it loads nothing from the network.
 
-Tables, ledger and captions are plain HTML, there without JavaScript; Observable Plot draws the charts (see NOTICE).
-Receipts and pairs are embedded as gzip, which the browser unpacks when they are asked for.
+Tables, ledger and captions are plain HTML and need no JavaScript; Observable Plot draws the charts (see NOTICE).
+Receipts and pairs are embedded as gzip; the browser unpacks them on demand.
 """
 
 import gzip
@@ -22,7 +22,7 @@ from .exports import rounded
 
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("plot.min.js", "table.js", "labels.js", "charts.js", "receipt.js", "pairs.js", "pictures.js", "page.js")
-DIGITS = 5  # of what is only looked at; receipts keep all of theirs
+DIGITS = 5  # of numbers that are only displayed; receipts keep all digits
 
 
 def render(analysis: Analysis, pictures: list[dict[str, Any]]) -> str:
@@ -50,7 +50,7 @@ def render(analysis: Analysis, pictures: list[dict[str, Any]]) -> str:
 
 
 def at_once(table: Table) -> dict[str, Any]:
-    """The part of a table that the page needs from the start: the charts' rows and columns."""
+    """The data of a table that the page needs from the start: the charts' rows and columns."""
     rows = []
     for row in table.rows:
         # the group as it is shown: of 500 rows, one can have hundreds of letters
@@ -61,7 +61,7 @@ def at_once(table: Table) -> dict[str, Any]:
 
 
 def unpacked_later(analysis: Analysis) -> dict[str, Any]:
-    """The part that it unpacks when asked; curves stand apart from the receipts, which packs better."""
+    """The data that the page unpacks on demand. Curves are separate from the receipts, which compresses better."""
     receipts = {name: asdict(stored.result) for name, stored in analysis.runs.items()}
     curves = {  # (epochs, values) instead of pairs
         name: {curve: list(zip(*pairs, strict=True)) for curve, pairs in receipt.pop("curves").items()}
@@ -78,7 +78,7 @@ def policy(scripts: list[str]) -> str:
     """The Content-Security-Policy: our own scripts by their hash, embedded pictures, and nothing from elsewhere."""
     hashes = (b64encode(sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{each}'" for each in hashes)
-    # Styles are named as a whole since Plot puts a <style> into each chart.
+    # All inline styles are allowed, since Plot puts a <style> into each chart.
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 
 
@@ -88,5 +88,5 @@ def packed(data: Any) -> str:
 
 
 def place(value: float, low: float, high: float) -> str:
-    """Where a value lies between two others, as a CSS percentage."""
+    """A value's position between two others, as a CSS percentage."""
     return f"{100 * (value - low) / (high - low) if high > low else 50:.1f}%"

@@ -1,7 +1,7 @@
 """Predictions of a table's rows on the same few images, for the page.
 
-The images are spread evenly over those that have outputs, not chosen. Of a recipe it is the first run, of a table the
-first rows. Pictures of VOC and ADE20K keep their own terms: see to those before a page of tier `paper` is published.
+The images are spread evenly over the test set. The page shows a recipe's first run, and a table's first rows. Pictures
+of VOC and ADE20K keep their own terms: check these before you publish a page of tier `paper`.
 """
 
 from collections.abc import Mapping
@@ -34,13 +34,13 @@ def of_table(table: Table, runs: Mapping[str, Stored], data: Path) -> dict[str, 
         first = {row.recipe: runs[run.path] for row in table.rows for run in reversed(row.runs) if run.stage == name}
         first = dict([*first.items()][:ROWS])
         seen = {recipe: found for recipe, run in first.items() if (found := predictions(stage, run, data / folder))}
-        with suppress(FileNotFoundError):  # the data are not here
+        with suppress(FileNotFoundError):  # the data are missing
             made |= {name: side_by_side(seen)} if seen else {}
     return made
 
 
 def predictions(stage: Stage, run: Stored, data: Path) -> Seen | None:
-    """A run's predictions; None without outputs of its own, pictures in them, or the data."""
+    """A run's predictions; None if its outputs, the pictures in them, or the data are missing."""
     with suppress(FileNotFoundError, KeyError):
         if file_sha256(run.outputs) == run.result.outputs_sha256:
             return stage.seen(run.outputs, data, run.result.config)

@@ -19,11 +19,11 @@ MOST_LETTERS = 6
 UNCOMMITTED, UNVERIFIED = "†", "‡"
 FOOTNOTES = {
     UNCOMMITTED: "a run of this row was made with changes that were not committed",
-    UNVERIFIED: "a diagnostic of `mini`, as the runs reported it: nothing is stored that could verify it",
+    UNVERIFIED: "a diagnostic of `mini`, as the runs reported it; the stored outputs cannot verify it",
 }
 CAVEATS = (
     "Intervals are not corrected for their number: of 20 tricks without effect, expect one to exclude 0. "
-    "All seeds of a distilled recipe share one teacher (seed 0), so its luck is in no interval."
+    "All seeds of a distilled recipe share one teacher (seed 0), so no interval covers the teacher's seed."
 )
 PROBLEMS = "Left out or in doubt"
 SYNTHETIC = "The `mini` data are synthetic scenes: these numbers say nothing about ImageNet, VOC or ADE20K."
@@ -35,7 +35,7 @@ NOTES = {
 
 
 def columns(table: Table) -> list[tuple[str, bool]]:
-    """(name, whether it is the paper's) for each column: the paper's stands right of ours, where there is one."""
+    """(name, whether it is the paper's) for each column: the paper's column is right of ours."""
     quoted = {name for row in table.rows for name, cell in row.cells.items() if cell.paper and row.runs}
     sizes = [name for name in SIZES if any(getattr(row, name) is not None for row in table.rows)]
     ours = ((each.name, side) for each in table.metrics for side in (False, True) if not side or each.name in quoted)
@@ -51,7 +51,7 @@ def header(name: str, of_paper: bool = False) -> str:
 
 
 def mark(row: Row, runs: Mapping[str, Stored]) -> str:
-    """The mark behind a recipe one of whose runs was made with uncommitted changes."""
+    """The mark behind a recipe if one of its runs was made with uncommitted changes."""
     return f" {UNCOMMITTED}" if any(runs[run.path].result.dirty for run in row.runs) else ""
 
 
@@ -93,7 +93,7 @@ def percent(cell: Cell, with_group: bool = True) -> str:
 
 
 def group(cell: Cell) -> str:
-    """A row's letters; of too many to be compared by eye its ranks: rank 3–250."""
+    """A row's letters, or its ranks if the letters are too many: rank 3–250."""
     return letters(cell) or f"rank {ranks(cell)}" * bool(cell.rank_low)
 
 

@@ -1,7 +1,7 @@
 """Which runs may be compared: a group for each tier and set of protocols, in it a row for each recipe.
 
 A chain (a backbone and all that was fine-tuned from it) enters a group only if each of its stages was scored under the
-group's protocols, so numbers of two tiers, protocol hashes, data or sample counts never meet. One's own chains have
+group's protocols, so numbers of two tiers, protocol hashes, data or sample counts never meet. Your own chains have
 rows of their own, unless they are pooled with the reference.
 """
 
@@ -37,7 +37,7 @@ def protocol(result: Result) -> Protocol:
 
 
 def groups(runs: Sequence[Scored], pool: bool = False) -> list[Group]:
-    """All groups, by tier, the fullest first, of equal ones that with the paper's protocols."""
+    """All groups, by tier, the fullest first, of equal ones first the one with the paper's protocols."""
     agreed = {rules(run.result) for run in runs if not run.stored.own}
     chains: dict[tuple, Chain] = defaultdict(list)
     for run in runs:
@@ -51,7 +51,7 @@ def groups(runs: Sequence[Scored], pool: bool = False) -> list[Group]:
 
 
 def rules(result: Result) -> tuple:
-    """What one's own result has to share with a reference result to be averaged with it."""
+    """What your own result and a reference result must share to be averaged."""
     return result.tier, result.recipe, protocol(result), result.precision
 
 
@@ -71,7 +71,7 @@ def choices(chain: Chain) -> list[frozenset[Protocol]]:
 
 
 def protocol_sets(rows: Mapping[str, list[Chain]]) -> list[frozenset[Protocol]]:
-    """The sets that some chain was scored under; a chain with a part of a set has gaps there, and no own group."""
+    """The sets that some chain was scored under, without subsets of others: a shorter chain's row has gaps."""
     found = {chosen for chains in rows.values() for chain in chains for chosen in choices(chain)}
     return [chosen for chosen in found if not any(chosen < other for other in found)]
 
@@ -87,7 +87,7 @@ def group(tier: str, chosen: frozenset[Protocol], rows: Mapping[str, list[Chain]
 
 
 def copies(runs: Sequence[Scored]) -> list[Scored]:
-    """One's own runs with the outputs of a reference run: averaged with it, a copy is not a second run."""
+    """Your own runs with the same outputs as a reference run: such a copy is not a second run."""
     key = attrgetter("tier", "recipe", "stage", "protocol", "outputs_sha256")
     known = {key(run.result) for run in runs if not run.stored.own}
     return [run for run in runs if run.stored.own and key(run.result) in known]

@@ -2,7 +2,7 @@
 
 A difference's variance has two parts: the images' from the bootstrap, paired where both rows were scored on the same
 ones, and the seeds'. The interaction of seed and image is in both, and is subtracted from the first. Few seeds measure
-the second badly, so it is pooled over all repeated rows of the table (the other rows borrow it); where no row was
+the second badly, so it is pooled over all repeated rows of the table and used for the other rows, too. If no row was
 repeated, no pair is separated.
 """
 
@@ -22,7 +22,7 @@ from .bootstrap import ALPHA, NORMAL, degrees_of_freedom, interaction
 
 POWER = 0.8
 MOST_SEEDS = 100
-MOST_LETTERED = 100  # rows; 500 have over a hundred letters each, which nobody reads, and take 10 s a metric
+MOST_LETTERED = 100  # rows; 500 rows have over a hundred letters each, which is unreadable, and take 10 s a metric
 
 
 class Sample(NamedTuple):

@@ -1,4 +1,4 @@
-"""How much a score varies between seeds: of pre-training and of fine-tuning apart, where several runs share a backbone.
+"""How much a score varies between seeds, of pre-training and of fine-tuning where several runs share a backbone.
 
 A nested analysis of variance (recipes, backbones in them, fine-tunings in those), one noise for all recipes of a table;
 Searle, Casella and McCulloch, "Variance Components", 1992, sec. 3.6 and 5.2.
