@@ -127,9 +127,8 @@ def write_often(root, seed):
         keep(shared, outputs, root / "results" / shared.folder)
 
 
-def test_two_writers_at_once_lose_nothing(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(os.path.dirname(__file__))  # where the writers find this file
-    context = multiprocessing.get_context("spawn")
+def test_two_writers_at_once_lose_nothing(tmp_path):
+    context = multiprocessing.get_context("fork")  # the writers need not import torch again
     writers = [context.Process(target=write_often, args=(tmp_path, seed)) for seed in (0, 1)]
     for writer in writers:
         writer.start()

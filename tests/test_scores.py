@@ -2,12 +2,10 @@
 
 import io
 import re
-import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,12 +20,12 @@ from classification.metric import TopK
 from detection.metric import mean_ap, write_outputs
 from segmentation.data import IGNORED
 from segmentation.metric import SegmentationScores
+from tools import leaderboard
 from trick_transfer.leaderboard.analysis import analyse
 from trick_transfer.leaderboard.scores import load as scores
 from trick_transfer.runs import result as results
 from trick_transfer.runs.store import read_stored
 
-ROOT = Path(__file__).parents[1]
 STAGES = ("classification", "detection", "segmentation")
 NEVER_FOUND, WITHOUT_TRUTH, DETECTED = 4, 5, 6  # of the classes detected
 random_seed = pytest.mark.parametrize("seed", range(4))
@@ -305,16 +303,14 @@ def test_a_result_that_its_outputs_contradict_has_no_row_and_one_without_outputs
     assert cell is None if left_out else (cell.level, cell.low) == ("none", None)
 
 
-def test_verify_passes_a_sound_row_and_fails_a_changed_one_with_its_fault(folder, tmp_path):
+def test_verify_passes_a_sound_row_and_fails_a_changed_one_with_its_fault(folder, tmp_path, monkeypatch, capsys):
     row = str(folder.parent.relative_to(tmp_path))
-    command = [sys.executable, "tools/leaderboard.py", "verify", row, "--results", str(tmp_path)]
-    verify = partial(subprocess.run, command, cwd=ROOT, capture_output=True, text=True)
-    sound = verify()
-    assert (sound.returncode, sound.stderr) == (0, "")
-    lines = sound.stdout.splitlines()
-    assert [line.split(": ")[0] for line in lines] == [str(folder.with_name(stage)) for stage in STAGES]
+    monkeypatch.setattr(sys, "argv", ["leaderboard", "verify", row, "--results", str(tmp_path)])
+    assert leaderboard.main() == 0
+    printed, faults = capsys.readouterr()
+    lines = printed.splitlines()
+    assert faults == "" and [line.split(": ")[0] for line in lines] == [str(folder.with_name(each)) for each in STAGES]
     assert ["follows_coat, follows_shape" in line for line in lines] == [True, False, False]
     spoil(folder, "a changed number")
-    changed = verify()
-    assert changed.returncode == 1
-    assert re.fullmatch(f"{folder}/outputs.npz: miou is .* 50.0+\n", changed.stderr)
+    assert leaderboard.main() == 1
+    assert re.fullmatch(f"{folder}/outputs.npz: miou is .* 50.0+\n", capsys.readouterr().err)

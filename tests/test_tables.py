@@ -2,10 +2,8 @@ import csv
 import io
 import json
 import re
-import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,15 +11,15 @@ from rich.console import Console
 from test_results import a_detection, a_result
 from test_statistics import analysed, hits_of, stored
 
+from tools import leaderboard
 from trick_transfer.leaderboard.paper.tables import values_of
 from trick_transfer.leaderboard.rendering.exports import as_json, comma_separated, latex
 from trick_transfer.leaderboard.rendering.markdown import markdown, readme
 from trick_transfer.leaderboard.rendering.terminal import row_of, screens
 from trick_transfer.leaderboard.rendering.text import title
+from trick_transfer.runs.command import tool
 from trick_transfer.runs.identity import fingerprint
 from trick_transfer.runs.result import read
-
-ROOT = Path(__file__).parents[1]
 
 
 def a_segmentation(**changes):
@@ -379,9 +377,15 @@ def test_the_terminal_shows_the_run_just_made_and_the_references(tmp_path):
 # the tool
 
 
-def run_tool(*words):
-    command = [sys.executable, str(ROOT / "tools" / "leaderboard.py"), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+@pytest.fixture
+def run_tool(monkeypatch, capsys):
+    """tools/leaderboard.py in this process: its exit code, stdout and stderr."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["leaderboard", *map(str, words)])
+        return tool(leaderboard.main), *capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture
@@ -394,12 +398,11 @@ def folders(tmp_path):
     return tmp_path, [word for name, path in places.items() for word in (f"--{name}", path)]
 
 
-def test_the_tool_writes_all_files_and_names_what_it_left_out(folders):
+def test_the_tool_writes_all_files_and_names_what_it_left_out(folders, run_tool):
     root, options = folders
     (root / "out").mkdir()
     (root / "out/README.md").write_text("<!-- leaderboard --><!-- /leaderboard -->")
-    run = run_tool(*options)
-    assert run.returncode == 0, run.stderr
+    assert run_tool(*options) == (0, "", "")
     suffixes = ("csv", "html", "json", "tex")
     names = {"LEADERBOARD.md", "README.md", *(f"leaderboard.{each}" for each in suffixes)}
     assert {path.name for path in (root / "out").iterdir()} == names
@@ -407,44 +410,44 @@ def test_the_tool_writes_all_files_and_names_what_it_left_out(folders):
     assert "`mine (yours)`" in written and "`resnet50d_best`" in written
     assert "mine" not in (root / "out/README.md").read_text(), "README shows the reference only"
     (root / "results/mini/broken.json").write_text("{")
-    run = run_tool(*options)
-    assert run.returncode == 1 and "broken.json" in run.stderr
+    code, _, lines = run_tool(*options)
+    assert code == 1 and "broken.json" in lines
     written = (root / "out/LEADERBOARD.md").read_text()
     assert "resnet50d_best" in written
-    empty = run_tool(*options, "--tier", "mnii")
-    assert empty.returncode == 2 and "'mnii'" in empty.stderr and "mini" in empty.stderr
+    code, _, line = run_tool(*options, "--tier", "mnii")
+    assert code == 2 and "'mnii'" in line and "mini" in line
     assert (root / "out/LEADERBOARD.md").read_text() == written
-    missing = run_tool("--results", root / "nowhere")
-    assert missing.returncode == 2 and "nowhere" in missing.stderr and "Traceback" not in missing.stderr
+    code, _, line = run_tool("--results", root / "nowhere")
+    assert code == 2 and "nowhere" in line and line.count("\n") == 1
 
 
-def test_publishing_moves_ones_own_results_into_the_reference(folders):
+def test_publishing_moves_ones_own_results_into_the_reference(folders, run_tool):
     root, options = folders
     place = "mini/mine/seed0/classification"
     before = {name: (root / "own" / place / name).read_bytes() for name in ("metrics.json", "outputs.npz")}
-    run = run_tool("publish", "mine", *options)
-    assert run.returncode == 0 and str(root / "results" / place) in run.stdout
+    code, printed, _ = run_tool("publish", "mine", *options)
+    assert code == 0 and str(root / "results" / place) in printed
     assert {name: (root / "results" / place / name).read_bytes() for name in before} == before
     assert not [path for path in (root / "own").rglob("*") if path.is_file()]
-    again = run_tool("publish", "mine", *options)
-    assert again.returncode == 2 and "'mine'" in again.stderr
+    code, _, line = run_tool("publish", "mine", *options)
+    assert code == 2 and "'mine'" in line
 
 
-def test_publishing_overwrites_a_reference_result_only_if_asked_to(folders):
+def test_publishing_overwrites_a_reference_result_only_if_asked_to(folders, run_tool):
     root, options = folders
     own = stored(root / "own", hits_of(300, 0.7))
     place = root / "results" / own.folder / "metrics.json"
     before = place.read_bytes()
-    refused = run_tool("publish", *options)
-    assert refused.returncode == 2 and str(place) in refused.stderr and "--replace" in refused.stderr
+    code, _, line = run_tool("publish", *options)
+    assert code == 2 and str(place) in line and "--replace" in line
     assert place.read_bytes() == before and (root / "own/mini/mine/seed0/classification/metrics.json").is_file()
-    assert run_tool("publish", "--replace", *options).returncode == 0
+    assert run_tool("publish", "--replace", *options)[0] == 0
     assert read(place) == own
 
 
-def test_a_result_that_its_outputs_contradict_is_not_published(folders):
+def test_a_result_that_its_outputs_contradict_is_not_published(folders, run_tool):
     root, options = folders
     (root / "own/mini/mine/seed0/classification/outputs.npz").write_bytes(b"others")
-    refused = run_tool("publish", *options)
-    assert refused.returncode == 2 and "outputs.npz" in refused.stderr
+    code, _, line = run_tool("publish", *options)
+    assert code == 2 and "outputs.npz" in line
     assert not (root / "results/mini/mine").exists()

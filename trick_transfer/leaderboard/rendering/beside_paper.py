@@ -13,7 +13,7 @@ from ..table import Protocol, Row, Table
 from .text import ABSENT, entry, header
 
 TIER_NOTES = {
-    "mini": "Our numbers are of synthetic scenes, the paper's of ImageNet, VOC, ADE20K: compare only the order of rows.",
+    "mini": "Our numbers are of synthetic scenes, the paper's of ImageNet, VOC, ADE20K: compare only the rows' order.",
     "smoke": "Our numbers are of `smoke`, two steps of training; they only show that the code runs.",
 }
 STAR = "*: scored under another protocol (such as 299 px) than the other rows; do not compare it with them."
