@@ -34,6 +34,13 @@ resnet50_zero_gamma_256    resnet50_zero_gamma_1024    76.19 93.03 76.37 92.96
 resnet50_no_bias_decay_256 resnet50_no_bias_decay_1024 76.16 92.97 76.03 92.86
 resnet50_amp_256           resnet50_efficient          76.15 93.09 76.21 92.97
 """
+# Table 5: #params, FLOPs, top-1, top-5; "ResNet-50-D 25 M 4.3 G 77.16 93.52".
+TABLE_5 = """
+resnet50_efficient  25 3.8 76.21 92.97
+resnet50b_efficient 25 4.1 76.66 93.28
+resnet50c_efficient 25 4.3 76.87 93.48
+resnet50d_efficient 25 4.3 77.16 93.52
+"""
 # Table 6: top-1, top-5 of ResNet-50-D, Inception-V3, MobileNet.
 TABLE_6 = """
 efficient 77.16 93.52 77.50 93.60 71.90 90.53
@@ -49,7 +56,16 @@ resnet50d_efficient_places365 56.34 86.87 57.18 87.28
 resnet50d_best_places365      56.70 87.33 57.63 87.82
 """
 
-
+# Table 8: top-1, mAP; Table 9: top-1, pixAcc, mIoU.
+TABLES_8_AND_9 = """
+resnet50b_standard  76.14 77.54 76.14 78.08 37.05
+resnet50d_efficient 77.16 78.30 77.16 78.88 38.88
+resnet50d_cosine    77.91 79.23 77.91 79.25 39.33
+resnet50d_smooth    78.34 80.71 78.34 78.64 38.75
+resnet50d_distill   78.67 80.96 78.67 78.97 38.90
+resnet50d_mixup     79.16 81.10 79.16 78.47 37.99
+resnet50d_best      79.29 81.33 79.29 78.72 38.40
+"""
 NETWORKS = ("resnet50d", "inception_v3", "mobilenet")
 
 
@@ -72,6 +88,10 @@ def test_the_papers_tables_are_quoted_to_the_digit():
         assert row(3, f"{network}_efficient") + row(3, f"{network}_baseline") == numbers
     for small, large, numbers in quoted(TABLE_4, words=2):
         assert row(4, small) + row(4, large) == numbers
+    for recipe, (params_m, gmacs, *scores) in quoted(TABLE_5):
+        assert row(5, recipe) == [*scores, params_m, gmacs]
+    for recipe, numbers in quoted(TABLES_8_AND_9):
+        assert row(8, recipe) + row(9, recipe) == numbers
     for name, numbers in quoted(TABLE_6):
         assert [value for network in NETWORKS for value in row(6, f"{network}_{name}")] == numbers
 

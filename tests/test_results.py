@@ -191,7 +191,7 @@ def test_a_corrupt_file_is_named_in_one_line(tmp_path, text):
     assert "\n" not in str(caught.value)
 
 
-def test_a_downstream_result_has_to_tell_what_arrived():
+def test_a_downstream_result_needs_arrived_percent():
     with pytest.raises(ValueError, match="arrived_percent is missing"):
         a_detection(arrived_percent=None)
     with pytest.raises(ValueError, match="arrived_percent' is 101"):
@@ -205,29 +205,29 @@ def test_a_result_that_cannot_be_read_cannot_be_made():
         a_result(config={"type": object()}, config_hash="x")
 
 
-def test_corrupt_duplicated_and_foreign_files_are_named_and_left_out(tmp_path):
+def test_corrupt_duplicated_and_misplaced_files_are_named_and_left_out(tmp_path):
     good = a_result()
     path = store(tmp_path, good)
     duplicate = path.parent / "metrics (copy).json"
     duplicate.write_bytes(path.read_bytes())
-    foreign = tmp_path / "mini" / "resnet50_baseline" / "seed0" / "classification" / "metrics.json"
-    write(replace(good, recipe="other"), foreign)
+    misplaced = tmp_path / "mini" / "resnet50_baseline" / "seed0" / "classification" / "metrics.json"
+    write(replace(good, recipe="other"), misplaced)
     corrupt = store(tmp_path, a_result(seed=1))
     corrupt.write_text(corrupt.read_text()[:100])
     copied = store(tmp_path, replace(good, seed=7, backbone_seed=7))  # of the same outputs
-    lonely = store(tmp_path, a_result(seed=2)).rename(tmp_path / "mini/resnet50d_best/seed2/classification/outputs.npz")
-    (strange := tmp_path / "mini/notes.txt").write_text("?")
+    alone = store(tmp_path, a_result(seed=2)).rename(tmp_path / "mini/resnet50d_best/seed2/classification/outputs.npz")
+    (unknown := tmp_path / "mini/notes.txt").write_text("?")
     results, problems = read_all(tmp_path)
     assert results == [good]
-    told = {
+    expected = {
         duplicate: "duplicate of",
-        foreign: "misplaced",
+        misplaced: "misplaced",
         corrupt: "",
         copied: f"a copy of {path.parent}/outputs.npz",
     }
-    told |= {lonely: "its metrics.json is missing", strange: "neither"}
-    assert len(problems) == len(told)
-    assert all(any(line.startswith(str(name)) and word in line for line in problems) for name, word in told.items())
+    expected |= {alone: "its metrics.json is missing", unknown: "neither"}
+    assert len(problems) == len(expected)
+    assert all(any(line.startswith(str(name)) and word in line for line in problems) for name, word in expected.items())
 
 
 def test_the_fingerprint_is_sha256_of_sorted_json():
