@@ -185,36 +185,27 @@ def wait(browser, condition):
     return WebDriverWait(browser, 20).until(lambda _: condition())
 
 
-def test_a_click_on_a_header_sorts_and_another_turns_the_order(browser):
+def test_a_click_on_a_header_sorts_and_another_turns_the_order_with_missing_numbers_last(browser):
     assert shown(browser) == sorted(TOP1, key=TOP1.get, reverse=True)
     header = head(browser, "top-1")
     header.find_element(By.TAG_NAME, "button").click()
     assert shown(browser) == sorted(TOP1, key=TOP1.get) and header.get_attribute("aria-sort") == "ascending"
     head(browser, "recipe").find_element(By.TAG_NAME, "button").click()
     assert shown(browser) == sorted(TOP1) and header.get_attribute("aria-sort") is None
-
-
-@pytest.mark.slow
-def test_a_row_without_the_number_comes_last_in_both_orders(browser):
-    button = head(browser, "VOC mAP").find_element(By.TAG_NAME, "button")
     for reverse in (True, False):
-        button.click()
+        head(browser, "VOC mAP").find_element(By.TAG_NAME, "button").click()
         assert shown(browser) == [*sorted(MAP, key=MAP.get, reverse=reverse), "resnet101_mixup"]
 
 
 @pytest.mark.slow
-def test_a_filter_keeps_rows_with_all_its_words_in_table_and_charts(browser):
+def test_filters_keep_rows_with_every_stage_or_all_words_in_table_and_charts(browser):
+    find(browser, ".whole").click()
+    assert set(shown(browser)) == set(MAP)
     find(browser, ".filter").send_keys("MIXUP 50d")
     assert shown(browser) == ["resnet50d_mixup"]
     assert find(browser, "output").text == "1 of 4 rows"
     drawn = find(browser, ".intervals svg").text
     assert "resnet50d_mixup" in drawn and "resnet50_baseline" not in drawn
-
-
-@pytest.mark.slow
-def test_rows_that_lack_a_stage_can_be_hidden(browser):
-    find(browser, ".whole").click()
-    assert set(shown(browser)) == set(MAP)
 
 
 def test_the_keyboard_opens_a_receipt_and_escape_closes_it(browser):
@@ -229,42 +220,6 @@ def test_the_keyboard_opens_a_receipt_and_escape_closes_it(browser):
     browser.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert not dialog.is_displayed()
     assert browser.switch_to.active_element == button
-
-
-@pytest.mark.slow
-def test_a_distilled_rows_receipt_adds_its_teachers_hours_up_to_the_tables(chromium, tmp_path):
-    analysis = an_analysis()
-    teacher, row, *others = analysis.tables[0].rows
-    row = replace(row, device_hours=1.0 + teacher.device_hours)  # 1,800 s on two devices
-    config = {"model": {"teacher": {"recipe": teacher.recipe}}}
-    scores = {"top1": 56.99999999999999, "top5": 90.0}  # 570 of 1,000, as it is computed
-    own = dict(config=config, seconds=1800.0, devices=2, metrics=scores)
-    analysis = with_result(with_rows(analysis, [teacher, row, *others]), row.runs[0].path, **own)
-    open_page(chromium, tmp_path, analysis)
-    find(chromium, f"[data-recipe={row.recipe}] .open").click()
-    text = wait(chromium, lambda: chromium.find_element(By.CSS_SELECTOR, "#receipt dl").text)
-    assert f"{teacher.recipe}, {teacher.device_hours:.3f} device-hours" in text
-    assert f"with its teacher\n{row.device_hours:.3f} device-hours" in text
-    assert "top1\n57\n" in text
-
-
-@pytest.mark.slow
-def test_a_distilled_row_without_its_teachers_result_says_so(chromium, tmp_path):
-    row = an_analysis().tables[0].rows[0]
-    config = {"model": {"teacher": {"recipe": "resnet152d_mixup"}}}
-    open_page(chromium, tmp_path, with_result(an_analysis(), row.runs[0].path, config=config))
-    find(chromium, f"[data-recipe={row.recipe}] .open").click()
-    text = wait(chromium, lambda: chromium.find_element(By.CSS_SELECTOR, "#receipt dl").text)
-    assert "resnet152d_mixup, whose own result is not here" in text and "with its teacher" not in text
-
-
-@pytest.mark.slow
-def test_a_run_without_curves_says_so(chromium, tmp_path):
-    path = "mini/resnet50d_best/seed0/classification"
-    open_page(chromium, tmp_path, with_result(an_analysis(), path, curves={"map_voc07": [[1, 9.0]]}))
-    find(chromium, "[data-recipe=resnet50d_best] .open").click()
-    assert wait(chromium, lambda: chromium.find_element(By.CSS_SELECTOR, "#receipt .multiples").text)
-    assert not chromium.find_elements(By.CSS_SELECTOR, "#receipt .multiples svg")
 
 
 @pytest.mark.slow
@@ -301,6 +256,78 @@ def test_each_run_of_a_row_has_its_receipt(browser):
     assert "100 %" in dialog.text and "map_voc07\n40.5" in dialog.text
 
 
+def distilled(teacher):
+    return {"model": {"teacher": {"recipe": teacher}}}
+
+
+@pytest.fixture(scope="module")
+def receipts(tmp_path_factory):
+    """A page whose rows have distilled runs with a teacher's result, without one, and of one's own."""
+    analysis = an_analysis()
+    teacher, best, mixup, baseline = analysis.tables[0].rows
+    scores = {"top1": 56.99999999999999, "top5": 90.0}  # 570 of 1,000, as it is computed
+    changes = (
+        (best, dict(config=distilled(teacher.recipe), seconds=1800.0, devices=2, metrics=scores)),  # 1 device-hour
+        (mixup, dict(config=distilled("resnet152d_mixup"), curves={"map_voc07": [[1, 9.0]]})),
+        (baseline, dict(curves={"top1": [[1, 9.0], [2, 8.0], [3, 7.0]]})),
+    )
+    for row, change in changes:
+        analysis = with_result(analysis, row.runs[0].path, **change)
+    key = RunKey(0, 0, "classification", "yours/mini/resnet50d_best/seed0/classification")
+    result = a_result(seconds=3600.0, config=distilled("t"))
+    analysis = replace(analysis, runs=analysis.runs | {key.path: Stored(result, result.folder, own=True)})
+    own = [replace(best, recipe="resnet50d_best (yours)", runs=(key,))]
+    own += [replace(best, recipe=name, device_hours=hours) for name, hours in (("t", 1.0), ("t (yours)", 2.0))]
+    best = replace(best, device_hours=1.0 + teacher.device_hours)
+    path = tmp_path_factory.mktemp("receipts") / "page.html"
+    analysis = with_rows(analysis, [teacher, best, mixup, baseline, *own])
+    path.write_text(render(analysis, nothing(analysis)), "utf-8")
+    return path.as_uri(), teacher.device_hours
+
+
+@pytest.mark.slow
+def test_a_distilled_rows_receipt_adds_its_teachers_hours_up_to_the_tables_or_says_that_they_are_unknown(
+    chromium, receipts
+):
+    page, hours = receipts
+    chromium.get(page)
+
+    def opened(recipe):
+        find(chromium, f"[data-recipe='{recipe}'] .open").click()
+        text = wait(chromium, lambda: chromium.find_element(By.CSS_SELECTOR, "#receipt dl").text)
+        curves = chromium.find_element(By.CSS_SELECTOR, "#receipt .multiples")
+        ticks = curves.find_elements(By.CSS_SELECTOR, "[aria-label='x-axis tick label'] text")
+        found = text, curves.text, [tick.text for tick in ticks]
+        chromium.switch_to.active_element.send_keys(Keys.ESCAPE)
+        return found
+
+    text, *_ = opened("resnet50d_best")
+    assert f"resnet101_mixup, {hours:.3f} device-hours" in text
+    assert f"with its teacher\n{1 + hours:.3f} device-hours" in text and "top1\n57\n" in text
+    text, curves, ticks = opened("resnet50d_mixup")
+    assert "resnet152d_mixup, its result is missing" in text and "with its teacher" not in text
+    assert curves and not ticks, "a run without curves says so"
+    assert opened("resnet50_baseline")[2] == ["1", "2", "3"], "whole epochs only"
+    assert "with its teacher\n3.000 device-hours" in opened("resnet50d_best (yours)")[0], "of one's own teacher"
+
+
+@pytest.mark.slow
+def test_the_arrow_keys_choose_the_papers_table_with_its_correlations_and_the_table_of_each_number(browser):
+    browser.find_element(By.CSS_SELECTOR, "input[name=table]").send_keys(Keys.ARROW_RIGHT)
+    assert "resnet50d_distill" in shown(browser) and "resnet101_mixup" not in shown(browser)
+    captions = browser.find_elements(By.CSS_SELECTOR, ".board:not([hidden]) .transfer figcaption")
+    found = [re.search(r"Spearman ρ (\S+)", caption.text)[1] for caption in captions]
+    assert found == ["1.00", "0.07", "−0.04"]  # over Tables 8 and 9: VOC mAP, pixAcc, mIoU
+    cell = find(browser, "[data-recipe=resnet50d_best] td[data-value]")
+    assert cell.text.split("\n") == ["79.29", "Table 6"]
+    for recipe in shown(browser)[:4]:
+        choose(browser, recipe)
+    boxes = browser.find_elements(By.CSS_SELECTOR, ".board:not([hidden]) .pick input")
+    assert sum(box.is_enabled() for box in boxes) == 4, "more than four rows can be chosen"
+    find(browser, "[data-recipe=resnet50d_best] .open").click()
+    assert "No receipt" in browser.find_element(By.ID, "receipt").text
+
+
 @pytest.mark.slow
 def test_names_are_text_and_never_markup(chromium, tmp_path):
     first, *others = an_analysis().tables[0].rows
@@ -315,44 +342,15 @@ def test_names_are_text_and_never_markup(chromium, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_printed_number_names_its_table(browser):
-    browser.find_elements(By.CSS_SELECTOR, "input[name=table]")[1].click()
-    cell = find(browser, "[data-recipe=resnet50d_best] td[data-value]")
-    assert cell.text.split("\n") == ["79.29", "Table 6"]
-    find(browser, "[data-recipe=resnet50d_best] .open").click()
-    assert "no receipt" in browser.find_element(By.ID, "receipt").text
-
-
-@pytest.mark.slow
-def test_the_papers_correlations_are_told(browser):
-    browser.find_elements(By.CSS_SELECTOR, "input[name=table]")[1].click()
-    captions = [
-        each.text for each in browser.find_elements(By.CSS_SELECTOR, ".board:not([hidden]) .transfer figcaption")
-    ]
-    told = [re.search(r"Spearman ρ (\S+)", caption)[1] for caption in captions]
-    assert told == ["1.00", "0.07", "−0.04"]  # over Tables 8 and 9: VOC mAP, pixAcc, mIoU
-
-
-@pytest.mark.slow
-def test_the_arrow_keys_choose_a_table(browser):
-    browser.find_element(By.CSS_SELECTOR, "input[name=table]").send_keys(Keys.ARROW_RIGHT)
-    assert "resnet50d_distill" in shown(browser) and "resnet101_mixup" not in shown(browser)
-
-
-@pytest.mark.slow
-def test_the_ledger_shows_effect_interval_verdict_and_the_papers(browser):
-    cell = find(browser, ".ledger td.helps")
-    assert cell.text.split("\n") == ["+18.25 ✗", "+9.50 to +27.00", "paper −0.84"]
-    caption = find(browser, ".ledger .caption").text
-    assert "not corrected for their number" in caption and "share one teacher (seed 0)" in caption
-
-
-@pytest.mark.slow
-def test_an_interval_is_drawn_from_its_low_to_its_high(browser):
+def test_intervals_are_drawn_from_low_to_high_and_the_ledger_shows_effect_interval_verdict_and_the_papers(browser):
     bars = browser.find_elements(By.CSS_SELECTOR, ".board:not([hidden]) .intervals svg [aria-label=rule] line")
     ends = np.array([[float(bar.get_attribute(name)) for name in ("x1", "x2")] for bar in bars])
     expected = np.array([[TOP1[name] - 2, TOP1[name] + 2] for name in sorted(TOP1, key=TOP1.get, reverse=True)])
     assert np.corrcoef(ends.ravel(), expected.ravel())[0, 1] == pytest.approx(1, abs=1e-6)
+    cell = find(browser, ".ledger td.helps")
+    assert cell.text.split("\n") == ["+18.25 ✗", "+9.50 to +27.00", "paper −0.84"]
+    caption = find(browser, ".ledger .caption").text
+    assert "not corrected for their number" in caption and "share one teacher (seed 0)" in caption
 
 
 @pytest.mark.slow
@@ -422,18 +420,6 @@ def test_of_many_rows_only_the_chosen_dots_are_named(chromium, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_curve_of_three_epochs_has_whole_epochs_on_its_axis(chromium, tmp_path):
-    curves = {"top1": [[1, 9.0], [2, 8.0], [3, 7.0]]}
-    path = "mini/resnet50d_best/seed0/classification"
-    open_page(chromium, tmp_path, with_result(an_analysis(), path, curves=curves))
-    find(chromium, "[data-recipe=resnet50d_best] .open").click()
-    ticks = wait(
-        chromium, lambda: chromium.find_elements(By.CSS_SELECTOR, "#receipt [aria-label='x-axis tick label'] text")
-    )
-    assert [tick.text for tick in ticks] == ["1", "2", "3"]
-
-
-@pytest.mark.slow
 def test_the_sticky_column_keeps_the_rules_between_rows(chromium, page_file):
     size = {"width": 600, "height": 500, "deviceScaleFactor": 1.25, "mobile": False}  # rows of broken heights
     chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -449,37 +435,21 @@ def test_the_sticky_column_keeps_the_rules_between_rows(chromium, page_file):
 
 
 @pytest.mark.slow
-def test_two_chosen_rows_show_their_difference_with_its_sign(browser):
+def test_two_chosen_rows_show_their_difference_with_its_sign_and_the_seeds_that_would_separate_them(browser):
     choose(browser, "resnet50d_mixup")
     choose(browser, "resnet101_mixup")
     head(browser, "top-1").find_element(By.TAG_NAME, "button").click()  # turns their order
     choose(browser, "resnet50_baseline")
     choose(browser, "resnet50_baseline")
     cell = wait(browser, lambda: find(browser, ".differences td"))
-    assert "less resnet101_mixup" in find(browser, ".differences").text
-    told = ["−11.88", "−16.25 to −7.50", "p (Holm, 6 pairs) 0.013", "3 seeds a row would separate them"]
-    assert cell.text.split("\n") == told
-
-
-@pytest.mark.slow
-def test_a_pair_that_no_number_of_seeds_would_separate_says_so(browser):
-    for recipe in ("resnet50d_best", "resnet50d_mixup"):
-        choose(browser, recipe)
-    cell = wait(browser, lambda: find(browser, ".differences td:nth-child(3)"))
-    told = [
-        "p (Holm, 3 pairs) 0.903",
-        f"no number of seeds up to {MOST_SEEDS} would separate them with 80 % power on these images",
-    ]
-    assert cell.text.split("\n")[2:] == told
-
-
-@pytest.mark.slow
-def test_no_more_than_four_rows_can_be_chosen(browser):
-    browser.find_elements(By.CSS_SELECTOR, "input[name=table]")[1].click()
-    for recipe in shown(browser)[:4]:
-        choose(browser, recipe)
-    boxes = browser.find_elements(By.CSS_SELECTOR, ".board:not([hidden]) .pick input")
-    assert sum(box.is_enabled() for box in boxes) == 4
+    assert "minus resnet101_mixup" in find(browser, ".differences").text
+    numbers = ["−11.88", "−16.25 to −7.50", "p (Holm, 6 pairs) 0.013", "3 seeds a row would separate them"]
+    assert cell.text.split("\n") == numbers
+    choose(browser, "resnet101_mixup")
+    choose(browser, "resnet50d_best")
+    wait(browser, lambda: "0.903" in find(browser, ".differences").text)
+    _, _, p, seeds = find(browser, ".differences td:nth-child(3)").text.split("\n")
+    assert p == "p (Holm, 3 pairs) 0.903" and seeds.startswith(f"no number of seeds up to {MOST_SEEDS} ")
 
 
 @pytest.mark.slow
@@ -544,19 +514,23 @@ def test_every_row_is_there_without_javascript(page_file):
 def test_500_rows_weigh_less_than_10_megabytes():
     analysis = an_analysis()
     (table, *others), random = analysis.tables, np.random.default_rng(0)
-    runs = {}
-    for number in range(500):
-        curves = {name: [[each, random.random()] for each in range(120)] for name in ("loss", "lr", "top1", "top5")}
-        for stage in ("classification", "detection", "segmentation"):
-            config = {f"key{key}": f"value {key} of {stage}" for key in range(300)}  # 10 kB, as the real ones
-            result = a_result(recipe=f"recipe{number}", curves=curves, config=config)
-            runs[f"{number}/{stage}"] = Stored(result, result.folder)
     group = " ".join(letters(place) for place in range(380))  # of 500 rows with mixed n one can have as many
     cells = {name: a_cell(40.0, group=group) for name in metrics()}
-    rows = tuple(replace(a_row("resnet50d_best", []), recipe=f"recipe{n}", cells=cells) for n in range(500))
-    table = replace(table, metrics=tuple(map(column, metrics())), rows=rows)
-    analysis = Analysis((table, *others), runs)
-    assert len(render(analysis, nothing(analysis)).encode()) < 10e6
+
+    def size(many):
+        runs = {}
+        for number in range(many):
+            curves = {name: [[each, random.random()] for each in range(120)] for name in ("loss", "lr", "top1", "top5")}
+            for stage in ("classification", "detection", "segmentation"):
+                config = {f"key{key}": f"value {key} of {stage}" for key in range(300)}  # 10 kB, as the real ones
+                result = a_result(recipe=f"recipe{number}", curves=curves, config=config)
+                runs[f"{number}/{stage}"] = Stored(result, result.folder)
+        rows = tuple(replace(a_row("resnet50d_best", []), recipe=f"recipe{n}", cells=cells) for n in range(many))
+        made = Analysis((replace(table, metrics=tuple(map(column, metrics())), rows=rows), *others), runs)
+        return len(render(made, nothing(made)).encode())
+
+    few, more = size(20), size(70)
+    assert few + (more - few) * (500 - 20) / 50 < 10e6
 
 
 @pytest.mark.slow
@@ -567,23 +541,6 @@ def test_a_row_with_hundreds_of_letters_shows_its_ranks_and_stays_narrow(chromiu
     assert "rank 1–2 of 4" in first.text and not first.find_elements(By.TAG_NAME, "sup")
     assert second.find_element(By.TAG_NAME, "sup").text == "a" and second.rect["width"] < 150
     assert "rank 1–2\na\na\na" in find(chromium, ".intervals svg").text
-
-
-@pytest.mark.slow
-def test_a_row_of_ones_own_runs_is_marked_and_its_receipt_has_ones_own_teachers_time(chromium, tmp_path):
-    analysis = an_analysis(("resnet50d_best",))
-    (row,) = analysis.tables[0].rows
-    key = RunKey(0, 0, "classification", "yours/mini/resnet50d_best/seed0/classification")
-    own = replace(row, recipe="resnet50d_best (yours)", runs=(key,))
-    teachers = [replace(row, recipe=name, device_hours=hours) for name, hours in (("t", 1.0), ("t (yours)", 2.0))]
-    analysis = with_rows(analysis, [row, own, *teachers])
-    result = replace(analysis.runs[row.runs[0].path].result, seconds=3600.0)
-    analysis = replace(analysis, runs=analysis.runs | {key.path: Stored(result, tmp_path, own=True)})
-    analysis = with_result(analysis, key.path, config={"model": {"teacher": {"recipe": "t"}}})
-    open_page(chromium, tmp_path, analysis)
-    find(chromium, "[data-recipe='resnet50d_best (yours)'] .open").click()
-    text = wait(chromium, lambda: chromium.find_element(By.CSS_SELECTOR, "#receipt dl").text)
-    assert "with its teacher\n3.000 device-hours" in text
 
 
 # pictures of predictions
@@ -599,13 +556,13 @@ def stored(tmp_path):
     detected = a_detection(config=config)
     segmented = a_detection(stage="segmentation", protocol="fcn_ade20k", metrics={"pix_acc": 1.0, "miou": 1.0})
     places = [root / each.folder for each in (detected, segmented)]
-    folders = [*places, data / "mini" / VOC]
-    folders += [data / "mini" / ADE20K / part / "validation" for part in ("images", "annotations")]
+    folders = [*places, data / "mini/voc0712" / VOC]
+    folders += [data / "mini/ade20k" / ADE20K / part / "validation" for part in ("images", "annotations")]
     for folder in folders:
         folder.mkdir(parents=True)
-    boxes = np.array([[1, 2, 30, 40], [5, 5, 20, 20], [0, 0, 9, 9]], np.float32)
-    arrays = {"ids": ["007", "008"], "boxes": boxes, "scores": np.float32([0.9, 0.1, 0.5]), "labels": [1, 0, 0]}
-    arrays |= {"gt_boxes": boxes[:1], "gt_labels": [1], "counts": [2, 1], "gt_counts": [1, 0]}
+    boxes = np.array([[1, 2, 30, 40], [0, 0, 9, 9]], np.float32)
+    arrays = {"ids": ["007", "008"], "boxes": boxes, "scores": np.float32([0.9, 0.5]), "labels": [1, 0]}
+    arrays |= {"gt_boxes": boxes[:1], "gt_labels": [1], "counts": [1, 1], "gt_counts": [1, 0]}
     np.savez(folders[0] / "outputs.npz", **{f"shown_{name}": values for name, values in arrays.items()})
     shown = {"shown_names": ["a", "b"], "shown_0": MASK, "shown_1": MASK * 0}
     np.savez(folders[1] / "outputs.npz", classes=["sky", "tree", "cat"], **shown)
@@ -626,7 +583,7 @@ def opened(uri):
     return Image.open(io.BytesIO(b64decode(uri.split(",")[1])))
 
 
-def test_boxes_worth_showing_come_with_their_image_and_the_truth(stored):
+def test_stored_boxes_come_with_their_image_and_the_truth(stored):
     found = collect(*stored)[0]["detection"]
     assert found["classes"] == ["cat", "dog"]
     assert found["rows"]["resnet50d_best"] == [[[1, 2, 30, 40, 1, 0.9]], [[0, 0, 9, 9, 0, 0.5]]]
@@ -647,7 +604,7 @@ def test_without_the_data_or_the_outputs_there_are_no_pictures_and_the_page_says
     moved = {path: replace(each, folder=tmp_path / "elsewhere") for path, each in analysis.runs.items()}
     for made in (collect(analysis, tmp_path / "elsewhere"), collect(replace(analysis, runs=moved), data)):
         assert made == nothing(analysis)
-        assert "made without the data or without the stored outputs" in render(analysis, made)
+        assert "No pictures" in render(analysis, made)
 
 
 def test_outputs_of_another_run_are_not_shown_as_this_rows(stored):
@@ -668,7 +625,7 @@ def test_a_row_whose_outputs_hold_no_pictures_is_left_out_and_the_others_stay(st
 
 
 def test_rows_that_saw_other_images_are_left_out(stored):
-    folder = stored[1] / "mini" / VOC
+    folder = stored[1] / "mini/voc0712" / VOC
     seen = {name: Seen([image], ["seen"], ["truth"], ["cat"], folder) for name, image in (("a", "007"), ("b", "008"))}
     made = side_by_side(seen)
     assert made["rows"] == {"a": ["seen"]} and [image["name"] for image in made["images"]] == ["007"]
@@ -689,7 +646,7 @@ def test_boxes_and_masks_are_drawn_beside_the_truth(chromium, stored, tmp_path):
 def test_a_label_at_the_right_edge_is_not_cut(chromium, stored, tmp_path):
     analysis, data = stored
     truth = [[60, 10, 64, 20, 0], [30, 10, 64, 40, 0]]
-    image = photo(data / "mini" / VOC / "007.jpg") | {"truth": truth}
+    image = photo(data / "mini/voc0712" / VOC / "007.jpg") | {"truth": truth}
     drawn = {"classes": ["pottedplant"], "colours": ["#fff"], "images": [image], "rows": {}}
     open_page(chromium, tmp_path, analysis, [{"detection": drawn}, {}, {}])
     picture = find(chromium, ".comparison .picture").rect

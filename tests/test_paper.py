@@ -1,9 +1,9 @@
-"""The paper's numbers, quoted row by row, and a recipe behind each."""
+"""The paper's numbers, quoted row by row, and its recipes."""
 
 import pytest
 
-from classification.config import load, names
-from trick_transfer.leaderboard.paper import numbers as paper
+from classification.config import load
+from trick_transfer.leaderboard.paper.tables import TABLES, values_of
 from trick_transfer.leaderboard.table import Value
 
 # As printed. Table 1: FLOPs, top-1, top-5. Table 2: top-1, top-5, reference top-1, top-5.
@@ -34,6 +34,13 @@ resnet50_zero_gamma_256    resnet50_zero_gamma_1024    76.19 93.03 76.37 92.96
 resnet50_no_bias_decay_256 resnet50_no_bias_decay_1024 76.16 92.97 76.03 92.86
 resnet50_amp_256           resnet50_efficient          76.15 93.09 76.21 92.97
 """
+# Table 5: #params, FLOPs, top-1, top-5; "ResNet-50-D 25 M 4.3 G 77.16 93.52".
+TABLE_5 = """
+resnet50_efficient  25 3.8 76.21 92.97
+resnet50b_efficient 25 4.1 76.66 93.28
+resnet50c_efficient 25 4.3 76.87 93.48
+resnet50d_efficient 25 4.3 77.16 93.52
+"""
 # Table 6: top-1, top-5 of ResNet-50-D, Inception-V3, MobileNet.
 TABLE_6 = """
 efficient 77.16 93.52 77.50 93.60 71.90 90.53
@@ -49,49 +56,53 @@ resnet50d_efficient_places365 56.34 86.87 57.18 87.28
 resnet50d_best_places365      56.70 87.33 57.63 87.82
 """
 
+# Table 8: top-1, mAP; Table 9: top-1, pixAcc, mIoU.
+TABLES_8_AND_9 = """
+resnet50b_standard  76.14 77.54 76.14 78.08 37.05
+resnet50d_efficient 77.16 78.30 77.16 78.88 38.88
+resnet50d_cosine    77.91 79.23 77.91 79.25 39.33
+resnet50d_smooth    78.34 80.71 78.34 78.64 38.75
+resnet50d_distill   78.67 80.96 78.67 78.97 38.90
+resnet50d_mixup     79.16 81.10 79.16 78.47 37.99
+resnet50d_best      79.29 81.33 79.29 78.72 38.40
+"""
+NETWORKS = ("resnet50d", "inception_v3", "mobilenet")
 
-def rows(text, words=1):
+
+def quoted(text, words=1):
     for line in text.strip().splitlines():
         cells = line.split()
         yield (*cells[:words], [float(cell) for cell in cells[words:]])
 
 
-def test_tables_1_and_2_are_quoted_to_the_digit():
-    assert [[name, list(paper.TABLE_1[name])] for name in paper.TABLE_1] == [[*row] for row in rows(TABLE_1)]
-    for name, numbers in rows(TABLE_2):
-        assert [*paper.TABLE_2[name], *paper.TABLE_2_REFERENCE[name]] == numbers
+def row(number, recipe):
+    """A row of a table as it is stored."""
+    return [*TABLES[f"table{number}"].rows[recipe].values()]
 
 
-def test_table_3_is_quoted_to_the_digit():
-    for network, numbers in rows(TABLE_3):
-        efficient, baseline = f"{network}_efficient", f"{network}_baseline"
-        minutes = paper.TABLE_3_MINUTES
-        ours = [minutes[efficient], *paper.TABLE_3[efficient], minutes[baseline], *paper.TABLE_2[baseline]]
-        assert ours == numbers
+def test_the_papers_tables_are_quoted_to_the_digit():
+    for number, text in ((1, TABLE_1), (2, TABLE_2), (7, TABLE_7)):
+        stored = [[recipe, row(number, recipe)] for recipe in TABLES[f"table{number}"].rows]
+        assert stored == [[*each] for each in quoted(text)]
+    for network, numbers in quoted(TABLE_3):
+        assert row(3, f"{network}_efficient") + row(3, f"{network}_baseline") == numbers
+    for small, large, numbers in quoted(TABLE_4, words=2):
+        assert row(4, small) + row(4, large) == numbers
+    for recipe, (params_m, gmacs, *scores) in quoted(TABLE_5):
+        assert row(5, recipe) == [*scores, params_m, gmacs]
+    for recipe, numbers in quoted(TABLES_8_AND_9):
+        assert row(8, recipe) + row(9, recipe) == numbers
+    for name, numbers in quoted(TABLE_6):
+        assert [value for network in NETWORKS for value in row(6, f"{network}_{name}")] == numbers
 
 
-def test_table_4_is_quoted_to_the_digit():
-    for small, large, numbers in rows(TABLE_4, words=2):
-        assert [*paper.TABLE_4[small], *paper.TABLE_4[large]] == numbers
-
-
-def test_tables_6_and_7_are_quoted_to_the_digit():
-    for row, numbers in rows(TABLE_6):
-        networks = ("resnet50d", "inception_v3", "mobilenet")
-        assert [value for network in networks for value in paper.TABLE_6[f"{network}_{row}"]] == numbers
-    for name, numbers in rows(TABLE_7):
-        assert [*paper.TABLE_7[name], *paper.TABLE_7_TEST[name]] == numbers
-
-
-def test_every_row_of_the_paper_has_a_recipe_that_quotes_it():
-    for table, _, numbers in paper.SOURCES:
-        assert set(numbers) <= set(names()), table
-
-
-def test_where_tables_disagree_the_last_is_taken():
-    assert paper.values_of("mobilenet_efficient")["top5"] == Value(90.53, "Table 6")  # Table 3: 90.47
-    assert paper.values_of("resnet50_baseline")["top1"].value == 75.87  # Table 1: 75.3, of its authors
-    assert paper.values_of("resnet50d_random") == {}
+def test_where_tables_disagree_one_is_preferred():
+    assert values_of("mobilenet_efficient")["top5"] == Value(90.53, "Table 6")  # Table 3: 90.47
+    assert values_of("resnet50_baseline")["top1"] == Value(75.87, "Table 4")  # Table 1: 75.3, of its authors
+    assert values_of("inception_v3_baseline")["top1"] == Value(77.32, "Table 2")  # Table 3 repeats it
+    assert values_of("resnet50d_smooth")["top1"] == Value(78.31, "Table 6")  # Tables 8 and 9: 78.34
+    assert values_of("resnet50b_standard")["top1"] == Value(76.14, "Table 8")  # and 9
+    assert values_of("resnet50d_random") == {}
 
 
 # Table 4 row by row: batch, rate, warm-up, zero gamma, no bias decay, low precision
@@ -120,7 +131,7 @@ def test_each_rung_of_table_4_adds_one_trick(row, batch):
     assert (cfg.schedule.decay, cfg.max_epochs) == ("step", 120)
 
 
-@pytest.mark.parametrize("network", ["resnet50d", "inception_v3", "mobilenet"])
+@pytest.mark.parametrize("network", NETWORKS)
 def test_table_6_stacks_the_refinements_in_the_same_way_on_each_network(network):
     found = {}
     for row in ("efficient", "cosine", "smooth", "distill", "mixup", "best"):

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from test_results import read_all
 
 from trick_transfer.runs.run import Run
-from trick_transfer.runs.store import read_all
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("classification", "detection", "segmentation")

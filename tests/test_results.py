@@ -13,7 +13,7 @@ from trick_transfer.engine.layers import changed_keys
 from trick_transfer.runs.identity import fingerprint
 from trick_transfer.runs.record import keep
 from trick_transfer.runs.result import Result, read, write
-from trick_transfer.runs.store import read_all
+from trick_transfer.runs.store import read_stored
 
 
 def a_result(**changes):
@@ -59,6 +59,12 @@ def a_detection(**changes):
     scores = {"map_voc07": 40.5, "map_area": 41.5}
     downstream = dict(params_m=None, gmacs=None, arrived_percent=100.0, feature_error=0.0)
     return a_result(**dict(stage="detection", protocol="faster_rcnn_voc", metrics=scores) | downstream | changes)
+
+
+def read_all(root):
+    """The sound results under a folder, and the problems with the others."""
+    stored, problems = read_stored(root)
+    return [each.result for each in stored], problems
 
 
 def store(root, result):
@@ -121,9 +127,8 @@ def write_often(root, seed):
         keep(shared, outputs, root / "results" / shared.folder)
 
 
-def test_two_writers_at_once_lose_nothing(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(os.path.dirname(__file__))  # where the writers find this file
-    context = multiprocessing.get_context("spawn")
+def test_two_writers_at_once_lose_nothing(tmp_path):
+    context = multiprocessing.get_context("fork")  # the writers need not import torch again
     writers = [context.Process(target=write_often, args=(tmp_path, seed)) for seed in (0, 1)]
     for writer in writers:
         writer.start()
@@ -136,36 +141,43 @@ def test_two_writers_at_once_lose_nothing(tmp_path, monkeypatch):
     assert file_sha256(tmp_path / "results" / results[-1].folder / "outputs.npz") == results[-1].outputs_sha256
 
 
-FAULTS = {
-    "missing field seconds": lambda data: data.pop("seconds"),
-    "unknown field 'mood'": lambda data: data.update(mood="good"),
-    "top1 is 104.5, outside 0 to 100": lambda data: data["metrics"].update(top1=104.5),
-    "top1 is -1, outside 0 to 100": lambda data: data["metrics"].update(top1=-1),
-    "metric top5 is missing": lambda data: data["metrics"].pop("top5"),
-    "metrics is": lambda data: data["metrics"].update(top1="61.5"),
-    "seed is '0', not": lambda data: data.update(seed="0"),
-    "seed is True, not": lambda data: data.update(seed=True),
-    "dirty is 0, not": lambda data: data.update(dirty=0),
+FAULTS = {  # what is named: the change
+    "'seconds'": lambda data: data.pop("seconds"),
+    "'schema'": lambda data: data.pop("schema"),
+    "'mood'": lambda data: data.update(mood="good"),
+    "'metrics.top1' is 104.5": lambda data: data["metrics"].update(top1=104.5),
+    "'metrics.top1' is -1": lambda data: data["metrics"].update(top1=-1),
+    "metric top5": lambda data: data["metrics"].pop("top5"),
+    "'metrics.top1' is '61.5'": lambda data: data["metrics"].update(top1="61.5"),
+    "'metrics.top1' is True": lambda data: data["metrics"].update(top1=True),
+    "'seed' is '0'": lambda data: data.update(seed="0"),
+    "'seed' is True": lambda data: data.update(seed=True),
+    "'seed' is 1.0": lambda data: data.update(seed=1.0),
+    "'seed' is -1": lambda data: data.update(seed=-1),
+    "'dirty' is 0": lambda data: data.update(dirty=0),
+    "'curves.top1.0.1' is nan": lambda data: data.update(curves={"top1": [[1, float("nan")]]}),
+    "'lr' is inf": lambda data: data.update(lr=float("inf")),
     "stage is 'dreaming'": lambda data: data.update(stage="dreaming"),
-    "schema is 1": lambda data: data.update(schema=1),
-    "command is empty": lambda data: data.update(command=""),
-    "versions is empty": lambda data: data.update(versions={}),
-    "gmacs is missing": lambda data: data.update(gmacs=None),
-    "samples_scored is 0, less than 1": lambda data: data.update(samples_scored=0),
-    "recipe is '../up', not a name": lambda data: data.update(recipe="../up"),
-    "config_hash is not the fingerprint": lambda data: data["config"].update(lr=0.2),
+    "'schema' is 1": lambda data: data.update(schema=1),
+    "'command' is ''": lambda data: data.update(command=""),
+    "'versions' is {}": lambda data: data.update(versions={}),
+    "gmacs": lambda data: data.update(gmacs=None),
+    "'samples_scored' is 0": lambda data: data.update(samples_scored=0),
+    "'recipe' is '../up'": lambda data: data.update(recipe="../up"),
+    "config_hash": lambda data: data["config"].update(lr=0.2),
+    "backbone_seed is 1": lambda data: data.update(backbone_seed=1),
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_an_incomplete_or_impossible_receipt_is_refused_by_name(tmp_path, fault):
+@pytest.mark.parametrize("named", FAULTS)
+def test_an_incomplete_or_impossible_receipt_is_refused_by_name(tmp_path, named):
     path = store(tmp_path, a_result())
     data = json.loads(path.read_text())
-    FAULTS[fault](data)
+    FAULTS[named](data)
     path.write_text(json.dumps(data))
     with pytest.raises(ValueError) as caught:
         read(path)
-    assert str(caught.value).startswith(f"{path}: {fault}") and "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: {named}") and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -179,43 +191,43 @@ def test_a_corrupt_file_is_named_in_one_line(tmp_path, text):
     assert "\n" not in str(caught.value)
 
 
-def test_a_downstream_result_has_to_tell_what_arrived():
+def test_a_downstream_result_needs_arrived_percent():
     with pytest.raises(ValueError, match="arrived_percent is missing"):
         a_detection(arrived_percent=None)
-    with pytest.raises(ValueError, match="arrived_percent is 101"):
+    with pytest.raises(ValueError, match="arrived_percent' is 101"):
         a_detection(arrived_percent=101.0)
 
 
 def test_a_result_that_cannot_be_read_cannot_be_made():
-    with pytest.raises(ValueError, match="top1 is nan|metrics is"):
+    with pytest.raises(ValueError, match="top1' is nan"):
         a_result(metrics={"top1": float("nan"), "top5": 1.0})
     with pytest.raises(ValueError, match="config is not plain JSON data"):
         a_result(config={"type": object()}, config_hash="x")
 
 
-def test_corrupt_duplicated_and_foreign_files_are_named_and_left_out(tmp_path):
+def test_corrupt_duplicated_and_misplaced_files_are_named_and_left_out(tmp_path):
     good = a_result()
     path = store(tmp_path, good)
     duplicate = path.parent / "metrics (copy).json"
     duplicate.write_bytes(path.read_bytes())
-    foreign = tmp_path / "mini" / "resnet50_baseline" / "seed0" / "classification" / "metrics.json"
-    write(replace(good, recipe="other"), foreign)
+    misplaced = tmp_path / "mini" / "resnet50_baseline" / "seed0" / "classification" / "metrics.json"
+    write(replace(good, recipe="other"), misplaced)
     corrupt = store(tmp_path, a_result(seed=1))
     corrupt.write_text(corrupt.read_text()[:100])
     copied = store(tmp_path, replace(good, seed=7, backbone_seed=7))  # of the same outputs
-    lonely = store(tmp_path, a_result(seed=2)).rename(tmp_path / "mini/resnet50d_best/seed2/classification/outputs.npz")
-    (strange := tmp_path / "mini/notes.txt").write_text("?")
+    alone = store(tmp_path, a_result(seed=2)).rename(tmp_path / "mini/resnet50d_best/seed2/classification/outputs.npz")
+    (unknown := tmp_path / "mini/notes.txt").write_text("?")
     results, problems = read_all(tmp_path)
     assert results == [good]
-    told = {
+    expected = {
         duplicate: "duplicate of",
-        foreign: "misplaced",
+        misplaced: "misplaced",
         corrupt: "",
         copied: f"a copy of {path.parent}/outputs.npz",
     }
-    told |= {lonely: "its metrics.json is missing", strange: "neither"}
-    assert len(problems) == len(told)
-    assert all(any(line.startswith(str(name)) and word in line for line in problems) for name, word in told.items())
+    expected |= {alone: "its metrics.json is missing", unknown: "neither"}
+    assert len(problems) == len(expected)
+    assert all(any(line.startswith(str(name)) and word in line for line in problems) for name, word in expected.items())
 
 
 def test_the_fingerprint_is_sha256_of_sorted_json():

@@ -2,12 +2,10 @@
 
 import io
 import re
-import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,13 +20,12 @@ from classification.metric import TopK
 from detection.metric import mean_ap, write_outputs
 from segmentation.data import IGNORED
 from segmentation.metric import SegmentationScores
+from tools import leaderboard
 from trick_transfer.leaderboard.analysis import analyse
-from trick_transfer.leaderboard.scores import audit as scores
-from trick_transfer.leaderboard.scores.load import load_all
+from trick_transfer.leaderboard.scores import load as scores
 from trick_transfer.runs import result as results
 from trick_transfer.runs.store import read_stored
 
-ROOT = Path(__file__).parents[1]
 STAGES = ("classification", "detection", "segmentation")
 NEVER_FOUND, WITHOUT_TRUTH, DETECTED = 4, 5, 6  # of the classes detected
 random_seed = pytest.mark.parametrize("seed", range(4))
@@ -178,17 +175,17 @@ def test_coco_precision_is_that_of_pycocotools(tmp_path, seed, digits):
     assert found == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize(("images", "classes", "px", "most_bytes"), [(240, 10, 176, 60e3), (4952, 20, 500, 2e6)])
-def test_the_outputs_of_a_mini_run_and_of_voc07_are_small(tmp_path, images, classes, px, most_bytes):
+@pytest.mark.parametrize(("images", "classes", "px", "most_bytes"), [(240, 10, 176, 60e3), (495, 20, 500, 2e5)])
+def test_the_outputs_of_a_mini_run_and_of_a_tenth_of_voc07_are_small(tmp_path, images, classes, px, most_bytes):
     write_outputs(str(tmp_path / "o.npz"), list(detector_like(images, classes, px)))
     assert (tmp_path / "o.npz").stat().st_size < most_bytes
 
 
 def test_the_ranking_scores_what_all_boxes_do_also_of_images_drawn_at_random(tmp_path, monkeypatch):
-    images = list(detector_like(images=240, classes=10, px=176))
+    images = list(detector_like(images=120, classes=10, px=176))
     write_outputs(str(tmp_path / "o.npz"), images)
-    drawn = [np.arange(240), *np.random.default_rng(1).integers(0, 240, (2, 240))]
-    weights = np.column_stack([np.bincount(each, minlength=240) for each in drawn])
+    drawn = [np.arange(120), *np.random.default_rng(1).integers(0, 120, (2, 120))]
+    weights = np.column_stack([np.bincount(each, minlength=120) for each in drawn])
     found = scores.read(tmp_path / "o.npz", "detection").score(weights)
     for at, places in enumerate(drawn):
         some = [images[place] for place in places]
@@ -212,11 +209,11 @@ def test_of_two_truths_overlapped_alike_the_same_is_taken_as_in_pycocotools(tmp_
 def test_segmentation_scores_are_those_of_mmseg(tmp_path, seed):
     segmented(tmp_path / "o.npz", seed)
     areas = [IoUMetric.intersect_and_union(*maps, 6, IGNORED) for maps in masks_of(seed)]
-    told = IoUMetric.total_area_to_metrics(*(sum(parts).double() for parts in zip(*areas, strict=True)))
+    theirs = IoUMetric.total_area_to_metrics(*(sum(parts).double() for parts in zip(*areas, strict=True)))
     outputs = scores.read(tmp_path / "o.npz", "segmentation")
-    expected = {"pix_acc": 100 * told["aAcc"], "miou": 100 * np.nanmean(told["IoU"])}
+    expected = {"pix_acc": 100 * theirs["aAcc"], "miou": 100 * np.nanmean(theirs["IoU"])}
     assert outputs.metrics() == pytest.approx(expected)
-    assert outputs.classes == pytest.approx(dict(zip("abcde", 100 * told["IoU"], strict=False)))
+    assert outputs.classes == pytest.approx(dict(zip("abcde", 100 * theirs["IoU"], strict=False)))
 
 
 @pytest.mark.parametrize(("stage", "make"), [*zip(STAGES, (classified, detected, segmented), strict=True)])
@@ -298,7 +295,7 @@ def test_a_fault_of_outputs_is_named_in_one_line(folder, fault):
 def test_a_result_that_its_outputs_contradict_has_no_row_and_one_without_outputs_no_interval(folder, fault):
     root, left_out = folder.parents[3], fault != "missing"
     spoil(folder, fault)
-    analysis = analyse(*load_all(read_stored(root)[0]))
+    analysis = analyse(*scores.load_all(read_stored(root)[0]))
     (line,) = analysis.problems
     assert line.startswith("left out: ") == left_out and str(folder) in line
     assert (str(folder.relative_to(root)) in analysis.runs) != left_out
@@ -306,16 +303,14 @@ def test_a_result_that_its_outputs_contradict_has_no_row_and_one_without_outputs
     assert cell is None if left_out else (cell.level, cell.low) == ("none", None)
 
 
-def test_verify_passes_a_sound_row_and_fails_a_changed_one_with_its_fault(folder, tmp_path):
+def test_verify_passes_a_sound_row_and_fails_a_changed_one_with_its_fault(folder, tmp_path, monkeypatch, capsys):
     row = str(folder.parent.relative_to(tmp_path))
-    command = [sys.executable, "tools/leaderboard.py", "verify", row, "--results", str(tmp_path)]
-    verify = partial(subprocess.run, command, cwd=ROOT, capture_output=True, text=True)
-    sound = verify()
-    assert (sound.returncode, sound.stderr) == (0, "")
-    lines = sound.stdout.splitlines()
-    assert [line.split(": ")[0] for line in lines] == [str(folder.with_name(stage)) for stage in STAGES]
+    monkeypatch.setattr(sys, "argv", ["leaderboard", "verify", row, "--results", str(tmp_path)])
+    assert leaderboard.main() == 0
+    printed, faults = capsys.readouterr()
+    lines = printed.splitlines()
+    assert faults == "" and [line.split(": ")[0] for line in lines] == [str(folder.with_name(each)) for each in STAGES]
     assert ["follows_coat, follows_shape" in line for line in lines] == [True, False, False]
     spoil(folder, "a changed number")
-    changed = verify()
-    assert changed.returncode == 1
-    assert re.fullmatch(f"{folder}/outputs.npz: miou is .* 50.0+\n", changed.stderr)
+    assert leaderboard.main() == 1
+    assert re.fullmatch(f"{folder}/outputs.npz: miou is .* 50.0+\n", capsys.readouterr().err)

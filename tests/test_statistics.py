@@ -45,11 +45,11 @@ def top1_rounds(hits, label=0):
     return resample(CLASSIFICATION.outputs(arrays(hits, label)))["top1"]
 
 
-def exact(*rows):
-    """Rows of percents whose images have no noise, with what the seeds have."""
+def exact(*rows, noise=None):
+    """Rows of percents whose images have no noise, with the noise between seeds (default: the rows' own)."""
     points = [np.array(row, float) for row in rows]
     samples = [Sample(each, np.tile(each[:, None], ROUNDS), "same") for each in points]
-    return Comparison(tuple("abcdefgh"[: len(rows)]), tuple(samples), pooled(points))
+    return Comparison(tuple("abcdefgh"[: len(rows)]), samples, noise or pooled(points))
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9])
@@ -134,13 +134,13 @@ def test_p_is_holms_over_all_pairs():
     assert [found[pair] for pair in pairs] == pytest.approx([adjusted[pair] for pair in pairs])
 
 
-def test_rows_without_any_repeated_run_have_no_p_and_are_not_told_apart():
+def test_rows_without_any_repeated_run_have_no_p_and_are_not_separated():
     compared = exact([90.0], [10.0])
     assert compared.pair("a", "b").p_holm is None and compared.pair("a", "b").seeds_needed is None
     assert {each.group for each in compared.placed("ab", 1).values()} == {"a"}
 
 
-def test_rows_share_a_letter_if_they_cannot_be_told_apart_and_ranks_are_intervals():
+def test_rows_share_a_letter_if_they_are_not_separated_and_ranks_are_intervals():
     # Neighbours are 1 apart, ends 2, one row 10; with a standard error of about 0.5 only neighbours are alike.
     rows = [[centre - 0.6, centre, centre + 0.6] for centre in (60, 61, 62, 50)]
     placed = exact(*rows).placed("cbad", 1)
@@ -157,7 +157,7 @@ def test_letters_go_on_after_z():
 # Cohen, "Statistical Power Analysis", 1988, table 2.4.1 (two-sided 5 %, power 80 %): n of each group by d; 0.2: 393.
 @pytest.mark.parametrize("d, needed", [(0.5, 64), (0.8, 26), (1.0, 17), (0.2, None)])
 def test_seeds_needed_are_cohens(d, needed):
-    compared = Comparison(("a", "b"), exact([50.0], [50.0 + 2 * d]).samples, Noise(2.0, 9))
+    compared = exact([50.0], [50.0 + 2 * d], noise=Noise(2.0, 9))
     assert compared.pair("a", "b").seeds_needed == needed
 
 
@@ -168,36 +168,36 @@ def test_seeds_needed_are_the_fewest_with_80_percent_power_of_the_noncentral_t(d
         border = stats.t.ppf(0.975, freedom)
         return stats.nct.sf(border, freedom, shift) + stats.nct.cdf(-border, freedom, shift)
 
-    compared = Comparison(("a", "b"), exact([50.0], [50.0 + d]).samples, Noise(1.0, 9))
+    compared = exact([50.0], [50.0 + d], noise=Noise(1.0, 9))
     needed = compared.pair("a", "b").seeds_needed
     assert power(needed) >= 0.8 > power(needed - 1)
 
 
-def lucky(chances, seeds, generator):
-    """A row whose runs are right on each image by chance: their luck with single images is all their noise."""
+def chance_row(chances, seeds, generator):
+    """A row whose runs are right on each image by chance, which is all the noise between them."""
     hits = generator.random((seeds, len(chances))) < chances
     return Sample(100 * hits.mean(1), np.array([top1_rounds(each) for each in hits]), "same")
 
 
-def test_a_runs_luck_with_single_images_counts_once_in_the_error_of_a_difference():
+def test_the_interaction_of_seed_and_image_counts_once_in_the_error_of_a_difference():
     chances = np.random.default_rng(3).beta(2, 1, 500)  # of both rows: no image is harder for one of them
-    rows = [lucky(chances, 4, np.random.default_rng(seed)) for seed in (4, 5)]
-    luck = 100**2 * np.mean(chances * (1 - chances)) / 500  # the variance of a sum of independent draws
-    assert interaction([row.rounds for row in rows]) == pytest.approx(luck, rel=0.1)
-    compared = Comparison(("a", "b"), tuple(rows), Noise(luck**0.5, 1000))
-    assert compared.error[0, 1] ** 2 == pytest.approx(2 * luck / 4, rel=0.3)  # twice as much, if it counted twice
+    rows = [chance_row(chances, 4, np.random.default_rng(seed)) for seed in (4, 5)]
+    variance = 100**2 * np.mean(chances * (1 - chances)) / 500  # the variance of a sum of independent draws
+    assert interaction([row.rounds for row in rows]) == pytest.approx(variance, rel=0.1)
+    compared = Comparison(("a", "b"), tuple(rows), Noise(variance**0.5, 1000))
+    assert compared.error[0, 1] ** 2 == pytest.approx(2 * variance / 4, rel=0.3)  # twice as much, if it counted twice
 
 
-def test_seeds_mend_a_runs_luck_but_not_images_that_suit_one_row():
+def test_seeds_reduce_the_interaction_but_not_the_images_that_suit_one_row():
     generator = np.random.default_rng(6)
     even = generator.beta(2, 2, 400) * 0.94
     suits_one = (generator.random(400) < 0.5).astype(float)  # right on other images, every time
     suits_other = np.where(generator.random(400) < 0.1, suits_one, 1 - suits_one)
-    repeated = lucky(even, 5, generator)
+    repeated = chance_row(even, 5, generator)
     noise = pooled([repeated.points])
 
     def pair(one, other):
-        rows = (lucky(one, 1, generator), lucky(other, 1, generator), repeated)
+        rows = (chance_row(one, 1, generator), chance_row(other, 1, generator), repeated)
         return Comparison(("a", "b", "c"), rows, noise).pair("a", "b")
 
     assert pair(even, even + 0.06).seeds_needed <= 20

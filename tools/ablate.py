@@ -14,7 +14,7 @@ from pathlib import Path
 from trick_transfer.engine.values import nearest
 from trick_transfer.leaderboard.analysis import analyse
 from trick_transfer.leaderboard.paper.figures import DRAW, FIGURES, save
-from trick_transfer.leaderboard.paper.tables import TABLES
+from trick_transfer.leaderboard.paper.tables import SIZES, TABLES
 from trick_transfer.leaderboard.rendering.beside_paper import beside, noise
 from trick_transfer.leaderboard.rendering.terminal import grid
 from trick_transfer.leaderboard.scores.load import means_only
@@ -54,7 +54,7 @@ def parts(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
         return [(args.what[1], list(STAGES))]
     tables = [TABLES[name] for name in args.what if name in TABLES]
     drawn = [recipe for name in args.what for recipe in FIGURES.get(name, ())]
-    return [(recipe, table.stages) for table in tables for recipe in table.recipes] + [
+    return [(recipe, table.stages) for table in tables for recipe in table.rows] + [
         (recipe, [FIRST]) for recipe in drawn
     ]
 
@@ -72,10 +72,10 @@ def draw(name: str, results: list[Stored], args: argparse.Namespace) -> None:
 def show_table(name: str, shown: list[Stored], args: argparse.Namespace) -> None:
     """One of the paper's tables, ours beside it."""
     table = TABLES[name]
-    of_table = [each for each in shown if each.result.recipe in table.recipes and each.result.stage in table.stages]
+    of_table = [each for each in shown if each.result.recipe in table.rows and each.result.stage in table.stages]
     tables = [each for each in analyse([*map(means_only, of_table)]).tables if each.tier == args.tier]
     counted = {each.result.recipe for each in of_table}
-    unknown = [recipe for recipe in table.recipes if recipe not in counted] if table.has_sizes else []
+    unknown = [recipe for recipe in table.rows if recipe not in counted] if {*SIZES} & {*table.columns} else []
     known = {recipe: sizes(run_of(FIRST, recipe, args.seeds[0], args)) for recipe in unknown}
     made = beside(name, tables, args.tier, known)
     console.print(grid(made.title, made.lines))

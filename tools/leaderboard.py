@@ -21,8 +21,7 @@ from trick_transfer.leaderboard.analysis import analyse
 from trick_transfer.leaderboard.rendering import exports, page
 from trick_transfer.leaderboard.rendering.markdown import markdown, readme
 from trick_transfer.leaderboard.rendering.side_by_side import collect
-from trick_transfer.leaderboard.scores.audit import audit
-from trick_transfer.leaderboard.scores.load import load_all
+from trick_transfer.leaderboard.scores.load import audit, load_all
 from trick_transfer.runs.command import tool
 from trick_transfer.runs.result import FILE_NAME
 from trick_transfer.runs.store import move, read_both, read_stored, selected
@@ -32,7 +31,6 @@ LAYOUT = "<tier>/<recipe>/seed<n>/<stage>"
 
 def generate(args: argparse.Namespace) -> list[str]:
     """Write everything; one line for each problem. Raises ValueError or OSError of one line."""
-    check_folder(args.results)
     stored, problems = read_both(args.results, args.own)
     chosen = [each for each in stored if args.tier in (None, each.result.tier)]
     if args.tier and not chosen:
@@ -47,9 +45,8 @@ def generate(args: argparse.Namespace) -> list[str]:
         "leaderboard.tex": exports.latex(analysis),
         "leaderboard.html": page.render(analysis, collect(analysis, args.data)),
     }
-    if (args.out / "README.md").is_file():
-        reference = analyse([run for run in runs if not run.stored.own])
-        texts["README.md"] = readme((args.out / "README.md").read_text("utf-8"), reference)
+    if (readme_md := args.out / "README.md").is_file():
+        texts["README.md"] = readme(readme_md.read_text("utf-8"), analyse([run for run in runs if not run.stored.own]))
     for name, text in texts.items():  # all texts exist before the first file changes
         write_whole(args.out / name, partial(Path.write_text, data=text, encoding="utf-8"))
     return list(analysis.problems)
@@ -57,11 +54,10 @@ def generate(args: argparse.Namespace) -> list[str]:
 
 def verify(args: argparse.Namespace) -> list[str]:
     """Recompute the chosen results' metrics from their outputs; one line for each difference."""
-    check_folder(args.results)
     stored, faults = read_stored(args.results)
-    chosen, problems = selected(stored, args.row), [line for line in faults if (args.row or "") in line]
+    chosen, problems = selected(stored, args.row), [line for line in faults if args.row in line]
     if not chosen and not problems:
-        raise ValueError(f"{args.results} holds no result {args.row or ''!r}: give a recipe, or {LAYOUT}")
+        raise ValueError(f"{args.results} holds no result {args.row!r}: give a recipe, or {LAYOUT}")
     for each in chosen:
         outputs, faults = audit(each.result, each.outputs)
         beyond = sorted(each.result.metrics.keys() - outputs.metrics().keys()) if outputs else []
@@ -72,26 +68,20 @@ def verify(args: argparse.Namespace) -> list[str]:
 
 
 def publish(args: argparse.Namespace) -> list[str]:
-    """Move one's own results into the reference; nothing moves if one of them is unsound or would replace another."""
+    """Move your own results into the reference; none is moved if one is invalid or would replace another."""
     stored, problems = read_stored(args.own, own=True)
     chosen = selected(stored, args.row)
     if not chosen:
-        raise ValueError(f"{args.own} holds no result {args.row or ''!r} to publish: give a recipe, or {LAYOUT}")
-    there = [args.results / each.result.folder / FILE_NAME for each in chosen]
-    for each, path in zip(chosen, there, strict=True):
+        raise ValueError(f"{args.own} holds no result {args.row!r} to publish: give a recipe, or {LAYOUT}")
+    for each in chosen:
+        path = args.results / each.result.folder / FILE_NAME
         if path.exists() and not args.replace:
             raise ValueError(f"{path} is a reference result; publish with --replace to overwrite it")
         if faults := audit(each.result, each.outputs)[1]:
-            raise ValueError(f"{faults[0]}; only results that their outputs confirm can be published")
+            raise ValueError(f"{faults[0]}; a result can be published only if its outputs confirm it")
     for each in chosen:
         print(f"{each.folder} -> {move(each, args.results)}")
     return problems
-
-
-def check_folder(root: Path) -> None:
-    """Raises ValueError for a reference folder that does not exist."""
-    if not root.is_dir():
-        raise ValueError(f"no folder {root}: results lie in <folder>/{LAYOUT}/{FILE_NAME}")
 
 
 VERBS = {"verify": verify, "publish": publish}
@@ -101,7 +91,9 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("verb", nargs="?", choices=VERBS, help="instead of writing the leaderboard")
-    parser.add_argument("row", nargs="?", help="a result's folder, one above it, or a recipe (default: all)")
+    parser.add_argument(
+        "row", nargs="?", default="", help="a result's folder, one above it, or a recipe (default: all)"
+    )
     parser.add_argument("--results", type=Path, default=Path("results"), help="the reference's folder")
     parser.add_argument("--own", type=Path, default=Path("work/results"), help="the folder of your own results")
     parser.add_argument("--pool", action="store_true", help="average your own runs with the reference's")
@@ -110,6 +102,8 @@ def main() -> int:
     parser.add_argument("--tier", help="only this tier's tables (default: all)")
     parser.add_argument("--data", type=Path, default=Path("data"), help="data sets, for the page's pictures")
     args = parser.parse_args()
+    if not args.results.is_dir() and args.verb != "publish":
+        raise ValueError(f"no folder {args.results}: results are in <folder>/{LAYOUT}/{FILE_NAME}")
     problems = VERBS.get(args.verb, generate)(args)
     for problem in problems:
         print(problem, file=sys.stderr)

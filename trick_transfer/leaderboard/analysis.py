@@ -1,7 +1,6 @@
 """All numbers of the leaderboard: tables with their statistics, of runs and of the paper."""
 
-from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ from trick_transfer.stages import metrics, stage_of
 
 from .paper.as_leaderboard import published
 from .paper.ladder import Step, entry, steps
-from .paper.numbers import values_of
+from .paper.tables import values_of
 from .scores.comparable import Group, copies, doubts, groups
 from .scores.load import Scored, by_backbone
 from .statistics.comparison import Comparison
@@ -23,7 +22,7 @@ LISTED_PAIRS = 2000  # of a metric, each row with its nearest; all pairs count f
 
 
 def analyse(runs: Sequence[Scored], problems: Sequence[str] = (), pool: bool = False) -> Analysis:
-    """All tables, and the problems known already with those of averaging; `pool` averages own and reference runs."""
+    """All tables, and all problems: the given ones and those of averaging. `pool` averages own and reference runs."""
     copied = copies(runs) if pool else []
     known = [f"left out: {run.stored.folder}: its outputs are a copy of the reference's" for run in copied]
     runs = [run for run in runs if run not in copied]
@@ -38,65 +37,48 @@ def analyse(runs: Sequence[Scored], problems: Sequence[str] = (), pool: bool = F
 def of_group(group: Group, runs: Sequence[Scored]) -> Table:
     """A group's table, with its statistics."""
     table = tabulated(group.tier, group.protocols, [of_row(name, some, runs) for name, some in group.rows.items()])
-    configs = {
-        name: run.result.config
-        for name, some in group.rows.items()
-        for run in some
-        if run.result.stage == BACKBONE.name
-    }
+    trained = [(name, run.result) for name, some in group.rows.items() for run in some]
+    configs = {name: result.config for name, result in trained if result.stage == BACKBONE.name}
     found = [step for step in steps(configs) if not crosses(step, configs)]
-    for metric in (each.name for each in table.metrics):
-        table = with_statistics(table, metric, group.rows, found)
+    for column in table.metrics:
+        table = with_statistics(table, column.name, group.rows, found)
     return table
 
 
 def crosses(step: Step, names: Container[str]) -> bool:
-    """Whether a step pairs one's own row with the reference's, though one of them has its twin on the other side."""
+    """Whether a step pairs your own row with a reference row although one of them exists on both sides."""
     ends = step.without, step.with_it
     twins = [name.removesuffix(YOURS) if name.endswith(YOURS) else name + YOURS for name in ends]
     return len({name.endswith(YOURS) for name in ends}) > 1 and any(name in names for name in twins)
 
 
 def of_row(name: str, some: Sequence[Scored], runs: Sequence[Scored]) -> Row:
-    """A row of a table; `runs` are all there are, for its teacher's cost."""
+    """A row of a table; its teacher's cost comes from `runs`, which are all runs."""
     results = [run.result for run in some]
-    sized = next((result for result in results if result.params_m is not None), None)
+    params_m, gmacs = next(((each.params_m, each.gmacs) for each in results if each.params_m is not None), (None, None))
     said = values_of(results[0].recipe) if results[0].tier == "paper" else {}
     trained = [result for result in results if result.stage == BACKBONE.name]
     hours = device_hours(trained, runs, name.endswith(YOURS))
     there = [metric for metric in metrics() if any(metric in run.points for run in some)]
     minutes = [each.seconds / 60 / each.config["max_epochs"] for each in trained if each.config.get("max_epochs")]
+    classes = dict.fromkeys(name for run in some for name in run.classes)
     return Row(
         name,
-        sized.params_m if sized else None,
-        sized.gmacs if sized else None,
+        params_m,
+        gmacs,
         hours,
         {metric: cell(some, metric, said.get(metric), total_hours(metric, hours, results)) for metric in there},
         float(np.mean(minutes)) if minutes else None,
-        class_iou(some),
+        {name: float(np.mean([run.classes[name] for run in some if name in run.classes])) for name in classes},
         tuple(RunKey(run.result.seed, run.result.backbone_seed, run.result.stage, run.stored.name) for run in some),
     )
 
 
-def class_iou(runs: Sequence[Scored]) -> dict[str, float]:
-    """Each class's IoU in percent, the mean over runs."""
-    found = defaultdict(list)
-    for run in runs:
-        for name, iou in run.classes.items():
-            found[name].append(iou)
-    return {name: float(np.mean(some)) for name, some in found.items()}
-
-
 def device_hours(trained: Sequence[Result], runs: Sequence[Scored], own: bool) -> float | None:
-    """Of backbones and their teacher, means over seeds; None if one of them has no result.
-
-    One's own student may have the reference's teacher.
-    """
-    if not trained:
-        return None
-    teacher = (trained[0].config.get("model") or {}).get("teacher")
-    if not teacher:
-        return mean_hours(trained)
+    """Of backbones and their teacher (or the reference's), means over seeds; None if one of them has no result."""
+    teacher = trained and (trained[0].config.get("model") or {}).get("teacher")
+    if not trained or not teacher:
+        return mean_hours(trained) if trained else None
     others = [run for run in runs if run.result.recipe != trained[0].recipe]
     wanted = teacher["recipe"], trained[0].tier, BACKBONE.name
     taught = [run for run in others if (run.result.recipe, run.result.tier, run.result.stage) == wanted]
@@ -118,41 +100,36 @@ def total_hours(metric: str, of_backbone: float | None, results: Sequence[Result
     return of_backbone + mean_hours([each for each in results if each.stage == stage.name])
 
 
-def with_statistics(table: Table, metric: str, runs: dict[str, list[Scored]], found: list[Step]) -> Table:
+def with_statistics(table: Table, metric: str, runs: Mapping[str, list[Scored]], found: list[Step]) -> Table:
     """A table with the variance, groups, ranks, pairs and ledger of one metric."""
     having = {recipe: backbones for recipe, some in runs.items() if (backbones := by_backbone(some, metric))}
     points = [[np.array([run.points[metric] for run in backbone]) for backbone in row] for row in having.values()]
     samples = {recipe: drawn for recipe, backbones in having.items() if (drawn := sample(backbones, metric))}
     noise = pooled([np.array([backbone.mean() for backbone in row]) for row in points])
-    compared = Comparison(tuple(samples), tuple(samples.values()), noise)
+    compared = Comparison([*samples], [*samples.values()], noise) if samples else None
     cells = {row.recipe: row.cells[metric] for row in table.rows if metric in row.cells}
-    pairs, rows = dict(table.pairs), table.rows
-    if samples:
+    pairs = dict(table.pairs)
+    if compared:
         better = 1 if metrics()[metric].better == "higher" else -1
         order = sorted(samples, key=lambda recipe: -better * cells[recipe].mean)
-        cells |= {
-            recipe: replace(cells[recipe], **place._asdict())
-            for recipe, place in compared.placed(order, better).items()
-        }
-        rows = tuple(
-            replace(row, cells=row.cells | {metric: cells[row.recipe]}) if row.recipe in cells else row for row in rows
-        )
+        placed = compared.placed(order, better)
+        cells |= {recipe: replace(cells[recipe], **place._asdict()) for recipe, place in placed.items()}
         nearest = max(1, LISTED_PAIRS // len(order))
-        pairs[metric] = tuple(
-            compared.pair(a, b) for at, a in enumerate(order) for b in order[at + 1 : at + 1 + nearest]
-        )
+        listed = ((a, b) for at, a in enumerate(order) for b in order[at + 1 : at + 1 + nearest])
+        pairs[metric] = tuple(compared.pair(*both) for both in listed)
     parts = components(points)
-    lines = [effect(step, metric, cells, compared) for step in found if {step.without, step.with_it} <= cells.keys()]
+    ours = {recipe: {metric: cell} for recipe, cell in cells.items()}
+    rows = (replace(row, cells=row.cells | ours.get(row.recipe, {})) for row in table.rows)
+    lines = (effect(step, metric, cells, compared) for step in found if {step.without, step.with_it} <= cells.keys())
     variance = table.variance | ({metric: parts} if parts.seed or parts.fine_tuning else {})
-    return replace(table, rows=rows, pairs=pairs, ledger=(*table.ledger, *lines), variance=variance)
+    return replace(table, rows=tuple(rows), pairs=pairs, ledger=(*table.ledger, *lines), variance=variance)
 
 
-def effect(step: Step, metric: str, cells: dict[str, Cell], compared: Comparison) -> LedgerLine:
+def effect(step: Step, metric: str, cells: Mapping[str, Cell], compared: Comparison | None) -> LedgerLine:
     """A line of the ledger."""
-    ends = cells[step.with_it], cells[step.without]
-    interval = None
-    if {step.without, step.with_it} <= set(compared.names):
-        pair = compared.pair(step.with_it, step.without)
-        interval = pair.low, pair.high
-    decidable = bool(interval and compared.noise)
-    return entry(step, metric, ends[0].mean - ends[1].mean, interval, decidable, min(end.n for end in ends))
+    after, before = cells[step.with_it], cells[step.without]
+    known = compared and {step.without, step.with_it} <= {*compared.names}
+    pair = compared.pair(step.with_it, step.without) if compared and known else None
+    interval = (pair.low, pair.high) if pair else None
+    decidable = bool(pair and pair.p_holm is not None)
+    return entry(step, metric, after.mean - before.mean, interval, decidable, min(after.n, before.n))

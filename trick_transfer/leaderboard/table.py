@@ -1,14 +1,11 @@
-"""What a leaderboard consists of: tables of rows of cells, with the statistics of each table. Percents throughout.
-
-`dataclasses.asdict` of these is what leaderboard.json holds.
-"""
+"""A leaderboard's tables of rows of cells, in percent, with their statistics; leaderboard.json holds their `asdict`."""
 
 from dataclasses import dataclass, field
 
 from trick_transfer.runs.store import Stored
 from trick_transfer.stages import STAGES, metrics, stage_of
 
-YOURS = " (yours)"  # behind the recipe of a row of one's own runs
+YOURS = " (yours)"  # suffix of the recipe in a row of your own runs
 
 
 @dataclass(frozen=True, order=True)
@@ -37,7 +34,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Value:
-    """A number of the paper and the table it stands in."""
+    """A number of the paper and the table that has it."""
 
     value: float
     table: str
@@ -53,7 +50,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class Variance:
-    """The noise between runs that share nothing, and its two parts; None for a part that no run was repeated for."""
+    """The noise between runs that share nothing, and its two parts; None for a part without repeated runs."""
 
     seed: Noise | None = None
     pre_training: Noise | None = None
@@ -91,7 +88,7 @@ class RunKey:
 class Row:
     """A recipe's runs that may be averaged."""
 
-    recipe: str  # with YOURS behind it, if the runs are one's own
+    recipe: str  # with YOURS behind it for your own runs
     params_m: float | None
     gmacs: float | None
     device_hours: float | None

@@ -1,4 +1,4 @@
-"""A folder of results: the sound ones, and one line for each file that is broken or does not belong there.
+"""A folder of results: the valid ones, and one line for each file that is broken or misplaced.
 
 `results/` is the reference, shipped with the code; a run writes its own results below its work folder.
 """
@@ -16,7 +16,7 @@ from .result import FILE_NAME, OUTPUTS, Result, read
 
 @dataclass(frozen=True)
 class Stored:
-    """A result and the folder that holds it; `own`: of one's own runs, not of the reference."""
+    """A result and its folder; `own`: of your own runs, not of the reference."""
 
     result: Result
     folder: Path
@@ -29,18 +29,12 @@ class Stored:
 
     @property
     def name(self) -> str:
-        """Unique among the reference and one's own."""
+        """Unique among the reference and your own results."""
         return f"yours/{self.result.folder}" if self.own else str(self.result.folder)
 
 
-def read_all(root: Path | str) -> tuple[list[Result], list[str]]:
-    """Every sound result under the root, and one line for each file left out."""
-    stored, problems = read_stored(root)
-    return [each.result for each in stored], problems
-
-
 def read_stored(root: Path | str, own: bool = False) -> tuple[list[Stored], list[str]]:
-    """Every sound result under the root with its folder, and one line for each file left out.
+    """Every valid result under the root, and one line for each file left out.
 
     Left out: corrupt, duplicate or misplaced files, outputs without their result, and a copy of another seed's run,
     known by the same outputs and the same time to the last digit.
@@ -49,48 +43,45 @@ def read_stored(root: Path | str, own: bool = False) -> tuple[list[Stored], list
     problems: list[str] = []
     outputs: dict[tuple, Path] = {}  # the first result with them
     for path in sorted(path for path in Path(root).rglob("*") if path.is_file() and path.name[0] != "."):
-        if path.suffix != ".json":
-            problems += stray(path)
-            continue
         try:
-            result = read(path)
+            if path.suffix == ".json":
+                stored.append(Stored(placed(path, Path(root), outputs), path.parent, own))
+            elif path.name != OUTPUTS:
+                raise ValueError(f"{path}: neither {FILE_NAME} nor {OUTPUTS}; move it elsewhere")
+            elif not path.with_name(FILE_NAME).is_file():
+                raise ValueError(f"{path}: its {FILE_NAME} is missing")
         except (ValueError, OSError) as fault:
             problems.append(str(fault))
-            continue
-        home = Path(root) / result.folder / FILE_NAME
-        same = result.tier, result.recipe, result.stage, result.protocol, result.outputs_sha256, result.seconds
-        if path != home:
-            problems.append(f"{path}: {'duplicate of' if home.is_file() else 'misplaced: belongs at'} {home}")
-        elif outputs.setdefault(same, path) != path:
-            problems.append(f"{path}: a copy of {outputs[same].with_name(OUTPUTS)}")
-        else:
-            stored.append(Stored(result, path.parent, own))
     return stored, problems
 
 
+def placed(path: Path, root: Path, outputs: dict[tuple, Path]) -> Result:
+    """A result, if it is in its place and no copy of one in `outputs`; else raises ValueError or OSError."""
+    result = read(path)
+    home = root / result.folder / FILE_NAME
+    if path != home:
+        raise ValueError(f"{path}: {'duplicate of' if home.is_file() else 'misplaced: belongs at'} {home}")
+    same = result.tier, result.recipe, result.stage, result.protocol, result.outputs_sha256, result.seconds
+    if outputs.setdefault(same, path) != path:
+        raise ValueError(f"{path}: a copy of {outputs[same].with_name(OUTPUTS)}")
+    return result
+
+
 def read_both(reference: Path, own: Path) -> tuple[list[Stored], list[str]]:
-    """The reference's results and one's own; either folder may be missing."""
+    """The reference results and your own; either folder may be missing."""
     stored, problems = read_stored(reference)
     mine, faults = ([], []) if own.resolve() == reference.resolve() else read_stored(own, own=True)
     return stored + mine, problems + faults
 
 
-def stray(path: Path) -> list[str]:
-    """The problem with a file that is no result; none, if it is a result's outputs."""
-    if path.name != OUTPUTS:
-        return [f"{path}: neither {FILE_NAME} nor {OUTPUTS}; move it elsewhere"]
-    return [] if path.with_name(FILE_NAME).is_file() else [f"{path}: its {FILE_NAME} is missing"]
-
-
-def selected(stored: Iterable[Stored], row: str | None) -> list[Stored]:
-    """The results in a folder relative to their root, or of a recipe; all without a row."""
-    return [
-        each for each in stored if not row or each.result.folder.is_relative_to(row) or row in each.result.folder.parts
-    ]
+def selected(stored: Iterable[Stored], row: str) -> list[Stored]:
+    """The results in a folder relative to their root, or of a recipe; all for an empty row."""
+    places = ((each, each.result.folder) for each in stored)
+    return [each for each, folder in places if not row or folder.is_relative_to(row) or row in folder.parts]
 
 
 def move(stored: Stored, root: Path) -> Path:
-    """Move a result and its outputs to another root, the result last: where it lies, its outputs do. Returns where."""
+    """Move a result and its outputs to another root, the result last. Returns the new folder."""
     folder = root / stored.result.folder
     for name in (OUTPUTS, FILE_NAME):
         write_whole(folder / name, partial(copyfile, stored.folder / name))

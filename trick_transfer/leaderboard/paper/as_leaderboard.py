@@ -1,44 +1,43 @@
 """The paper's numbers as tables of the leaderboard: each from one run, without its noise or its images."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from trick_transfer.stages import metrics
 
 from ..statistics.rows import tabulated
-from ..table import Cell, Protocol, Row, Table, Value
+from ..table import Cell, Protocol, Row, Table
 from .ladder import LADDER, entry, paper_effect
-from .numbers import SOURCES, values_of
-from .tables import SIZES
+from .tables import SIZES, TABLES, values_of
 
 TIER = "published"
 IMAGENET = Protocol("classification", "imagenet", None, None, 50_000)
 PLACES = Protocol("classification", "places365", None, None, 36_500)
 VOC = Protocol("detection", "faster_rcnn_voc", None, None, 4952)
 ADE20K = Protocol("segmentation", "fcn_ade20k", None, None, 2000)
-OF_PLACES = "Table 7"
 
 
 def published() -> tuple[Table, Table]:
     """The table of ImageNet and what was fine-tuned from it, and that of Places365."""
-    said = {recipe: values_of(recipe) for _, _, rows in SOURCES for recipe in rows}
-    places = {recipe: values for recipe, values in said.items() if values["top1"].table == OF_PLACES}
-    rest = {recipe: values for recipe, values in said.items() if recipe not in places}
-    return table((IMAGENET, VOC, ADE20K), rest), table((PLACES,), places)
+    recipes = dict.fromkeys(recipe for table in TABLES.values() for recipe in table.rows)
+    places = TABLES["table7"].rows
+    rest = [recipe for recipe in recipes if recipe not in places]
+    return of_recipes((IMAGENET, VOC, ADE20K), rest), of_recipes((PLACES,), [*places])
 
 
-def table(protocols: tuple[Protocol, ...], said: Mapping[str, Mapping[str, Value]]) -> Table:
+def of_recipes(protocols: tuple[Protocol, ...], recipes: Sequence[str]) -> Table:
     """One table of the paper's numbers, with the ledger of the steps that it has."""
     ledger = tuple(
         entry(step, name, effect, None, decidable=False, n=1)
         for step in LADDER
         for name in metrics()
-        if step.with_it in said and (effect := paper_effect(step, name)) is not None
+        if step.with_it in recipes and (effect := paper_effect(step, name)) is not None
     )
-    return tabulated(TIER, protocols, [row(*each) for each in said.items()], ledger=ledger)
+    return tabulated(TIER, protocols, map(row, recipes), ledger=ledger)
 
 
-def row(recipe: str, values: Mapping[str, Value]) -> Row:
+def row(recipe: str) -> Row:
     """A recipe's numbers."""
-    params_m, gmacs = (values[name].value if name in values else None for name in SIZES)
-    cells = {name: Cell(values[name].value, paper=values[name]) for name in metrics() if name in values}
+    said = values_of(recipe)
+    params_m, gmacs = (said[name].value if name in said else None for name in SIZES)
+    cells = {name: Cell(said[name].value, paper=said[name]) for name in metrics() if name in said}
     return Row(recipe, params_m, gmacs, None, cells)

@@ -29,21 +29,19 @@ FIGURES = {  # the recipes compared; the paper's are of ResNet-50-D
 def figure3(runs: dict[str, Run], results: Sequence[Stored]) -> Figure:
     """The schedules, and the accuracy by epoch of every seed."""
     accuracy = {name: [each.result.curves["top1"] for each in results if each.result.recipe == name] for name in runs}
-    courses = {name: schedule(run) for name, run in runs.items()}
-    return schedules(courses, accuracy, next(iter(runs.values())).tier)
+    return schedules({name: schedule(run) for name, run in runs.items()}, accuracy, next(iter(runs.values())).tier)
 
 
 def figure4(runs: dict[str, Run], results: Sequence[Stored]) -> Figure:
     """The theoretical gap, and the gaps of all seeds' outputs."""
-    last = list(runs.values())[-1]
-    cfg = last.layers.cfg
-    classes = cfg.model.num_classes
-    empirical: dict[str, np.ndarray] = {}
+    *_, last = runs.values()
+    model = last.layers.cfg.model
+    empirical = {}
     for name in runs:
-        tables = [outputs(each) for each in results if each.result.recipe == name]
-        if tables:
-            empirical[name] = np.concatenate([gap(each["logits"], each["logits_mean"], classes) for each in tables])
-    return gaps(empirical, classes, cfg.model.smoothing.eps, last.tier)
+        if tables := [outputs(each) for each in results if each.result.recipe == name]:
+            found = [gap(each["logits"], each["logits_mean"], model.num_classes) for each in tables]
+            empirical[name] = np.concatenate(found)
+    return gaps(empirical, model.num_classes, model.smoothing.eps, last.tier)
 
 
 DRAW = {"figure3": figure3, "figure4": figure4}
@@ -51,8 +49,8 @@ DRAW = {"figure3": figure3, "figure4": figure4}
 
 def schedule(run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Epochs and learning rates at every step, from the recipe's schedulers."""
-    cfg = run.draft()
-    batch, images = run.batch(), cfg.data.num_train
+    cfg, batch = run.draft(), run.batch()
+    images = cfg.data.num_train
     finish(cfg, batch)
     epoch_steps = steps_an_epoch(cfg, images, batch)
     course = np.array(rates(cfg, epoch_steps))
@@ -131,6 +129,5 @@ def with_legends(figure: Figure, any_run: bool) -> Figure:
 
 def save(figure: Figure, path: Path) -> None:
     """By its suffix, .svg or .png; whole or not at all."""
-    kind = path.suffix.removeprefix(".")
-    meta = {"Date": None} if kind == "svg" else None  # the same bytes each time
-    write_whole(path, lambda part: figure.savefig(part, format=kind, dpi=150, metadata=meta))
+    meta = {"Date": None} if path.suffix == ".svg" else None  # the same bytes each time
+    write_whole(path, lambda part: figure.savefig(part, format=path.suffix[1:], dpi=150, metadata=meta))

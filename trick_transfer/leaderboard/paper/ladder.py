@@ -1,6 +1,6 @@
 """The ledger of tricks: what switching one on changes in each metric, beside the paper's effect.
 
-A step is a pair of rows whose classification configs differ in one trick, on the paper's ladder or beside it.
+A step is a pair of rows whose classification configs differ in one trick, whether the paper compares them or not.
 A verdict compares directions: *agrees* or *disagrees* with the sign of the paper's effect if our 95 % interval (seeds
 and images, not adjusted for the number of steps) excludes 0; else, and where the noise between seeds is unknown, it
 is *not decidable*; None where the paper has no number.
@@ -15,7 +15,7 @@ from trick_transfer.engine.layers import changed_keys
 
 from ..scores.comparable import PER_SEED
 from ..table import YOURS, LedgerLine
-from .numbers import values_of
+from .tables import values_of
 
 NETWORK = "ResNet"  # not a trick with a file: the network's own tweak, B, C or D
 STEPS = SLOTS | {NETWORK: ("model.backbone.tweak",)}
@@ -82,12 +82,11 @@ def switched(old: dict[str, Any], new: dict[str, Any]) -> str | None:
     return None
 
 
-def lookup(config: dict[str, Any], dotted: str) -> Any:
+def lookup(config: Any, dotted: str) -> Any:
     """The value of a dotted key, None where there is none."""
-    value: Any = config
     for key in dotted.split("."):
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
+        config = config.get(key) if isinstance(config, dict) else None
+    return config
 
 
 def strength(value: Any) -> float:
@@ -109,8 +108,7 @@ def paper_effect(step: Step, metric: str) -> float | None:
 
 def entry(step: Step, metric: str, effect: float, interval: tuple | None, decidable: bool, n: int) -> LedgerLine:
     """A line of the ledger; `decidable`: the noise between seeds is known."""
-    said = paper_effect(step, metric)
-    low, high = interval or (None, None)
+    said, (low, high) = paper_effect(step, metric), interval or (None, None)
     judged = None if said is None else verdict(said, low, high) if decidable else UNDECIDED
     return LedgerLine(*step, metric, effect, low, high, n, said, judged)
 

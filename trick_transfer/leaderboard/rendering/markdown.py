@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 from trick_transfer.stages import metrics
 
@@ -14,17 +14,17 @@ from .beside_paper import beside
 HOW_TO_READ = (
     "Percent: mean over n seeds, [95 % interval] of a bootstrap over seeds and images, and groups: rows that share a "
     "letter do not differ significantly at 5 % (Holm over all pairs of a table). A row that would have more than six "
-    "letters shows the ranks that are not excluded. A star: n = 1, so the interval covers the images only, not the "
-    "noise between seeds. Without brackets: no outputs to resample. Rows are ordered by top-1. Params and GMACs "
+    "letters shows its possible ranks instead. A star: n = 1, so the interval covers the images only, not the noise "
+    "between seeds. Without brackets: no stored outputs to resample. Rows are ordered by top-1. Params and GMACs "
     "(multiply-adds, the paper's FLOPs) are the whole classifier's at the tier's input size; device-hours are the "
-    "backbone's, its teacher's included. A dash: not run. What each number means: "
+    "backbone's and its teacher's. A dash: not run. What each number means: "
     "[docs/statistics.md](docs/statistics.md)."
 )
 LEDGER = (
     "**What each trick did** (percent points, [95 % interval], the paper's effect; *agrees* or *disagrees*: with the "
     f"sign of the paper's effect, where our interval excludes 0). {text.CAVEATS}"
 )
-LEDGER_OF_PAPER = "**What each trick did** (percent points, from one run each: none is decidable)"
+LEDGER_OF_PAPER = "**What each trick did** (percent points, from one run each, so no step is decidable)"
 CORRELATIONS = "**Does top-1 predict it?** Rank correlation of top-1 over rows, [95 % interval]"
 VARIANCE = "**Noise between seeds** (standard deviation of one run, degrees of freedom in brackets)"
 TOP_ROWS = 5  # in README
@@ -40,13 +40,9 @@ def markdown(analysis: Analysis) -> str:
         HOW_TO_READ,
     ]
     for table in analysis.tables:
-        note = [text.NOTES[table.tier]] if table.tier in text.NOTES else []
-        parts += [f"## {text.title(table)}", *note, *ranking(table, analysis)]
-        for caption, lines in (
-            (LEDGER if table.tier != PUBLISHED else LEDGER_OF_PAPER, ledger(table)),
-            (CORRELATIONS, correlations(table)),
-            (VARIANCE, variance(table)),
-        ):
+        parts += [f"## {text.title(table)}", *ranking(table, analysis)]
+        of_ledger = LEDGER if table.tier != PUBLISHED else LEDGER_OF_PAPER, ledger(table)
+        for caption, lines in (of_ledger, (CORRELATIONS, correlations(table)), (VARIANCE, variance(table))):
             parts += [caption, text.grid(lines)] if len(lines) > 1 else []
     if analysis.problems:
         parts += [f"## {text.PROBLEMS}", "\n".join(["```text", *analysis.problems, "```"])]
@@ -54,13 +50,10 @@ def markdown(analysis: Analysis) -> str:
 
 
 def ranking(table: Table, analysis: Analysis) -> Iterator[str]:
-    """Recipes and their cells, and what their marks mean."""
-    shown = text.columns(table)
-    lines = [
-        [f"`{row.recipe}`{text.mark(row, analysis.runs)}", *(text.entry(row, *each) for each in shown)]
-        for row in table.rows
-    ]
-    yield text.grid([["recipe", *(text.header(*each) for each in shown)], *lines])
+    """What the tier is, recipes and their cells, and what their marks mean."""
+    if table.tier in text.NOTES:
+        yield text.NOTES[table.tier]
+    yield text.grid(text.lines_of(table, analysis.runs, quote="`"))
     if notes := text.footnotes(table, analysis.runs):
         yield " ".join(notes)
 
@@ -89,10 +82,8 @@ def correlations(table: Table) -> list[list[str]]:
         return text.ABSENT if value is None else f"{value:.2f} {text.between(low, high, 2)}".rstrip()
 
     lines = [["metric", "Spearman", "Kendall", "rows"]]
-    for each in table.correlations:
-        spearman = shown(each.spearman, each.spearman_low, each.spearman_high)
-        kendall = shown(each.kendall, each.kendall_low, each.kendall_high)
-        lines.append([metrics()[each.metric].label, spearman, kendall, str(each.n)])
+    for metric, n, *found in map(astuple, table.correlations):
+        lines.append([metrics()[metric].label, shown(*found[:3]), shown(*found[3:]), str(n)])
     return lines
 
 
@@ -119,20 +110,15 @@ def top(analysis: Analysis) -> Iterator[str]:
         if table.tier not in done:
             done.add(table.tier)
             yield f"**{text.title(table)}**"
-            yield from [text.NOTES[table.tier]] if table.tier in text.NOTES else []
             shown = tuple(each for each in table.metrics if each.headline)
             yield from ranking(replace(table, metrics=shown, rows=table.rows[:TOP_ROWS]), analysis)
 
 
 def papers(analysis: Analysis, tier: str) -> Iterator[str]:
     """The paper's downstream tables with our numbers."""
-    yield f"_Ours as in the leaderboard, the paper's value right of it; generated by `{text.COMMAND}`._"
+    yield f"_Our values as in the leaderboard, the paper's value right of each; generated by `{text.COMMAND}`._"
     tables = [table for table in analysis.tables if table.tier == tier]
     for name in IN_README:
-        made = beside(name, tables, tier)
-        head, *rows = made.lines
-        yield from (
-            f"**{made.title}**",
-            " ".join(made.notes),
-            text.grid([head, *([f"`{x}`", *rest] for x, *rest in rows)]),
-        )
+        title, (head, *rows), notes = beside(name, tables, tier)
+        quoted = [[f"`{recipe}`", *cells] for recipe, *cells in rows]
+        yield from (f"**{title}**", " ".join(notes), text.grid([head, *quoted]))

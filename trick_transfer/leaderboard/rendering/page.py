@@ -1,7 +1,7 @@
-"""leaderboard.html: one file that holds its tables, charts, receipts and pictures, and loads nothing from the network.
+"""leaderboard.html: one file with tables, charts, receipts and pictures; it loads nothing from the network.
 
-Tables, ledger and captions are plain HTML, there without JavaScript; Observable Plot draws the charts (see NOTICE).
-Receipts and pairs are embedded as gzip, which the browser unpacks when they are asked for.
+Tables, ledger and captions are plain HTML and need no JavaScript; Observable Plot draws the charts (see NOTICE).
+Receipts and pairs are embedded as gzip; the browser unpacks them on demand.
 """
 
 import gzip
@@ -22,17 +22,14 @@ from .exports import rounded
 
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("plot.min.js", "table.js", "labels.js", "charts.js", "receipt.js", "pairs.js", "pictures.js", "page.js")
-DIGITS = 5  # of what is only looked at; receipts keep all of theirs
+DIGITS = 5  # of numbers that are only displayed; receipts keep all digits
 
 
 def render(analysis: Analysis, pictures: list[dict[str, Any]]) -> str:
     """The page of an analysis, with `side_by_side.collect`'s entry for each table."""
+    loader = FileSystemLoader(ASSETS)
     environment = Environment(
-        loader=FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["place"] = place
     scripts = [(ASSETS / name).read_text("utf-8") for name in SCRIPTS]
@@ -46,44 +43,34 @@ def render(analysis: Analysis, pictures: list[dict[str, Any]]) -> str:
         policy=policy(scripts),
         data={
             "tables": rounded([at_once(each) for each in analysis.tables], DIGITS),
-            "pictures": pictures,
-            "most_seeds": MOST_SEEDS,
-            "upstream": UPSTREAM,
-            "yours": YOURS,
+            **dict(pictures=pictures, most_seeds=MOST_SEEDS, upstream=UPSTREAM, yours=YOURS),
         },
         packed=packed(unpacked_later(analysis)),
     )
 
 
 def at_once(table: Table) -> dict[str, Any]:
-    """The part of a table that the page needs from the start: the charts' rows and columns."""
-    rows = [
-        {
-            "recipe": row.recipe,
-            "device_hours": row.device_hours,
-            "runs": [asdict(run) for run in row.runs],
-            # the group as it is shown: of 500 rows, one can have hundreds of letters
-            "cells": {metric: asdict(cell) | {"group": text.group(cell)} for metric, cell in row.cells.items()},
-        }
-        for row in table.rows
-    ]
+    """The data of a table that the page needs from the start: the charts' rows and columns."""
+    rows = []
+    for row in table.rows:
+        # the group as it is shown: of 500 rows, one can have hundreds of letters
+        cells = {metric: asdict(cell) | {"group": text.group(cell)} for metric, cell in row.cells.items()}
+        runs = [asdict(run) for run in row.runs]
+        rows.append({"recipe": row.recipe, "device_hours": row.device_hours, "runs": runs, "cells": cells})
     return {"tier": table.tier, "metrics": [asdict(each) for each in table.metrics], "rows": rows}
 
 
 def unpacked_later(analysis: Analysis) -> dict[str, Any]:
-    """The part that it unpacks when asked; curves stand apart from the receipts, which packs better."""
+    """The data that the page unpacks on demand. Curves are separate from the receipts, which compresses better."""
     receipts = {name: asdict(stored.result) for name, stored in analysis.runs.items()}
     curves = {  # (epochs, values) instead of pairs
         name: {curve: list(zip(*pairs, strict=True)) for curve, pairs in receipt.pop("curves").items()}
         for name, receipt in receipts.items()
     }
-    tables = [
-        {
-            "pairs": {metric: [asdict(pair) for pair in pairs] for metric, pairs in table.pairs.items()},
-            "class_iou": {row.recipe: row.class_iou for row in table.rows},
-        }
-        for table in analysis.tables
-    ]
+    tables = []
+    for table in analysis.tables:
+        pairs = {metric: [asdict(pair) for pair in pairs] for metric, pairs in table.pairs.items()}
+        tables.append({"pairs": pairs, "class_iou": {row.recipe: row.class_iou for row in table.rows}})
     return {"tables": rounded(tables, DIGITS), "receipts": receipts, "curves": rounded(curves, DIGITS - 1)}
 
 
@@ -91,7 +78,7 @@ def policy(scripts: list[str]) -> str:
     """The Content-Security-Policy: our own scripts by their hash, embedded pictures, and nothing from elsewhere."""
     hashes = (b64encode(sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{each}'" for each in hashes)
-    # Styles are named as a whole since Plot puts a <style> into each chart.
+    # All inline styles are allowed, since Plot puts a <style> into each chart.
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 
 
@@ -101,5 +88,5 @@ def packed(data: Any) -> str:
 
 
 def place(value: float, low: float, high: float) -> str:
-    """Where a value lies between two others, as a CSS percentage."""
+    """A value's position between two others, as a CSS percentage."""
     return f"{100 * (value - low) / (high - low) if high > low else 50:.1f}%"

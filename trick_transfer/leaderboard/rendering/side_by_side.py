@@ -1,7 +1,7 @@
 """Predictions of a table's rows on the same few images, for the page.
 
-The images are spread evenly over those that have outputs, not chosen. Of a recipe it is the first run, of a table the
-first rows. Pictures of VOC and ADE20K keep their own terms: see to those before a page of tier `paper` is published.
+The images are spread evenly over the test set. The page shows a recipe's first run, and a table's first rows. Pictures
+of VOC and ADE20K keep their own terms: check these before you publish a page of tier `paper`.
 """
 
 from collections.abc import Mapping
@@ -31,41 +31,29 @@ def of_table(table: Table, runs: Mapping[str, Stored], data: Path) -> dict[str, 
     made: dict[str, Any] = {}
     for name, stage in STAGES.items():
         folder = (tiers.load(table.tier).data(name) if table.tier in tiers.NAMES else None) or stage.data_set
-        first = first_runs(table, name, runs)
+        first = {row.recipe: runs[run.path] for row in table.rows for run in reversed(row.runs) if run.stage == name}
+        first = dict([*first.items()][:ROWS])
         seen = {recipe: found for recipe, run in first.items() if (found := predictions(stage, run, data / folder))}
-        with suppress(FileNotFoundError):  # the data are not here
+        with suppress(FileNotFoundError):  # the data are missing
             made |= {name: side_by_side(seen)} if seen else {}
     return made
 
 
-def first_runs(table: Table, stage: str, runs: Mapping[str, Stored]) -> dict[str, Stored]:
-    """Each row's first run of a stage, by recipe."""
-    first: dict[str, Stored] = {}
-    for row in table.rows:
-        for run in row.runs:
-            if run.stage == stage:
-                first.setdefault(row.recipe, runs[run.path])
-    return dict(list(first.items())[:ROWS])
-
-
 def predictions(stage: Stage, run: Stored, data: Path) -> Seen | None:
-    """A run's predictions; None without outputs of its own, pictures in them, or the data."""
-    if not run.outputs.is_file() or file_sha256(run.outputs) != run.result.outputs_sha256:
-        return None
+    """A run's predictions; None if its outputs, the pictures in them, or the data are missing."""
     with suppress(FileNotFoundError, KeyError):
-        return stage.seen(run.outputs, data, run.result.config)
+        if file_sha256(run.outputs) == run.result.outputs_sha256:
+            return stage.seen(run.outputs, data, run.result.config)
     return None
 
 
 def side_by_side(seen: Mapping[str, Seen]) -> dict[str, Any]:
     """The rows that saw the same images as the first, and the images."""
     first = next(iter(seen.values()))
+    truths = zip(first.names, first.truth, strict=True)
     return {
         "classes": first.classes,
         "colours": [f"#{bytes(rgb(label)).hex()}" for label in range(len(first.classes))],
-        "images": [
-            photo(first.folder / f"{name}.jpg") | {"truth": truth}
-            for name, truth in zip(first.names, first.truth, strict=True)
-        ],
+        "images": [photo(first.folder / f"{name}.jpg") | {"truth": truth} for name, truth in truths],
         "rows": {recipe: each.found for recipe, each in seen.items() if each.names == first.names},
     }

@@ -24,7 +24,7 @@ def grid(caption: str, lines: list[list[str]]) -> Screen:
 
 
 def row_of(own: Path, reference: Path, recipe: str, tier: str) -> Iterator[Screen]:
-    """The row of the run just made, ranked among the reference and one's own; means only, so it takes no time."""
+    """The new run's row, ranked among the reference's and your own; means only, so it is fast."""
     stored, _ = read_both(reference, own)
     return screens(analyse([means_only(each) for each in stored]), (recipe, recipe + YOURS), tier)
 

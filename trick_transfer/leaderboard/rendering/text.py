@@ -3,6 +3,7 @@
 Metrics are percent with two decimals, as in the paper; GMACs are the paper's "FLOPs" (multiply-adds).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from trick_transfer.runs.store import Stored
@@ -18,11 +19,11 @@ MOST_LETTERS = 6
 UNCOMMITTED, UNVERIFIED = "†", "‡"
 FOOTNOTES = {
     UNCOMMITTED: "a run of this row was made with changes that were not committed",
-    UNVERIFIED: "a diagnostic of `mini`, as the runs reported it: nothing is stored that could verify it",
+    UNVERIFIED: "a diagnostic of `mini`, as the runs reported it; the stored outputs cannot verify it",
 }
 CAVEATS = (
     "Intervals are not corrected for their number: of 20 tricks without effect, expect one to exclude 0. "
-    "All seeds of a distilled recipe share one teacher (seed 0), so its luck is in no interval."
+    "All seeds of a distilled recipe share one teacher (seed 0), so no interval covers the teacher's seed."
 )
 PROBLEMS = "Left out or in doubt"
 SYNTHETIC = "The `mini` data are synthetic scenes: these numbers say nothing about ImageNet, VOC or ADE20K."
@@ -34,13 +35,11 @@ NOTES = {
 
 
 def columns(table: Table) -> list[tuple[str, bool]]:
-    """(name, whether it is the paper's) for each column: the paper's stands right of ours, where there is one."""
+    """(name, whether it is the paper's) for each column: the paper's column is right of ours."""
     quoted = {name for row in table.rows for name, cell in row.cells.items() if cell.paper and row.runs}
     sizes = [name for name in SIZES if any(getattr(row, name) is not None for row in table.rows)]
-    return [
-        *((each.name, side) for each in table.metrics for side in (False, True) if not side or each.name in quoted),
-        *((name, False) for name in sizes),
-    ]
+    ours = ((each.name, side) for each in table.metrics for side in (False, True) if not side or each.name in quoted)
+    return [*ours, *((name, False) for name in sizes)]
 
 
 def header(name: str, of_paper: bool = False) -> str:
@@ -48,11 +47,11 @@ def header(name: str, of_paper: bool = False) -> str:
     if of_paper or name in HEADINGS:
         return "paper" if of_paper else HEADINGS[name]
     metric = metrics()[name]
-    return metric.label if metric.verifiable else f"{metric.label} {UNVERIFIED}"
+    return metric.label + f" {UNVERIFIED}" * (not metric.verifiable)
 
 
 def mark(row: Row, runs: Mapping[str, Stored]) -> str:
-    """The mark behind a recipe one of whose runs was made with uncommitted changes."""
+    """The mark behind a recipe if one of its runs was made with uncommitted changes."""
     return f" {UNCOMMITTED}" if any(runs[run.path].result.dirty for run in row.runs) else ""
 
 
@@ -63,15 +62,24 @@ def footnotes(table: Table, runs: Mapping[str, Stored]) -> list[str]:
     return [f"{each}: {text}." for each, text in FOOTNOTES.items() if each in marks]
 
 
+def lines_of(table: Table, runs: Mapping[str, Stored], quote: str = "") -> list[list[str]]:
+    """A table's headings, then its rows; the first column is the recipe, between quotes, with its mark."""
+    shown = columns(table)
+    rows = (
+        [f"{quote}{row.recipe}{quote}{mark(row, runs)}", *(entry(row, *each) for each in shown)] for row in table.rows
+    )
+    return [["recipe", *(header(*each) for each in shown)], *rows]
+
+
 def entry(row: Row | None, name: str, of_paper: bool = False, letters: bool = True) -> str:
     """The text of a column."""
     if name in HEADINGS:
         size = row and getattr(row, name)
         return ABSENT if size is None else f"{size:.2f}"
     cell = row and row.cells.get(name)
-    if not cell or (of_paper and not cell.paper):
-        return ABSENT
-    return f"{cell.paper.value:.2f} ({cell.paper.table})" if of_paper and cell.paper else percent(cell, letters)
+    if of_paper:
+        return f"{cell.paper.value:.2f} ({cell.paper.table})" if cell and cell.paper else ABSENT
+    return percent(cell, letters) if cell else ABSENT
 
 
 def percent(cell: Cell, with_group: bool = True) -> str:
@@ -85,8 +93,8 @@ def percent(cell: Cell, with_group: bool = True) -> str:
 
 
 def group(cell: Cell) -> str:
-    """A row's letters; of too many to be compared by eye its ranks: rank 3–250."""
-    return letters(cell) or (f"rank {ranks(cell)}" if cell.rank_low else "")
+    """A row's letters, or its ranks if the letters are too many: rank 3–250."""
+    return letters(cell) or f"rank {ranks(cell)}" * bool(cell.rank_low)
 
 
 def letters(cell: Cell) -> str:
@@ -122,14 +130,8 @@ def grid(lines: Sequence[Sequence[str]]) -> str:
 
 
 def between_markers(text: str, name: str, block: str) -> str:
-    """README's text with a block between <!-- name --> and <!-- /name -->; unchanged without these markers.
-
-    Raises ValueError if one of them is missing.
-    """
+    """README's text with a block between <!-- name --> and <!-- /name -->. Raises ValueError if only one is there."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     if text.count(begin) != text.count(end) or text.count(begin) > 1 or text.find(begin) > text.find(end):
         raise ValueError(f"README.md needs one {begin} and after it one {end}, or neither")
-    if begin not in text:
-        return text
-    before, rest = text.split(begin)
-    return f"{before}{begin}\n\n{block}\n\n{end}{rest.split(end)[1]}"
+    return re.sub(f"(?s){begin}.*{end}", lambda _: f"{begin}\n\n{block}\n\n{end}", text)

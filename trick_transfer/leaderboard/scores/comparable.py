@@ -1,15 +1,15 @@
 """Which runs may be compared: a group for each tier and set of protocols, in it a row for each recipe.
 
 A chain (a backbone and all that was fine-tuned from it) enters a group only if each of its stages was scored under the
-group's protocols, so numbers of two tiers, protocol hashes, data or sample counts never meet. One's own chains have
+group's protocols, so numbers of two tiers, protocol hashes, data or sample counts never meet. Your own chains have
 rows of their own, unless they are pooled with the reference.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any
+from operator import attrgetter
+from typing import NamedTuple
 
 from trick_transfer.engine.layers import changed_keys
 from trick_transfer.runs.result import Result
@@ -23,8 +23,7 @@ PER_SEED = ("seed", "sha256")  # what seeds of one recipe may differ in: the sha
 Chain = list[Scored]
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Runs that may be compared with each other, by the name of their row."""
 
     tier: str
@@ -38,7 +37,7 @@ def protocol(result: Result) -> Protocol:
 
 
 def groups(runs: Sequence[Scored], pool: bool = False) -> list[Group]:
-    """All groups, by tier, the fullest first, of equal ones that with the paper's protocols."""
+    """All groups, by tier, the fullest first, of equal ones first the one with the paper's protocols."""
     agreed = {rules(run.result) for run in runs if not run.stored.own}
     chains: dict[tuple, Chain] = defaultdict(list)
     for run in runs:
@@ -52,7 +51,7 @@ def groups(runs: Sequence[Scored], pool: bool = False) -> list[Group]:
 
 
 def rules(result: Result) -> tuple:
-    """What one's own result has to share with a reference result to be averaged with it."""
+    """What your own result and a reference result must share to be averaged."""
     return result.tier, result.recipe, protocol(result), result.precision
 
 
@@ -71,41 +70,27 @@ def choices(chain: Chain) -> list[frozenset[Protocol]]:
     return [frozenset(chosen) for chosen in product(*stages.values())]
 
 
-def protocol_sets(rows: dict[str, list[Chain]]) -> list[frozenset[Protocol]]:
-    """The sets that some chain was scored under; a chain with a part of a set has gaps there, and no own group."""
+def protocol_sets(rows: Mapping[str, list[Chain]]) -> list[frozenset[Protocol]]:
+    """The sets that some chain was scored under, without subsets of others: a shorter chain's row has gaps."""
     found = {chosen for chains in rows.values() for chain in chains for chosen in choices(chain)}
     return [chosen for chosen in found if not any(chosen < other for other in found)]
 
 
-def group(tier: str, chosen: frozenset[Protocol], rows: dict[str, list[Chain]]) -> Group:
+def group(tier: str, chosen: frozenset[Protocol], rows: Mapping[str, list[Chain]]) -> Group:
     """The group of one tier and one set of protocols; its rows are by name."""
-    entered = {
-        name: [
-            run
-            for chain in rows[name]
-            if any(choice <= chosen for choice in choices(chain))
-            for run in chain
-            if protocol(run.result) in chosen
-        ]
-        for name in sorted(rows)
-    }
-    places = list(STAGES)
-    return Group(
-        tier,
-        tuple(sorted(chosen, key=lambda each: places.index(each.stage))),
-        {name: some for name, some in entered.items() if some},
-    )
+    entered: dict[str, list[Scored]] = defaultdict(list)
+    for name in sorted(rows):
+        for chain in rows[name]:
+            if any(choice <= chosen for choice in choices(chain)):
+                entered[name] += [run for run in chain if protocol(run.result) in chosen]
+    return Group(tier, tuple(sorted(chosen, key=lambda each: [*STAGES].index(each.stage))), dict(entered))
 
 
 def copies(runs: Sequence[Scored]) -> list[Scored]:
-    """One's own runs with the outputs of a reference run: averaged with it, a copy is not a second run."""
-    known = {of_outputs(run.result) for run in runs if not run.stored.own}
-    return [run for run in runs if run.stored.own and of_outputs(run.result) in known]
-
-
-def of_outputs(result: Result) -> tuple:
-    """Equal for copies."""
-    return result.tier, result.recipe, result.stage, result.protocol, result.outputs_sha256
+    """Your own runs with the same outputs as a reference run: such a copy is not a second run."""
+    key = attrgetter("tier", "recipe", "stage", "protocol", "outputs_sha256")
+    known = {key(run.result) for run in runs if not run.stored.own}
+    return [run for run in runs if run.stored.own and key(run.result) in known]
 
 
 def doubts(runs: Sequence[Scored], groups: Sequence[Group]) -> list[str]:
@@ -113,25 +98,19 @@ def doubts(runs: Sequence[Scored], groups: Sequence[Group]) -> list[str]:
     backbones = {whose(run) for run in runs if STAGES[run.result.stage].trains_backbone}
     recipes = {each[:-1] for each in backbones}
     lines = []
-    for rows in (each.rows for each in groups):
-        for row in rows.values():
-            first: dict[Protocol, Result] = {}
-            for run in sorted(row, key=lambda each: each.result.seed):
-                one = first.setdefault(protocol(run.result), run.result)
-                keys = changed_keys(alike(one), alike(run.result))
-                if keys := [key for key in keys if key.split(".")[-1] not in PER_SEED]:
-                    averaged = f"differs from seed {one.seed}, with which it is averaged, in {', '.join(keys)}"
-                    lines.append(f"{run.stored.name} {averaged}")
-                if whose(run)[:-1] in recipes and whose(run) not in backbones:
-                    lines.append(f"{run.stored.name}: its backbone's result is missing, other seeds have theirs")
+    for row in (row for group in groups for row in group.rows.values()):
+        first: dict[Protocol, Result] = {}
+        for run in sorted(row, key=lambda each: each.result.seed):
+            one = first.setdefault(protocol(run.result), run.result)
+            old, new = (each.config | {"precision": each.precision} for each in (one, run.result))
+            if keys := [key for key in changed_keys(old, new) if key.split(".")[-1] not in PER_SEED]:
+                averaged = f"differs from seed {one.seed}, with which it is averaged, in {', '.join(keys)}"
+                lines.append(f"{run.stored.name} {averaged}")
+            if whose(run)[:-1] in recipes and whose(run) not in backbones:
+                lines.append(f"{run.stored.name}: its backbone's result is missing, other seeds have theirs")
     return list(dict.fromkeys(lines))  # a run may be in several groups
 
 
 def whose(run: Scored) -> tuple:
     """The backbone that a run trained or fine-tuned."""
     return run.stored.own, run.result.tier, run.result.recipe, run.result.backbone_seed
-
-
-def alike(result: Result) -> dict[str, Any]:
-    """What all seeds of a recipe share, but for `PER_SEED`."""
-    return result.config | {"precision": result.precision}

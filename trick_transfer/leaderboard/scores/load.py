@@ -1,15 +1,23 @@
-"""A run with its metrics over all images and over resampled ones."""
+"""A run with its metrics over all images and resampled ones, from its stored outputs, without GPU or model."""
 
+import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from trick_transfer.engine.stage import Arrays
+import numpy as np
+
+from trick_transfer.engine.files import file_sha256
+from trick_transfer.engine.stage import Arrays, Outputs
 from trick_transfer.runs.result import Result
 from trick_transfer.runs.store import Stored
+from trick_transfer.stages import STAGES
 
 from ..statistics.bootstrap import resample
-from .audit import audit
+
+TOLERANCE_PERCENT = 1e-4  # the detector's metric computes in single precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +56,36 @@ def load_all(stored: Iterable[Stored]) -> tuple[list[Scored], list[str]]:
 def means_only(stored: Stored) -> Scored:
     """A run whose outputs are not read."""
     return Scored(stored, stored.result.metrics)
+
+
+def audit(result: Result, path: Path) -> tuple[Outputs | None, list[str]]:
+    """A result's outputs, or None and one line for each fault; the file is read only if its hash is the result's."""
+    if not path.is_file():
+        return None, [f"{path} is missing"]
+    if (found := file_sha256(path)) != result.outputs_sha256:
+        return None, [f"{path}: its sha256 is {found}, the result has {result.outputs_sha256}"]
+    try:
+        outputs = read(path, result.stage)
+    except (ValueError, OSError) as fault:
+        return None, [str(fault)]
+    images, metrics = len(outputs.images), outputs.metrics()
+    same = images == result.samples_scored
+    faults = [] if same else [f"{path}: {images} images, the result has {result.samples_scored}"]
+    faults += [
+        f"{path}: {name} is {metrics[name]:.6f}, the result has {value:.6f}"
+        for name, value in result.metrics.items()
+        if name in metrics and abs(metrics[name] - value) > TOLERANCE_PERCENT
+    ]
+    return (None if faults else outputs), faults
+
+
+def read(path: Path, stage: str) -> Outputs:
+    """A stage's outputs. Raises ValueError or OSError of one line that names the file."""
+    try:
+        with np.load(path) as stored:
+            return STAGES[stage].outputs({name: stored[name] for name in stored.files})
+    except (ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as fault:
+        raise ValueError(f"{path}: no outputs of {stage}: {fault}") from None
 
 
 def by_backbone(runs: Sequence[Scored], metric: str) -> list[list[Scored]]:

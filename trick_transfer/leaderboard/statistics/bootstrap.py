@@ -4,7 +4,7 @@ With few seeds the plain bootstrap's intervals are too short. Two corrections: d
 sqrt(n / (n - 1)) (Davison and Hinkley, "Bootstrap Methods", 1997, sec. 2.3), and the interval by Student's t with
 Satterthwaite's degrees of freedom. The interval is centred on the measured mean, as resampled AP and IoU are biased.
 A bootstrap of both levels counts the interaction of seed and image up to three times (Owen, "The pigeonhole
-bootstrap", 2007), so an interval is rather too wide than too narrow; differences of rows are corrected for it.
+bootstrap", 2007), so an interval is too wide rather than too narrow; differences of rows are corrected for it.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Does top-1 predict downstream scores: rank correlations over the rows of a table, with intervals.
 
 The intervals are Bonett and Wright's ("Sample size requirements for estimating Pearson, Kendall and Spearman
-correlations", 2000), on Fisher's scale. A correlation of 1, which is infinite there, is moved half a step inwards: to
-the middle between 1 and the next value that so many rows can have.
+correlations", 2000), on Fisher's scale. A correlation of 1 is infinite on that scale, so it is
+replaced by the middle between 1 and the next value that so many rows can have.
 """
 
 from collections.abc import Sequence

@@ -23,10 +23,7 @@ def sample(groups: Sequence[Sequence[Scored]], metric: str) -> Sample | None:
 
 
 def cell(runs: Sequence[Scored], metric: str, paper: Value | None = None, hours: float | None = None) -> Cell:
-    """One metric of a row: mean, deviation and 95 % interval over backbones, or over the fine-tunings of a single one.
-
-    The runs of which none has the metric raise IndexError.
-    """
+    """One metric of a row, over backbones, or the fine-tunings of a single one. Raises IndexError if no run has it."""
     backbones = by_backbone(runs, metric)
     groups = backbones if len(backbones) > 1 else [[run] for run in backbones[0]]
     points = [float(np.mean([run.points[metric] for run in group])) for group in groups]
@@ -34,8 +31,7 @@ def cell(runs: Sequence[Scored], metric: str, paper: Value | None = None, hours:
     level = "none"
     if drawn := sample(groups, metric):
         low, high = interval(drawn.points, drawn.rounds)
-        level = "image" if len(groups) == 1 else "seed and image"
-        level = f"fine-tuning {level}" if len(groups) > len(backbones) else level
+        level = "fine-tuning " * (len(groups) > len(backbones)) + ("image" if len(groups) == 1 else "seed and image")
     sd = float(np.std(points, ddof=1)) if len(points) > 1 else None
     return Cell(float(np.mean(points)), sd, len(points), low, high, level, device_hours=hours, paper=paper)
 
@@ -44,16 +40,15 @@ def tabulated(tier: str, protocols: tuple[Protocol, ...], rows: Iterable[Row], *
     """A table of rows, ordered by the upstream metric, with its correlations."""
     none = Cell(-1)
     ordered = tuple(sorted(rows, key=lambda row: (-row.cells.get(UPSTREAM, none).mean, row.recipe)))
-    names = [name for name in metrics() if any(name in row.cells for row in ordered)]
-    return Table(tier, protocols, tuple(map(column, names)), ordered, correlations(ordered, names), **more)
+    columns = tuple(column(name) for name in metrics() if any(name in row.cells for row in ordered))
+    downstream = [each.name for each in columns if each.stage != BACKBONE.name]
+    found = tuple(each for name in downstream if (each := correlation(name, ordered)))
+    return Table(tier, protocols, columns, ordered, found, **more)
 
 
-def correlations(rows: Sequence[Row], names: Sequence[str]) -> tuple[Correlation, ...]:
-    """The upstream metric with each downstream one, over the rows that have both."""
-    found = []
-    for name in names:
-        both = [row.cells for row in rows if {name, UPSTREAM} <= row.cells.keys()]
-        if column(name).stage != BACKBONE.name and len(both) > 1:
-            values = ([cells[metric].mean for cells in both] for metric in (UPSTREAM, name))
-            found.append(correlate(name, *values))
-    return tuple(found)
+def correlation(metric: str, rows: Sequence[Row]) -> Correlation | None:
+    """The upstream metric with a downstream one, over the rows that have both; None if there are not two."""
+    both = [row.cells for row in rows if {metric, UPSTREAM} <= row.cells.keys()]
+    return (
+        correlate(metric, *([cells[name].mean for cells in both] for name in (UPSTREAM, metric))) if both[1:] else None
+    )

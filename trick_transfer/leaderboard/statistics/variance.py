@@ -1,4 +1,4 @@
-"""How much a score varies between seeds: of pre-training and of fine-tuning apart, where several runs share a backbone.
+"""How much a score varies between seeds, of pre-training and of fine-tuning where several runs share a backbone.
 
 A nested analysis of variance (recipes, backbones in them, fine-tunings in those), one noise for all recipes of a table;
 Searle, Casella and McCulloch, "Variance Components", 1992, sec. 3.6 and 5.2.
@@ -19,10 +19,7 @@ def pooled(groups: Sequence[np.ndarray]) -> Noise | None:
 
 
 def components(rows: Sequence[Sequence[np.ndarray]]) -> Variance:
-    """From each row's backbones, and of each the percents of its fine-tunings.
-
-    A negative estimate of the pre-training's part counts as 0.
-    """
+    """From each row's backbones, and of each the percents of its fine-tunings; a negative estimate counts as 0."""
     fine_tuning = pooled([backbone for row in rows for backbone in row])
     freedom = sum(len(row) - 1 for row in rows)
     pre_training = seed = None

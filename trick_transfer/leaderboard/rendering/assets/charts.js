@@ -58,10 +58,10 @@ function intervalChart(board, width) {
     ],
   });
   const more = all.length - data.length;
-  return more ? [chart, caption(`${more} more rows: filter the table to see them.`)] : [chart];
+  return more ? [chart, caption(`${more} more rows; filter the table to see them.`)] : [chart];
 }
 
-// Of one run the interval covers the images only: dashed, and its dot hollow, so that it does not look more certain than that of two.
+// An interval of one run covers the images only, so it is dashed and its dot is hollow: it must not look more certain than one of two runs.
 function bars(rule, data, ends, look, n = "n") {
   const known = data.filter((each) => Number.isFinite(each[ends.x1 ?? ends.y1]));
   return [

@@ -1,5 +1,5 @@
 "use strict";
-// Puts the parts together: which board is shown, what redraws when, the theme.
+// Events: which board is shown, when its parts are redrawn, the theme.
 
 const page = JSON.parse(document.getElementById("data").textContent);
 const tableOf = (board) => page.tables[board.dataset.board];

@@ -9,11 +9,11 @@ async function drawDifferences(board) {
   if (!holder) return;
   const recipes = chosen(board);
   if (recipes.length < 2) {
-    holder.replaceChildren(element("p", { className: "caption", textContent: "Choose two rows by their boxes in the table to see their difference in each metric." }));
+    holder.replaceChildren(element("p", { className: "caption", textContent: "Choose two rows with the checkboxes in the table to see their difference in each metric." }));
     return;
   }
   const { tables } = await unpacked();
-  if (String(chosen(board)) !== String(recipes)) return; // others were chosen meanwhile
+  if (String(chosen(board)) !== String(recipes)) return; // the choice changed meanwhile
   holder.replaceChildren(differenceTable(tableOf(board), tables[board.dataset.board].pairs, recipes), caption(OF_PAIRS));
 }
 
@@ -24,7 +24,7 @@ function differenceTable({ metrics, rows }, pairs, recipes) {
   const body = table.createTBody();
   for (const [one, two] of couples(recipes)) {
     const row = body.insertRow();
-    row.append(element("th", { scope: "row" }, one, element("small", { textContent: `less ${two}` })));
+    row.append(element("th", { scope: "row" }, one, element("small", { textContent: `minus ${two}` })));
     for (const { name } of metrics) row.append(differenceCell(difference(pairs[name] ?? [], one, two), comparedRows(rows, name)));
   }
   return element("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Differences, scrolls sideways" }, table);

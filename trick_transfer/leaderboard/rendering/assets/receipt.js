@@ -27,7 +27,7 @@ async function openReceipt(board, recipe) {
   body.replaceChildren();
   dialog.showModal();
   if (!row.runs.length) {
-    body.append(element("p", { textContent: "Printed numbers have no receipt: they are quoted from the paper." }), quoted(board, row));
+    body.append(element("p", { textContent: "No receipt: these numbers are quoted from the paper." }), quoted(board, row));
     return;
   }
   const { receipts, curves, tables } = await unpacked();
@@ -78,17 +78,17 @@ function listed(values) {
 const ownHours = ({ seconds, devices }) => (seconds * devices) / 3600;
 const deviceHours = (hours) => `${hours.toFixed(3)} device-hours`;
 
-// The time of a distilled run's teacher, so that all adds up to the table's; one's own run may have the reference's teacher.
+// The teacher's time, so that the sum is the table's device-hours; your own run may have the reference's teacher.
 function teachersTime(run, own) {
   const recipe = run.config.model?.teacher?.recipe;
   if (!recipe) return {};
   const rows = page.tables.flatMap((table) => (table.tier === run.tier ? table.rows : []));
   const row = (own && rows.find((each) => each.recipe === recipe + page.yours)) || rows.find((each) => each.recipe === recipe);
   const hours = row?.device_hours ?? null;
-  if (hours === null) return { teacher: `${recipe}, whose own result is not here` };
+  if (hours === null) return { teacher: `${recipe}, its result is missing` };
   const all = ownHours(run) + hours;
   return {
-    teacher: `${recipe}, ${deviceHours(hours)} by its own receipts (mean over seeds)`,
+    teacher: `${recipe}, ${deviceHours(hours)} from its own receipts (mean over seeds)`,
     "with its teacher": `${deviceHours(all)}; the table has the mean over the row’s seeds`,
   };
 }
@@ -129,7 +129,7 @@ function showRun(content, run, curves, own) {
 }
 
 function drawCurves(charts, curves) {
-  if (!curves.length) charts.append(element("p", { className: "caption", textContent: "None: this run’s receipt holds no loss or score of two epochs or more." }));
+  if (!curves.length) charts.append(element("p", { className: "caption", textContent: "None: this run has no loss or score of two or more epochs." }));
   for (const [name, curve] of curves) {
     const holder = element("figure", { className: "chart" });
     charts.append(holder);
