@@ -15,7 +15,7 @@ from trick_transfer.leaderboard.paper import figures
 from trick_transfer.leaderboard.paper.figures import FIGURES, outputs, schedule
 from trick_transfer.leaderboard.paper.tables import TABLES
 from trick_transfer.leaderboard.rendering.beside_paper import beside, noise
-from trick_transfer.leaderboard.rendering.markdown import readme
+from trick_transfer.leaderboard.rendering.markdown import markdown
 from trick_transfer.runs.identity import fingerprint
 from trick_transfer.runs.result import OUTPUTS, Result
 from trick_transfer.runs.run import Run, plain
@@ -110,23 +110,26 @@ def test_a_row_under_other_rules_has_a_star_and_the_reason_below():
     assert not any(note.startswith("*") for note in made("table2", results[:2]).notes)
 
 
-def test_the_papers_protocol_goes_before_another_in_readme():
+def beside_the_paper(results):
+    """What LEADERBOARD.md says of the paper's Tables 8 and 9, by tier."""
+    return "".join(part for part in markdown(analysed(results)).split("## ") if part.startswith("Table "))
+
+
+def test_the_papers_protocol_goes_before_another_beside_the_paper():
     other = a_detection(
         protocol="faster_rcnn_fpn_voc", protocol_hash="f" * 64, metrics={"map_voc07": 7.0, "map_area": 7.0}
     )
-    text = readme("<!-- paper --><!-- /paper -->", analysed([other, a_result(), a_detection()]))
+    text = beside_the_paper([other, a_result(), a_detection()])
     assert "40.50 (n=1)" in text and "7.00" not in text
 
 
-def test_readme_gets_the_downstream_tables_between_the_markers_and_nothing_else_changes():
+def test_the_leaderboard_has_the_downstream_tables_beside_the_paper_for_each_tier():
     results = [a_result(tier="mini"), a_detection(tier="mini"), a_detection(tier="paper", recipe="resnet50d_cosine")]
-    text = readme("before\n<!-- paper -->old<!-- /paper -->\nafter", analysed(results))
-    assert text.startswith("before\n<!-- paper -->") and text.endswith("<!-- /paper -->\nafter") and "old" not in text
-    assert "| `resnet50d_best` | 61.50 (n=1) | 79.29 | 40.50 (n=1) | 81.33 |" in text
-    assert "| `resnet50d_cosine` | – | 77.91 | – | 79.23 |" in text, "another tier's"
-    assert "synthetic" in text and "Table 9" in text
-    assert readme("no markers", analysed(results)) == "no markers"
-    assert readme(text, analysed(results)) == text
+    paper, mini = beside_the_paper(results).split("Table 8 (mini)")
+    assert "| `resnet50d_best` | 61.50 (n=1) | 79.29 | 40.50 (n=1) | 81.33 |" in mini
+    assert "| `resnet50d_cosine` | – | 77.91 | – | 79.23 |" in mini, "another tier's"
+    assert "| `resnet50d_cosine` | – | 77.91 | 40.50 (n=1) | 79.23 |" in paper
+    assert "synthetic" in mini and "synthetic" not in paper and "Table 9" in mini
 
 
 def test_noise_is_mean_deviation_and_range_of_each_metric():

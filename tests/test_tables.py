@@ -250,10 +250,11 @@ def test_the_papers_values_are_beside_ours_in_its_tier_only():
 
 def test_the_readme_block_is_renewed_and_nothing_else():
     text = "# Us\n\n<!-- leaderboard -->\nold\n<!-- /leaderboard -->\nthe rest\n"
-    made = analysed(result for place in range(7) for result in a_run(f"r{place}", top1=10.0 + place))
+    made = analysed(result for place in range(10) for result in a_run(f"r{place}", top1=10.0 + place))
     new = readme(text, made)
     assert new.startswith("# Us\n\n<!-- leaderboard -->\n") and new.endswith("\n<!-- /leaderboard -->\nthe rest\n")
-    assert "old" not in new and [line[0] for line in grids(new)[0][2:]] == [f"`r{place}`" for place in (6, 5, 4, 3, 2)]
+    rows = [f"`r{place}`" for place in (9, 8, 7, 6, 5, 4, 3, 0)]  # eight: the best, and the last
+    assert "old" not in new and [line[0] for line in grids(new)[0][2:]] == rows
     assert readme(new, made) == new
     assert readme("no markers", made) == "no markers"
     with pytest.raises(ValueError, match="README.md needs one"):
