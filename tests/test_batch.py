@@ -49,6 +49,7 @@ def in_one_process(many_photos, tmp_path_factory):
     return trained(tmp_path_factory.mktemp("one"), many_photos)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_two_processes_with_or_without_accumulation_end_where_one_does(tmp_path, many_photos, in_one_process, way):
     weights = trained(tmp_path, many_photos, *WAYS[way])
@@ -57,6 +58,7 @@ def test_two_processes_with_or_without_accumulation_end_where_one_does(tmp_path,
         assert (tensor - in_one_process[name]).abs().max() < 1e-5, name
 
 
+@pytest.mark.slow
 def test_another_global_batch_ends_elsewhere(tmp_path, many_photos, in_one_process):
     weights = trained(tmp_path, many_photos, options=("--set", "global_batch=32"))
     assert max((tensor - in_one_process[name]).abs().max() for name, tensor in weights.items()) > 1e-4

@@ -99,6 +99,7 @@ def test_every_row_of_tables_8_and_9_is_built_and_gets_its_images(name, stage, s
     assert seen == [({"b" if name == "resnet50b_standard" else "bcd"}, 2)] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["classification", "detection", "segmentation"])
 def test_the_embedded_tier_has_its_plan_too(stage):
     plan = dry_run(Run(stage, "resnet50d_best"), devices=1, accumulation=2)

@@ -42,6 +42,7 @@ def checkpoint(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_a_submission_names_each_image_and_the_five_classes_that_scoring_ranks_best(data, checkpoint, tmp_path):
     words = ("resnet50d_best_places365", data, "--checkpoint", checkpoint)
     written = score_again(*words, "--submission", tmp_path / "pred.txt")
@@ -54,6 +55,7 @@ def test_a_submission_names_each_image_and_the_five_classes_that_scoring_ranks_b
     assert [[int(label) for label in line[1:]] for line in lines] == ranked.tolist()
 
 
+@pytest.mark.slow
 def test_a_missing_folder_of_images_and_another_stage_are_refused_in_one_line(photos, checkpoint, tmp_path):
     run = score_again(
         "resnet50d_best_places365", photos, "--checkpoint", checkpoint, "--submission", tmp_path / "pred.txt"

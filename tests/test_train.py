@@ -145,7 +145,7 @@ SMOOTH = "resnet50d_smooth"
         ([SMOOTH, "--set", "model.backbone.depth=51"], ("depth=51", "[18, 34, 50,")),
         ([SMOOTH, "--set", "model=None"], ("model ", "None")),
         ([SMOOTH, "--set", "schedule=None"], ("schedule ", "None")),
-        ([SMOOTH, "--set", "tricks=None"], ("tricks ", "tricks.mixup=None")),
+        ([SMOOTH, "--set", "tricks=None"], ("tricks ", "--set tricks.NAME=None")),
         ([SMOOTH, "--set", "optim_wrapper.optimizer.lr=fast"], ("optimizer.lr", "'fast'", "float")),
         ([SMOOTH, "--set", "param_scheduler.0.end=1"], ("param_scheduler.0.end",)),
         ([SMOOTH, "--set", "tricks.mixup.alpha=much"], ("mixup", "alpha", "float", "'much'")),
