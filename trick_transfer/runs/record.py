@@ -25,15 +25,13 @@ def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts
     """Keep the weights, export a classifier, and write the result last: it exists means the stage is done."""
     write_tensors(run.folder / MODEL, model.cpu().state_dict())
     about = dict(name=run.name, tier=run.tier_file.name, seed=run.seed, licence=data_licence(run))
-    facts = NOTHING | facts | run.task.leave(model, cfg, run.card.parent, metrics, **about)
+    unmeasured = dict.fromkeys(("params_m", "gmacs", "arrived_percent", "feature_error"))
+    facts = unmeasured | facts | run.task.leave(model, cfg, run.card.parent, metrics, **about)
     result = Result(metrics=metrics, **facts, **receipt(run, cfg, batch))
     keep(result, run.folder / OUTPUTS, run.results_root / result.folder)
     write(result, run.folder / FILE_NAME)  # here it says that all is written
     (run.folder / LATEST).unlink(missing_ok=True)  # half a gigabyte that nothing needs any more
     return result
-
-
-NOTHING = dict.fromkeys(("params_m", "gmacs", "arrived_percent", "feature_error"))
 
 
 def keep(result: Result, outputs: Path, folder: Path) -> None:
@@ -49,17 +47,12 @@ def data_licence(run: Run) -> str:
     return run.data_set.licence if run.data_set and not own else "unknown"
 
 
-def licences(run: Run) -> dict[str, str]:
-    """Of code, weights and data: those of the card, and downstream those of the task's own data."""
-    found = read_card(run.card).licences
-    return found if run.task.trains_backbone else found | {f"{run.stage} data": data_licence(run)}
-
-
 def receipt(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
     """What a result was made from and with."""
     code, dirty = commit()
     config = plain(cfg)
     low = "LowPrecision" in cfg.optim_wrapper.type
+    own_data = {} if run.task.trains_backbone else {f"{run.stage} data": data_licence(run)}
     return dict(
         tier=run.tier_file.name,
         recipe=run.name,
@@ -71,7 +64,7 @@ def receipt(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
         backbone_seed=run.upstream_seed,
         outputs_sha256=file_sha256(run.folder / OUTPUTS),
         data_manifest=manifest_digest(run.root),
-        licences=licences(run),
+        licences=read_card(run.card).licences | own_data,
         global_batch=batch.total,
         lr=cfg.optim_wrapper.optimizer.lr,
         precision=str(low_precision() if low else torch.float32).removeprefix("torch."),

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,15 +20,6 @@ from .store import Stored, read_both
 
 Found = dict[Path, Stored]  # by where it belongs, relative to the results' root
 REFERENCE = Path("results")
-Parts = Sequence[tuple[str, Sequence[str]]]  # recipes, and the stages asked for
-
-
-def wanted(parts: Parts, seeds: Sequence[int], args: argparse.Namespace) -> Iterator[Run]:
-    """The runs whose results are asked for."""
-    for recipe, stages in parts:
-        for seed in seeds:
-            for stage in stages:
-                yield run_of(stage, recipe, seed, args)
 
 
 def trunk(run: Run, args: argparse.Namespace) -> Run:

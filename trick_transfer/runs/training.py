@@ -8,29 +8,30 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
-from mmengine.dist import init_dist, is_main_process
+from mmengine.dist import barrier, init_dist, is_main_process
 from mmengine.runner import Runner
 
 from backbones.card import read_card
 from trick_transfer.engine.batch import Batch
-from trick_transfer.engine.checkpoint import LATEST
+from trick_transfer.engine.checkpoint import LATEST, load_strictly, read_weights
 from trick_transfer.engine.files import alone, write_whole
 from trick_transfer.engine.history import curves, seconds
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.memory import keep_freed_memory
 from trick_transfer.engine.receipt import commit
-from trick_transfer.runs.identity import plain
-from trick_transfer.runs.record import record
-from trick_transfer.runs.resolve import resolve
-from trick_transfer.runs.result import FILE_NAME, OUTPUTS, Result, read
-from trick_transfer.runs.run import Run
-from trick_transfer.runs.tracking import check_tracker
+
+from .identity import plain
+from .record import record
+from .resolve import check_tracker, resolve
+from .result import FILE_NAME, OUTPUTS, Result, read
+from .run import Run
 
 LOST = "by peer|Broken pipe|remote process exited"  # gloo's and NCCL's words
 WAIT_SECONDS = 2.0
@@ -59,12 +60,6 @@ def processes() -> Iterator[int]:
         dist.destroy_process_group()  # its threads must not outlive the interpreter: that aborts
 
 
-def wait_for_all() -> None:
-    """A barrier, where there are several processes."""
-    if dist.is_initialized():
-        dist.barrier()
-
-
 def make_runner(complete_cfg: Config) -> Runner:
     """The one place that makes a Runner; the Config is `resolve.resolve`'s."""
     runner = Runner.from_cfg(complete_cfg)
@@ -74,8 +69,7 @@ def make_runner(complete_cfg: Config) -> Runner:
 
 def begin(run: Run, cfg: Config, resume: bool) -> None:
     """Rename the folder of another config, delete one that `--no-resume` refuses, then record this config."""
-    changes = run.changes(cfg)
-    if changes:  # it may have taken days: keep it
+    if changes := run.changes(cfg):  # it may have taken days: keep it
         kept = run.folder.with_name(f"{run.folder.name}.{time.strftime('%Y%m%d_%H%M%S')}")
         run.folder.rename(kept)
         print(f"{run.folder}: changed in {', '.join(changes[:6])}; the old folder is now {kept}", file=sys.stderr)
@@ -84,8 +78,8 @@ def begin(run: Run, cfg: Config, resume: bool) -> None:
     latest = run.folder / LATEST
     if latest.is_file() and not is_zipfile(latest):
         raise ValueError(f"{latest} is not a whole checkpoint; delete it, and the stage starts from the beginning")
-    text = json.dumps(plain(cfg), indent=1)
-    write_whole(run.folder / "config.json", lambda part: part.write_text(text + "\n"))
+    text = json.dumps(plain(cfg), indent=1) + "\n"
+    write_whole(run.folder / "config.json", lambda part: part.write_text(text))
 
 
 def unwrapped(runner: Runner) -> Any:
@@ -99,26 +93,21 @@ def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None
     check_tracker(run.tracker)
     commit()  # the one that runs
     with processes() as devices:
-        return train_on(run, devices, accumulation, resume)
-
-
-def train_on(run: Run, devices: int, accumulation: int, resume: bool) -> Result | None:
-    """The part of `train` that each process runs."""
-    layers = run.connected()
-    run.check_teacher()
-    if int(os.environ.get("LOCAL_RANK", 0)) == 0:
-        run.check_data()
-    if resume and run.state(layers.cfg)[0] == "done":
-        print(f"{run.folder}: done already; --no-resume trains it again", file=sys.stderr)
-        return read(run.folder / FILE_NAME)
-    batch = run.batch(devices, accumulation)
-    wait_for_all()  # each has seen the folder as it was
-    with alone(run.folder) if is_main_process() else nullcontext():
-        if is_main_process():
-            begin(run, layers.cfg, resume)
-            print(f"{run.name} {run.stage} ({run.tier_file.name}, seed {run.seed}): {batch}", file=sys.stderr)
-        wait_for_all()
-        return fit(run, layers, batch)
+        layers = run.connected()
+        run.check_teacher()
+        if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+            run.check_data()
+        if resume and run.state(layers.cfg)[0] == "done":
+            print(f"{run.folder}: done already; --no-resume trains it again", file=sys.stderr)
+            return read(run.folder / FILE_NAME)
+        batch = run.batch(devices, accumulation)
+        barrier()  # each has seen the folder as it was
+        with alone(run.folder) if is_main_process() else nullcontext():
+            if is_main_process():
+                begin(run, layers.cfg, resume)
+                print(f"{run.title}: {batch}", file=sys.stderr)
+            barrier()
+            return fit(run, layers, batch)
 
 
 def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
@@ -141,6 +130,18 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
         return None
     check_all_scored(layers.cfg, facts["samples_scored"], len(runner.val_dataloader.dataset))
     return record(run, layers.cfg, unwrapped(runner), batch, metrics, facts)
+
+
+def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, float]:
+    """A checkpoint's metrics in percent, and samples_scored. Raises ValueError for a checkpoint that does not fit."""
+    run.check_data()
+    weights = read_weights(checkpoint)
+    cfg = resolve(run, run.connected(), run.batch()).cfg
+    cfg.model.teacher = None  # it has no part in scoring
+    cfg.val_evaluator.outputs = str(outputs) if outputs else None
+    runner = make_runner(cfg)
+    load_strictly(unwrapped(runner), weights, checkpoint)
+    return runner.val()
 
 
 def check_all_scored(cfg: Config, scored: int, expected: int) -> None:
