@@ -77,9 +77,8 @@ def fetch(archive: Archive, folder: Path) -> Path:
     download(archive.url, part)
     if (found := checksum(part, archive)) != archive.checksum:
         wrong = part.replace(folder / f"{archive.name}.wrong")  # kept for inspection, never resumed
-        raise ValueError(
-            f"{archive.url} has {found}, expected {archive.checksum}; moved to {wrong}; the same command starts over"
-        )
+        fix = f"moved to {wrong}; the same command starts over"
+        raise ValueError(f"{archive.url} has {found}, expected {archive.checksum}; {fix}")
     return part.replace(path)
 
 

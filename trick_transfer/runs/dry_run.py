@@ -134,6 +134,7 @@ def dry_run(run: Run, devices: int, accumulation: int) -> str:
         epoch_steps = steps_an_epoch(full, images, batch)
         course = rates(full, epoch_steps)
         runner, watch = two_steps(full)
+        hours = watch.seconds[-1] / IMAGES * images * epochs / 3600  # without scoring and a teacher's own training
         return "\n  ".join([
             f"{run.title}: {batch}",
             f"{epochs} epochs of {images:,} images: {epochs * epoch_steps // accumulation:,} steps",
@@ -141,7 +142,7 @@ def dry_run(run: Run, devices: int, accumulation: int) -> str:
             + ", ".join(f"{course[step]:.3g}" for step in (0, len(course) // 2, -1)),
             decay(runner),
             f"memory: about {memory_gb(runner, watch, batch):.1f} GB a device, without the libraries' own",
-            hours(watch, images * epochs, devices),
+            f"time: about {hours:,.2f} hours on a device as this one ({device()}), {hours / devices:,.2f} on {devices}",
         ])  # fmt: skip
 
 
@@ -161,9 +162,3 @@ def memory_gb(runner: Runner, watch: Watch, batch: Batch) -> float:
     weights = sum(each.numel() for part in models for each in part.parameters())
     images = sum(watch.kept.values()) / IMAGES * batch.per_device
     return (4 * (weights + (TRAINING_COPIES - 1) * trained) + images) / 1e9
-
-
-def hours(watch: Watch, images: int, devices: int) -> str:
-    """What this machine's speed comes to, scoring and a teacher's own training not counted."""
-    total = watch.seconds[-1] / IMAGES * images / 3600
-    return f"time: about {total:,.2f} hours on a device as this one ({device()}), {total / devices:,.2f} on {devices}"

@@ -184,11 +184,11 @@ class Run:
         """Downstream: its backbone's card. Raises ValueError, or FileNotFoundError with the command that makes it."""
         if not self.card.is_file():
             recipe, *sets = self.recipe.split("+")
-            upstream = replace(self, stage=FIRST, recipe=recipe, protocol=None, sets={}, backbone_seed=None)
-            upstream.layers  # noqa: B018  raises for a recipe that does not exist
+            upstream = self.upstream()
+            assert upstream  # downstream there is one
+            replace(upstream, recipe=recipe).layers  # noqa: B018  raises for a recipe that does not exist
             if not sets:  # no command line follows from a name with settings
-                made_by = self.upstream()
-                raise FileNotFoundError(f"card {self.card} does not exist; make it with: {made_by and made_by.command}")
+                raise FileNotFoundError(f"card {self.card} does not exist; make it with: {upstream.command}")
         return read_card(self.card)
 
     def check_teacher(self) -> None:
@@ -237,22 +237,18 @@ class Run:
 
     # state
 
-    def changes(self, cfg: Config) -> list[str] | None:
-        """Keys in which `cfg` differs from what was run here; None where nothing was run."""
-        receipt = self.folder / "config.json"
-        if not receipt.is_file():
-            return None
-        try:
-            return changed_keys(json.loads(receipt.read_text()), plain(cfg))
-        except ValueError as error:
-            raise ValueError(f"{receipt} is not JSON; move {self.folder} away to run the stage again") from error
-
     def state(self, cfg: Config) -> tuple[str, list[str]]:
-        """done, stale (and the keys that changed), started, or missing."""
-        if changes := self.changes(cfg):
-            return "stale", changes
-        if changes is not None and (self.folder / FILE_NAME).is_file():
-            return "done", []
+        """done, stale (and the keys in which `cfg` differs from what was run here), started, or missing."""
+        receipt = self.folder / "config.json"
+        if receipt.is_file():
+            try:
+                changes = changed_keys(json.loads(receipt.read_text()), plain(cfg))
+            except ValueError as error:
+                raise ValueError(f"{receipt} is not JSON; move {self.folder} away to run the stage again") from error
+            if changes:
+                return "stale", changes
+            if (self.folder / FILE_NAME).is_file():
+                return "done", []
         return ("started" if (self.folder / LATEST).is_file() else "missing"), []
 
 

@@ -1,4 +1,4 @@
-"""Train and score one stage of one recipe; the only place that makes a Runner."""
+"""Train, score and record one stage of one recipe; the only place that makes a Runner."""
 
 import json
 import os
@@ -21,17 +21,18 @@ from mmengine.runner import Runner
 from backbones.card import read_card
 from trick_transfer.engine.batch import Batch
 from trick_transfer.engine.checkpoint import LATEST, load_strictly, read_weights
-from trick_transfer.engine.files import alone, write_whole
+from trick_transfer.engine.files import alone, file_sha256, in_turn, write_tensors, write_whole
 from trick_transfer.engine.history import curves, seconds
 from trick_transfer.engine.layers import Layers
+from trick_transfer.engine.manifest import manifest_digest
 from trick_transfer.engine.memory import keep_freed_memory
-from trick_transfer.engine.receipt import commit
+from trick_transfer.engine.precision import low_precision
+from trick_transfer.engine.receipt import commit, device, versions
 
-from .identity import plain
-from .record import record
+from .identity import fingerprint, plain
 from .resolve import check_tracker, resolve
-from .result import FILE_NAME, OUTPUTS, Result, read
-from .run import Run
+from .result import FILE_NAME, OUTPUTS, Result, read, write
+from .run import MODEL, Run
 
 LOST = "by peer|Broken pipe|remote process exited"  # gloo's and NCCL's words
 WAIT_SECONDS = 2.0
@@ -69,7 +70,8 @@ def make_runner(complete_cfg: Config) -> Runner:
 
 def begin(run: Run, cfg: Config, resume: bool) -> None:
     """Rename the folder of another config, delete one that `--no-resume` refuses, then record this config."""
-    if changes := run.changes(cfg):  # it may have taken days: keep it
+    _, changes = run.state(cfg)
+    if changes:  # it may have taken days: keep it
         kept = run.folder.with_name(f"{run.folder.name}.{time.strftime('%Y%m%d_%H%M%S')}")
         run.folder.rename(kept)
         print(f"{run.folder}: changed in {', '.join(changes[:6])}; the old folder is now {kept}", file=sys.stderr)
@@ -149,3 +151,45 @@ def check_all_scored(cfg: Config, scored: int, expected: int) -> None:
     loader = cfg.val_dataloader
     if not loader.get("num_batch_per_epoch") and not loader.dataset.get("skip_broken") and scored != expected:
         raise ValueError(f"{scored} samples were scored, the data set has {expected}")
+
+
+def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts: dict) -> Result:
+    """Keep the weights, export a classifier, and write the result with its receipt last: then all is written."""
+    write_tensors(run.folder / MODEL, model.cpu().state_dict())
+    about = dict(name=run.name, tier=run.tier_file.name, seed=run.seed, licence=data_licence(run))
+    unmeasured = dict.fromkeys(("params_m", "gmacs", "arrived_percent", "feature_error"))
+    facts = unmeasured | facts | run.task.leave(model, cfg, run.card.parent, metrics, **about)
+    result = Result(metrics=metrics, **facts, **receipt(run, cfg, batch))
+    keep(result, run.folder / OUTPUTS, run.results_root / result.folder)
+    write(result, run.folder / FILE_NAME)
+    (run.folder / LATEST).unlink(missing_ok=True)  # half a gigabyte that nothing needs any more
+    return result
+
+
+def receipt(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
+    """What a result was made from and with, by the names of a Result's fields."""
+    found: dict[str, Any] = dict(tier=run.tier_file.name, recipe=run.name, stage=run.stage)
+    found |= dict(seed=run.seed, backbone_seed=run.upstream_seed)
+    found |= dict(protocol=run.protocol or run.task.protocol_name(cfg), protocol_version=cfg.version)
+    found |= dict(protocol_hash=run.protocol_hash(), config=plain(cfg), config_hash=fingerprint(plain(cfg)))
+    found |= dict(outputs_sha256=file_sha256(run.folder / OUTPUTS), data_manifest=manifest_digest(run.root))
+    own_data = {} if run.task.trains_backbone else {f"{run.stage} data": data_licence(run)}
+    found |= dict(licences=read_card(run.card).licences | own_data)
+    precision = low_precision() if "LowPrecision" in cfg.optim_wrapper.type else torch.float32
+    found |= dict(precision=str(precision).removeprefix("torch."), lr=cfg.optim_wrapper.optimizer.lr)
+    found |= dict(global_batch=batch.total, devices=batch.devices, device=device(), versions=versions())
+    found["commit"], found["dirty"] = commit()
+    return found | dict(command=f"tools/train.py {' '.join(sys.argv[1:])}", remarks=[])
+
+
+def keep(result: Result, outputs: Path, folder: Path) -> None:
+    """A result and its outputs, which stay together even if two runs of one name, in two work folders, end at once."""
+    with in_turn(folder):
+        write_whole(folder / OUTPUTS, lambda part: shutil.copyfile(outputs, part))
+        write(result, folder / FILE_NAME)
+
+
+def data_licence(run: Run) -> str:
+    """Of the data it reads; of data that only the user knows, "unknown"."""
+    own = run.data_root and not (run.data_set and run.data_set.archives)
+    return run.data_set.licence if run.data_set and not own else "unknown"
