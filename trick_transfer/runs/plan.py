@@ -41,8 +41,7 @@ def run_of(stage: str, recipe: str, seed: int, args: argparse.Namespace, sets: d
     """One stage of one recipe, reading its data where the options say."""
     run = Run(stage, recipe, args.tier, seed, sets or {}, None, args.work_dir)
     facts = DATA_SETS.get(run.task.data_name(run.task.draft(run.recipe_or_protocol, {}).cfg))
-    root = vars(args)[f"{facts.option}_root"] if facts else None
-    return replace(run, data_root=root) if root else run
+    return replace(run, data_root=vars(args)[f"{facts.option}_root"]) if facts else run
 
 
 def chain(recipe: str, seed: int, stages: Sequence[str], sets: dict[str, Any], args: argparse.Namespace) -> list[Run]:
@@ -54,10 +53,7 @@ def chain(recipe: str, seed: int, stages: Sequence[str], sets: dict[str, Any], a
 
 
 def by_stage(sets: dict[str, Any], stages: Sequence[str]) -> dict[str, dict]:
-    """Keys that begin with a stage's name are that stage's, all others the recipe's.
-
-    Raises ValueError for a stage that is not run, or whose name is misspelt.
-    """
+    """Settings by stage: those without a stage's name are the recipe's. Raises ValueError for a stage that is not run."""
     own: dict[str, dict] = {stage: {} for stage in STAGES}
     downstream = own.keys() - {FIRST}
     for key, value in sets.items():

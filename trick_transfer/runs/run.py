@@ -66,7 +66,6 @@ class Run:
 
     @property
     def recipe_or_protocol(self) -> str:
-        """What its Config starts with."""
         return self.recipe if self.task.trains_backbone else self.protocol or self.task.protocols[0]
 
     # places
@@ -174,8 +173,7 @@ class Run:
     def upstream(self) -> "Run | None":
         """The run that writes the card it needs: its backbone's, or its teacher's, trained on the same data."""
         if not self.task.trains_backbone:
-            own: dict[str, Any] = dict(backbone_seed=None, protocol=None, data_root=None, sets={})
-            return replace(self, stage=FIRST, seed=self.upstream_seed, **own)
+            return Run(FIRST, self.recipe, self.tier, self.upstream_seed, work_dir=self.work_dir, tracker=self.tracker)
         teacher = self.layers.cfg.model.get("teacher")
         sets = {key: value for key, value in self.sets.items() if key.startswith("data.") or key == "model.num_classes"}
         return replace(self, recipe=teacher.recipe, seed=TEACHER_SEED, sets=sets) if teacher else None

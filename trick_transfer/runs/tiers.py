@@ -29,7 +29,7 @@ MAY_CHANGE = {  # by a key's last word
 
 @dataclass(frozen=True)
 class Tier:
-    """`parts` holds what it changes by stage, and for single protocols by theirs."""
+    """`parts` holds what it changes by stage, and for single protocols by protocol."""
 
     name: str
     parts: dict[str, dict[str, Any]]
