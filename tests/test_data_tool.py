@@ -18,8 +18,7 @@ from segmentation.layout import Ade
 from tools import data
 from trick_transfer.data_sets import sources
 from trick_transfer.data_sets.check import check
-from trick_transfer.data_sets.download import Archive
-from trick_transfer.data_sets.sources import DATA_SETS, DataSet, Part
+from trick_transfer.data_sets.sources import DATA_SETS, Archive, DataSet, Part
 from trick_transfer.engine.manifest import MANIFEST
 
 FOLDERS = DataSet((Part((Folder("train", 20, 10),)), Part((Folder("val", 11, 10),))))

@@ -12,7 +12,8 @@ import pytest
 from archive_server import serving
 
 from trick_transfer.data_sets import download
-from trick_transfer.data_sets.download import Archive, fetch
+from trick_transfer.data_sets.download import fetch
+from trick_transfer.data_sets.sources import Archive
 
 CONTENT = random.Random(0).randbytes(50_000)
 MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()

@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from detection.stage import DETECTION
 from segmentation.stage import SEGMENTATION
 from trick_transfer.engine.drawing import GREEN, HEIGHT_PX
-from trick_transfer.runs import tracking
+from trick_transfer.runs import resolve
 
 TRAIN = str(Path(__file__).parents[1] / "tools" / "train.py")
 EPOCHS = 2
@@ -50,11 +50,11 @@ def test_mlflow_keeps_them_in_a_local_sqlite_file(photos, tmp_path):
     assert "predictions.png" in {each.path for each in client.list_artifacts(run.info.run_id)}
 
 
-def test_a_tracker_that_is_not_installed_is_named_with_the_mend(monkeypatch):
-    monkeypatch.setattr(tracking, "find_spec", lambda name: None)
+def test_a_tracker_that_is_not_installed_is_named_with_the_fix(monkeypatch):
+    monkeypatch.setattr(resolve, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"--tracker wandb .*pip install 'trick-transfer\[wandb\]'"):
-        tracking.check_tracker("wandb")
-    tracking.check_tracker("none")
+        resolve.check_tracker("wandb")
+    resolve.check_tracker("none")
 
 
 @pytest.fixture

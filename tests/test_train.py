@@ -293,7 +293,7 @@ def test_a_checkpoint_is_scored_without_the_teacher_and_one_that_does_not_fit_is
     from trick_transfer.engine.files import write_tensors
     from trick_transfer.runs.command import parse_sets
     from trick_transfer.runs.run import Run
-    from trick_transfer.runs.scoring import score
+    from trick_transfer.runs.training import score
 
     run = Run("classification", "resnet50d_best", "smoke", sets=parse_sets(SET[1:]), data_root=photos)
     for depth in (18, 34):

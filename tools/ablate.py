@@ -22,7 +22,7 @@ from trick_transfer.runs.command import tool
 from trick_transfer.runs.plan import add_options, check, check_data, console, execute, run_of, show, show_gaps
 from trick_transfer.runs.run import FIRST
 from trick_transfer.runs.store import Stored
-from trick_transfer.runs.study import Found, finished, plan, read, sizes, wanted
+from trick_transfer.runs.study import finished, plan, read, sizes
 from trick_transfer.stages import STAGES
 
 NAMES = [*TABLES, *FIGURES]
@@ -53,10 +53,8 @@ def parts(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
     if args.what[0] == "noise":
         return [(args.what[1], list(STAGES))]
     tables = [TABLES[name] for name in args.what if name in TABLES]
-    drawn = [recipe for name in args.what for recipe in FIGURES.get(name, ())]
-    return [(recipe, table.stages) for table in tables for recipe in table.rows] + [
-        (recipe, [FIRST]) for recipe in drawn
-    ]
+    drawn = [(recipe, [FIRST]) for name in args.what for recipe in FIGURES.get(name, ())]
+    return [(recipe, table.stages) for table in tables for recipe in table.rows] + drawn
 
 
 def draw(name: str, results: list[Stored], args: argparse.Namespace) -> None:
@@ -66,7 +64,7 @@ def draw(name: str, results: list[Stored], args: argparse.Namespace) -> None:
     for suffix in ("svg", *(["png"] if args.png else [])):
         path = args.out / f"{name}_{args.tier}.{suffix}"
         save(figure, path)
-        console.print(f"{path}")
+        console.print(str(path))
 
 
 def show_table(name: str, shown: list[Stored], args: argparse.Namespace) -> None:
@@ -83,21 +81,12 @@ def show_table(name: str, shown: list[Stored], args: argparse.Namespace) -> None
         console.print(note, markup=False)
 
 
-def present(found: Found, args: argparse.Namespace) -> None:
-    """Show the tables and figures asked for, from all seeds there are."""
-    shown = list(finished({recipe for recipe, _ in parts(args)}, found, args))
-    if args.what[0] == "noise":
-        console.print(grid(f"{args.what[1]} ({args.tier})", noise(each.result for each in shown)))
-        return
-    for name in args.what:
-        (draw if name in FIGURES else show_table)(name, shown, args)
-
-
 def main() -> None:
     """Plan, check, run, show."""
     args = options()
-    found = read(args)
-    todo, lines = plan(wanted(parts(args), args.seeds, args), found, args)
+    found, asked = read(args), parts(args)
+    runs = [run_of(stage, recipe, seed, args) for recipe, stages in asked for seed in args.seeds for stage in stages]
+    todo, lines = plan(runs, found, args)
     check(todo, args)
     if args.plan:
         show(lines)
@@ -106,7 +95,12 @@ def main() -> None:
         check_data(todo)
         execute(todo, args)
         found = read(args)
-    present(found, args)
+    shown = list(finished({recipe for recipe, _ in asked}, found, args))  # of all seeds there are
+    if args.what[0] == "noise":
+        console.print(grid(f"{args.what[1]} ({args.tier})", noise(each.result for each in shown)))
+        return
+    for name in args.what:
+        (draw if name in FIGURES else show_table)(name, shown, args)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ tools/bench.py classification  baseline against efficient training of any backbo
 import argparse
 import os
 import sys
+from functools import partial
 
 from trick_transfer.engine.memory import keep_freed_memory
 from trick_transfer.runs.command import tool
@@ -36,16 +37,14 @@ def main() -> None:
         run_loop(args.px, args.batch, args.repeats, args.loop)
         return
     keep_freed_memory()  # as tools/train.py does
-    if args.what == "input":
-        bench_input(args.px, args.repeats)
-    elif args.what == "step":
-        bench_step(args.px, args.repeats, args.batch)
-    elif args.what == "memory":
-        bench_memory(args.px, args.batch)
-    elif args.what == "distillation":
-        bench_distillation(args.px, args.repeats, args.batch)
-    else:
-        bench_classification(args.backbone, args.batch, args.workers, args.setting)
+    bench = {
+        "input": partial(bench_input, args.px, args.repeats),
+        "step": partial(bench_step, args.px, args.repeats, args.batch),
+        "memory": partial(bench_memory, args.px, args.batch),
+        "distillation": partial(bench_distillation, args.px, args.repeats, args.batch),
+        "classification": partial(bench_classification, args.backbone, args.batch, args.workers, args.setting),
+    }
+    bench[args.what]()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from trick_transfer import mini
 from trick_transfer.data_sets.check import checked
-from trick_transfer.data_sets.prepare import prepare
+from trick_transfer.data_sets.download import prepare
 from trick_transfer.data_sets.sources import DATA_SETS
 from trick_transfer.runs.command import tool
 

@@ -15,7 +15,7 @@ from classification.submission import submission
 from trick_transfer.engine.files import write_whole
 from trick_transfer.runs.command import add_run_options, run_of, tool
 from trick_transfer.runs.run import FIRST, MODEL
-from trick_transfer.runs.scoring import score
+from trick_transfer.runs.training import score
 
 
 def main() -> None:

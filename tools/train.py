@@ -12,9 +12,9 @@ import argparse
 import sys
 from dataclasses import replace
 
-from trick_transfer.runs.command import add_run_options, run_of, tool
+from trick_transfer.runs.command import add_run_options, add_training_options, run_of, tool
+from trick_transfer.runs.dry_run import dry_run
 from trick_transfer.runs.resolve import show
-from trick_transfer.runs.tracking import TRACKERS
 from trick_transfer.runs.training import train
 
 
@@ -22,25 +22,20 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_options(parser)
-    parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
+    add_training_options(parser)
     parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on where it stopped")
-    parser.add_argument("--tracker", choices=TRACKERS, default=TRACKERS[0], help="of scalars and predictions")
     parser.add_argument(
         "--dry-run", action="store_true", help="the plan, and two steps on made-up data; no data needed"
     )
     parser.add_argument("--devices", type=int, default=1, help="that a dry run plans for (a run's are torchrun's)")
     parser.add_argument("--show", action="store_true", help="print each value of the Config, and where it comes from")
     args = parser.parse_args()
+    run = run_of(args)
     if args.show:
-        show(run_of(args), args.devices, args.accumulate)
-        return
-    if args.dry_run:
-        from trick_transfer.runs.dry_run import dry_run  # which needs this file
-
-        print(dry_run(run_of(args), args.devices, args.accumulate))
-        return
-    result = train(replace(run_of(args), tracker=args.tracker), args.accumulate, args.resume)
-    if result:
+        show(run, args.devices, args.accumulate)
+    elif args.dry_run:
+        print(dry_run(run, args.devices, args.accumulate))
+    elif result := train(replace(run, tracker=args.tracker), args.accumulate, args.resume):
         print("  ".join(f"{name} {value:.2f} %" for name, value in result.metrics.items()))
 
 

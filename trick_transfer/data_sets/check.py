@@ -20,17 +20,6 @@ from .sources import DataSet
 CHUNK = 32  # files a thread takes at once
 
 
-def check(data_set: DataSet, root: Path) -> list[str]:
-    """Print a summary of every split; returns the problems, one line each, with the file's name."""
-    problems = []
-    for split in data_set.splits:
-        samples, wrong = split.samples(root)
-        counts, unreadable = look_at(split, samples)
-        print(summary(split, len(samples), counts), flush=True)
-        problems += wrong + unreadable
-    return problems + lacking(data_set, root)
-
-
 def checked(data_set: DataSet, root: Path) -> bool:
     """Print a data set's problems; if there are none, write a missing manifest. Returns whether there are none."""
     if not root.is_dir():
@@ -41,43 +30,39 @@ def checked(data_set: DataSet, root: Path) -> bool:
     elif not problems:
         print(f"{root}: hashing", flush=True)
         write_manifest(root)
-    for problem in problems:
-        print(problem)
-    if problems:
-        print(f"{root}: {len(problems):,} problems, see above")
-    else:
+    if not problems:
         print(f"{root}: no problems; {MANIFEST} has sha256 {manifest_digest(root)}")
-    return not problems
+        return True
+    print(*problems, f"{root}: {len(problems):,} problems, see above", sep="\n")
+    return False
 
 
-def lacking(data_set: DataSet, root: Path) -> list[str]:
-    """The classes that have a folder in one split, but not in another one that exists."""
+def check(data_set: DataSet, root: Path) -> list[str]:
+    """Print a summary of every split; returns the problems, one line each, with the file's name."""
+    problems: list[str] = []
+    for split in data_set.splits:
+        samples, wrong = split.samples(root)
+        problems += wrong
+        counts: Counter[str] = Counter()  # samples of each class; objects, for boxes
+        for seen, unreadable in over_threads(partial(look, split.reader()), samples, split.name):
+            counts.update(seen)
+            problems += unreadable
+        print(summary(split, len(samples), counts), flush=True)
     classes = {split.name: split.labels(root) for split in data_set.splits}
     known = set().union(*classes.values())
-    return [
+    return problems + [
         f"{root / name} lacks the class {each}, which another split has"
         for name, found in classes.items()
         for each in sorted(known - found if found else ())
     ]
 
 
-def look_at(split: Split, samples: list) -> tuple[Counter[str], list[str]]:
-    """The number of samples of each class (objects, for boxes), and the problems of single files."""
-    counts: Counter[str] = Counter()
-    unreadable = []
-    for seen, wrong in over_threads(partial(look, split.reader()), samples, split.name):
-        counts.update(seen)
-        if wrong:
-            unreadable.append(wrong)
-    return counts, unreadable
-
-
-def look(reader: Reader, sample: Any) -> tuple[Iterable[str], str | None]:
-    """One sample's classes, and its problem."""
+def look(reader: Reader, sample: Any) -> tuple[Iterable[str], list[str]]:
+    """One sample's classes, and its problem, if it has one."""
     try:
-        return reader(sample), None
+        return reader(sample), []
     except (ValueError, OSError) as error:
-        return [], str(error)
+        return [], [str(error)]
 
 
 def over_threads(work: Callable, items: list, title: str) -> Iterable[Any]:
@@ -89,14 +74,13 @@ def over_threads(work: Callable, items: list, title: str) -> Iterable[Any]:
 
 def summary(split: Split, samples: int, counts: Counter[str]) -> str:
     """`train: 1,281,167 of 1,281,167 images; 1,000 classes, each 732 to 1,300 times (median 1,300); empty: none`."""
+    images = f"{samples:,} of {split.images:,} images"
     if not split.labelled:
-        return f"{split.name}: {samples:,} of {split.images:,} images, without labels"
+        return f"{split.name}: {images}, without labels"
     numbers = sorted(counts.values()) or [0]
     spread = f"{numbers[0]:,} to {numbers[-1]:,} times (median {median(numbers):,.0f})"
     empty = ", ".join(split.empty(set(counts))) or "none"
-    return (
-        f"{split.name}: {samples:,} of {split.images:,} images; {len(counts):,} classes, each {spread}; empty: {empty}"
-    )
+    return f"{split.name}: {images}; {len(counts):,} classes, each {spread}; empty: {empty}"
 
 
 def changed(root: Path) -> list[str]:
@@ -105,7 +89,7 @@ def changed(root: Path) -> list[str]:
     known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     names = sorted(data_files(root))
     hashes = over_threads(file_sha256, [root / name for name in names], f"comparing with {MANIFEST}")
-    differ = [name for name, digest in zip(names, hashes, strict=True) if known.get(name, digest) != digest]
-    found = [f"{root / name} changed since {MANIFEST} was written" for name in differ]
-    found += [f"{root / name} is gone since {MANIFEST} was written" for name in sorted(known.keys() - set(names))]
-    return found + [f"{root / name} is new since {MANIFEST} was written" for name in names if name not in known]
+    found = [(name, "changed") for name, digest in zip(names, hashes, strict=True) if known.get(name, digest) != digest]
+    found += [(name, "is gone") for name in sorted(known.keys() - set(names))]
+    found += [(name, "is new") for name in names if name not in known]
+    return [f"{root / name} {what} since {MANIFEST} was written" for name, what in found]

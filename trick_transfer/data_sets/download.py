@@ -1,4 +1,4 @@
-"""Downloads one archive. Resumes interrupted downloads; renames the file only once its checksum matches.
+"""Downloads and unpacks what a data set lacks. Resumes interrupted downloads; checks a file before it gets its name.
 
 No library does both: torchvision's and pooch's downloads start over, and torchvision's falls back to plain HTTP.
 """
@@ -8,7 +8,6 @@ import hashlib
 import shutil
 import ssl
 import time
-from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +17,11 @@ from urllib.request import Request, urlopen
 import rich.progress
 from rich.console import Console
 
+from trick_transfer.engine.files import alone
+
+from .sources import Archive, DataSet, Part
+from .unpack import unpack
+
 TRIES = 5  # in a row without a new byte
 WAIT_SECONDS = 1.0  # before the second try; doubled before each further one
 TIMEOUT_SECONDS = 60.0  # of silence
@@ -26,17 +30,34 @@ BROKE_OFF = (URLError, ConnectionError, TimeoutError, HTTPException, ssl.SSLErro
 MAY_PASS = {408, 429, 500, 502, 503, 504}  # RFC 9110: HTTP errors that may be temporary
 
 
-@dataclass(frozen=True)
-class Archive:
-    """A file `name` at the address `folder` (None: to be fetched by hand); `checksum` is "md5:..." or "sha256:..."."""
+def prepare(data_set: DataSet, root: Path, archives: Path) -> None:
+    """Make `root` complete: fetch, check and unpack what it lacks, and leave complete parts alone.
 
-    name: str
-    checksum: str
-    folder: str | None = None
+    Raises ValueError or OSError of one line; finished work stays and is not repeated.
+    """
+    with alone(root):
+        missing = [part for part in data_set.parts if problems(part, root)]
+        if missing:
+            print(f"{data_set.terms}\nThe archives' folder is {archives}.", flush=True)
+        for part in data_set.parts:
+            if part in missing:
+                fill(part, root, archives)
+            print(f"{root}: {', '.join(split.name for split in part.splits)} complete", flush=True)
 
-    @property
-    def url(self) -> str:
-        return f"{self.folder}/{self.name}"
+
+def fill(part: Part, root: Path, archives: Path) -> None:
+    """Fetch one part's archives and unpack its files. Raises ValueError if files are missing afterwards."""
+    paths = [fetch(archive, archives) for archive in part.archives]
+    written = unpack(paths[0], root, part.placing(paths))
+    print(f"{paths[0]}: {written:,} files unpacked", flush=True)
+    if wrong := problems(part, root):
+        more = f" (and {len(wrong) - 1} more)" if wrong[1:] else ""
+        raise ValueError(f"{paths[0]} is unpacked, but {wrong[0]}{more}")
+
+
+def problems(part: Part, root: Path) -> list[str]:
+    """The problems that show without reading the files."""
+    return [line for split in part.splits for line in split.samples(root)[1]]
 
 
 def fetch(archive: Archive, folder: Path) -> Path:
@@ -47,20 +68,17 @@ def fetch(archive: Archive, folder: Path) -> Path:
     """
     path = folder / archive.name
     if path.is_file():
-        found = checksum(path, archive)
-        if found != archive.checksum:
+        if (found := checksum(path, archive)) != archive.checksum:
             raise ValueError(f"{path} has {found}, expected {archive.checksum}; move the damaged or wrong file away")
         return path
     if archive.folder is None:
         raise FileNotFoundError(f"{path} does not exist, and cannot be downloaded without an account; see above")
     part = folder / f"{archive.name}.part"
     download(archive.url, part)
-    found = checksum(part, archive)
-    if found != archive.checksum:
+    if (found := checksum(part, archive)) != archive.checksum:
         wrong = part.replace(folder / f"{archive.name}.wrong")  # kept for inspection, never resumed
-        raise ValueError(
-            f"{archive.url} has {found}, expected {archive.checksum}; moved to {wrong}; the same command starts over"
-        )
+        fix = f"moved to {wrong}; the same command starts over"
+        raise ValueError(f"{archive.url} has {found}, expected {archive.checksum}; {fix}")
     return part.replace(path)
 
 

@@ -27,23 +27,13 @@ def imagenet_val(archives: list[Path]) -> Place:
     texts = read(archives[1], {truth, meta})
     synsets = loadmat(BytesIO(texts[meta]), squeeze_me=True)["synsets"]  # rows: ILSVRC2012_ID, WNID, words, ...
     class_of = {int(row[0]): str(row[1]) for row in synsets}
-    classes = [class_of[int(number)] for number in texts[truth].split()]
-
-    def place(name: str) -> str:
-        file = PurePosixPath(name)
-        return f"val/{classes[int(file.stem[-8:]) - 1]}/{file.name}"
-
-    return place
+    classes = {f"{i:08d}": class_of[int(number)] for i, number in enumerate(texts[truth].split(), 1)}
+    return lambda name: f"val/{classes[PurePosixPath(name).stem[-8:]]}/{PurePosixPath(name).name}"
 
 
 def places_train(archives: list[Path]) -> Place:
     """data_256/b/bakery/shop/00000001.jpg -> train/bakery-shop/."""
-
-    def place(name: str) -> str:
-        file = PurePosixPath(name)
-        return f"train/{places_class(file.parts[1:-1])}/{file.name}"
-
-    return place
+    return lambda name: f"train/{places_class(PurePosixPath(name).parts[1:-1])}/{PurePosixPath(name).name}"
 
 
 def places_val(archives: list[Path]) -> Place:
@@ -53,12 +43,7 @@ def places_val(archives: list[Path]) -> Place:
     rows = (line.split() for line in texts[names].splitlines())  # /b/bakery/shop 31
     class_of = {number: places_class(PurePosixPath(path).parts[1:]) for path, number in rows}
     label_of = dict(line.split() for line in texts[labels].splitlines())  # Places365_val_00000001.jpg 165
-
-    def place(name: str) -> str:
-        file = PurePosixPath(name).name
-        return f"val/{class_of[label_of[file]]}/{file}"
-
-    return place
+    return lambda name: f"val/{class_of[label_of[PurePosixPath(name).name]]}/{PurePosixPath(name).name}"
 
 
 def places_test(archives: list[Path]) -> Place:

@@ -1,4 +1,4 @@
-"""The facts of each data set: terms, archives, and the numbers of files they must hold.
+"""The facts of each data set: terms, archives, the numbers of files they must hold, and where these go.
 
 Addresses and md5s: torchvision 0.29, datasets/{imagenet,voc,places365}.py; ADE20K's sha256: tensorflow/datasets at
 6f96ef33, url_checksums/ade20k.txt. Counts: Russakovsky et al. 2015 (ImageNet), the VOC development kits, Zhou et al.
@@ -16,8 +16,20 @@ from trick_transfer import mini
 from trick_transfer.engine.split import Split
 from trick_transfer.mini import splits as mini_splits
 
-from .download import Archive
 from .placing import Placing, as_is, imagenet_train, imagenet_val, places_test, places_train, places_val
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file `name` at the address `folder` (None: to be fetched by hand); `checksum` is "md5:..." or "sha256:..."."""
+
+    name: str
+    checksum: str
+    folder: str | None = None
+
+    @property
+    def url(self) -> str:
+        return f"{self.folder}/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -93,36 +105,25 @@ ImageNet-1k is for non-commercial research and education, and only its own site 
 VOC0712 = DataSet(
     licence="Flickr's terms of use (PASCAL VOC's database rights)",
     option="voc",
-    parts=(
-        Part(
-            (Voc("VOC2007", "trainval", 5_011, VOC_CLASSES),),
-            (Archive("VOCtrainval_06-Nov-2007.tar", "md5:c52e279531787c972589f7e41ab4ae64", f"{VOC_URL}/voc2007"),),
-        ),
-        Part(
-            (Voc("VOC2007", "test", 4_952, VOC_CLASSES),),
-            (Archive("VOCtest_06-Nov-2007.tar", "md5:b6e924de25625d8de591ea690078ad9f", f"{VOC_URL}/voc2007"),),
-        ),
-        Part(
-            (Voc("VOC2012", "trainval", 11_540, VOC_CLASSES),),
-            (Archive("VOCtrainval_11-May-2012.tar", "md5:6cd6e144f989b92b3379bac3b3de84fd", f"{VOC_URL}/voc2012"),),
-        ),
+    parts=tuple(
+        Part((Voc(year, name, images, VOC_CLASSES),), (Archive(archive, md5, f"{VOC_URL}/{year.lower()}"),))
+        for year, name, images, archive, md5 in (
+            ("VOC2007", "trainval", 5_011, "VOCtrainval_06-Nov-2007.tar", "md5:c52e279531787c972589f7e41ab4ae64"),
+            ("VOC2007", "test", 4_952, "VOCtest_06-Nov-2007.tar", "md5:b6e924de25625d8de591ea690078ad9f"),
+            ("VOC2012", "trainval", 11_540, "VOCtrainval_11-May-2012.tar", "md5:6cd6e144f989b92b3379bac3b3de84fd"),
+        )
     ),
     terms="PASCAL VOC (2.9 GB): its images are Flickr's, and their use has to respect Flickr's terms of use.",
 )
 
+ADE_SHA256 = "sha256:7ff1be44964418441f542a7cc1e1a650e7dc0fc275f5d23252bc9bbdbc977b29"
 ADE20K = DataSet(
     licence="research and education only (ADE20K's terms of use)",
     option="ade20k",
     parts=(
         Part(
             (Ade("training", 20_210, 150), Ade("validation", 2_000, 150)),
-            (
-                Archive(
-                    "ADEChallengeData2016.zip",
-                    "sha256:7ff1be44964418441f542a7cc1e1a650e7dc0fc275f5d23252bc9bbdbc977b29",
-                    "http://data.csail.mit.edu/places/ADEchallenge",
-                ),
-            ),
+            (Archive("ADEChallengeData2016.zip", ADE_SHA256, "http://data.csail.mit.edu/places/ADEchallenge"),),
         ),
     ),
     terms="ADE20K's scene parsing (1 GB): images for non-commercial research and education only, not to be passed on;\n"

@@ -43,12 +43,9 @@ def unpack(archive: Path, root: Path, place: Place) -> int:
 
 def read(archive: Path, names: set[str]) -> dict[str, bytes]:
     """The content of an archive's files of these names, in any folder. Raises ValueError if one is missing."""
-    found = {}
     with opened(archive) as files:
-        for path, _, open_file in files:
-            name = PurePosixPath(path).name
-            if name in names:
-                found[name] = open_file().read()
+        named = ((PurePosixPath(path).name, open_file) for path, _, open_file in files)
+        found = {name: open_file().read() for name, open_file in named if name in names}
     if found.keys() != names:
         raise ValueError(f"{archive} holds no {', '.join(sorted(names - found.keys()))}")
     return found

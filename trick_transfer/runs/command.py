@@ -11,6 +11,7 @@ from typing import Any
 from trick_transfer.stages import STAGES
 
 from . import tiers
+from .resolve import TRACKERS
 from .run import FIRST, Run
 
 
@@ -21,19 +22,25 @@ def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None
     else:
         parser.set_defaults(stage=FIRST)
     parser.add_argument("name", help="a recipe, see classification/recipes")
-    add_tier(parser)
+    add_places(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--backbone-seed", type=int, help="of the backbone to fine-tune (default: --seed)")
     parser.add_argument("--protocol", help="the downstream protocol, if not the paper's")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets")
-    parser.add_argument("--work-dir", type=Path, default=Path("work"))
     parser.add_argument("--data-root", type=Path, help="the data set's folder (default: under data/)")
 
 
-def add_tier(parser: argparse.ArgumentParser) -> None:
-    """--tier."""
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """--tier --work-dir."""
     names = ", ".join(tiers.NAMES)
     parser.add_argument("--tier", default="mini", help=f"{names}, or a file like {tiers.FOLDER.name}/mini.py")
+    parser.add_argument("--work-dir", type=Path, default=Path("work"))
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """--accumulate --tracker."""
+    parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
+    parser.add_argument("--tracker", choices=TRACKERS, default=TRACKERS[0], help="of scalars and predictions")
 
 
 def parse_sets(pairs: list[str]) -> dict[str, Any]:
@@ -52,9 +59,8 @@ def parse_sets(pairs: list[str]) -> dict[str, Any]:
 
 def run_of(args: argparse.Namespace) -> Run:
     """The run that the options name."""
-    sets = parse_sets(args.sets)
-    places = args.protocol, args.work_dir, args.data_root
-    return Run(args.stage, args.name, args.tier, args.seed, sets, *places, args.backbone_seed)
+    further = parse_sets(args.sets), args.protocol, args.work_dir, args.data_root, args.backbone_seed
+    return Run(args.stage, args.name, args.tier, args.seed, *further)
 
 
 def tool(main: Callable[[], int | None]) -> int:

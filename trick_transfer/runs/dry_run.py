@@ -1,6 +1,6 @@
-"""Any stage of any recipe and tier, proved without its data or its machine: the plan, and two steps on made-up data.
+"""Any stage of any recipe and tier, tried without its data or its machine: the plan, and two steps on made-up data.
 
-All is built as a run builds it, from the real Config; only the data is made up (in its own layout, read by the real
+All is built as a run builds it, from the real Config; only the data are made up (in their own layout, for the real
 loaders), the weights that would come from an earlier stage are random, and a step has `IMAGES` images.
 """
 
@@ -64,8 +64,7 @@ def stand_in(run: Run) -> Iterator[Run]:
         there = replace(run, work_dir=Path(name, "work"), data_root=Path(name, "data"))
         for split in run.data_set.splits:
             split.make_up(Path(name, "data"))
-        upstream = there.upstream()
-        if upstream:
+        if upstream := there.upstream():
             cfg = upstream.layers.cfg
             model = ImageClassifier(backbone=cfg.model.backbone, num_classes=cfg.model.num_classes)
             export(model, cfg, upstream.card.parent, {}, name=upstream.name, tier=run.tier, seed=upstream.seed)
@@ -84,7 +83,8 @@ def rates(cfg: Config, epoch_steps: int) -> list[float]:
     """The learning rate of every step, read off an optimiser that the run's own schedulers move."""
     lr, total = cfg.optim_wrapper.optimizer.lr, epoch_steps * cfg.train_cfg.max_epochs
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr)
-    schedulers = [scheduler(dict(each), optimiser, epoch_steps) for each in cfg.param_scheduler]
+    known = dict(optimizer=optimiser, epoch_length=epoch_steps)
+    schedulers = [PARAM_SCHEDULERS.build(each, default_args=known) for each in cfg.param_scheduler]
     optimiser.step()  # else they warn that none was taken
     course = []
     for step in range(1, total + 1):
@@ -93,14 +93,6 @@ def rates(cfg: Config, epoch_steps: int) -> list[float]:
             if not each.by_epoch or step % epoch_steps == 0:
                 each.step()
     return course
-
-
-def scheduler(cfg: dict, optimiser: torch.optim.Optimizer, epoch_steps: int) -> Any:
-    """One of mmengine's, as its Runner builds it."""
-    if not cfg.pop("convert_to_iter_based", False):
-        return PARAM_SCHEDULERS.build(cfg | {"optimizer": optimiser})
-    kind = PARAM_SCHEDULERS.get(cfg.pop("type"))
-    return kind.build_iter_from_epoch(optimizer=optimiser, epoch_length=epoch_steps, **cfg)
 
 
 def two_steps(cfg: Config) -> tuple[Runner, Watch]:
@@ -129,28 +121,28 @@ def dry_run(run: Run, devices: int, accumulation: int) -> str:
             f"tools/pipeline.py {recipe} --tier {run.tier} --plan --set ... checks these for each stage"
         )
     if run.data_root:
-        run.look_at_data(run.layers.cfg)
+        run.look_at_data()
     with stand_in(run) as there:
         layers = there.connected()
         batch = run.batch(devices, accumulation)
-        title = f"{run.name} {run.stage} ({run.tier_file.name}, seed {run.seed})"
         full = resolve(there, layers, batch).cfg
         epochs = full.train_cfg.max_epochs
         if not epochs:
-            return f"{title}: random weights, nothing is trained"
+            return f"{run.title}: random weights, nothing is trained"
         assert run.data_set is not None  # stand_in refuses it
         images = run.task.training_images(layers.cfg) or run.data_set.training_images
         epoch_steps = steps_an_epoch(full, images, batch)
         course = rates(full, epoch_steps)
         runner, watch = two_steps(full)
+        hours = watch.seconds[-1] / IMAGES * images * epochs / 3600  # without scoring and a teacher's own training
         return "\n  ".join([
-            f"{title}: {batch}",
+            f"{run.title}: {batch}",
             f"{epochs} epochs of {images:,} images: {epochs * epoch_steps // accumulation:,} steps",
             "learning rate at the first, the middle and the last step: "
             + ", ".join(f"{course[step]:.3g}" for step in (0, len(course) // 2, -1)),
             decay(runner),
             f"memory: about {memory_gb(runner, watch, batch):.1f} GB a device, without the libraries' own",
-            hours(watch, images * epochs, devices),
+            f"time: about {hours:,.2f} hours on a device as this one ({device()}), {hours / devices:,.2f} on {devices}",
         ])  # fmt: skip
 
 
@@ -170,9 +162,3 @@ def memory_gb(runner: Runner, watch: Watch, batch: Batch) -> float:
     weights = sum(each.numel() for part in models for each in part.parameters())
     images = sum(watch.kept.values()) / IMAGES * batch.per_device
     return (4 * (weights + (TRAINING_COPIES - 1) * trained) + images) / 1e9
-
-
-def hours(watch: Watch, images: int, devices: int) -> str:
-    """What this machine's speed comes to, scoring and a teacher's own training not counted."""
-    total = watch.seconds[-1] / IMAGES * images / 3600
-    return f"time: about {total:,.2f} hours on a device as this one ({device()}), {total / devices:,.2f} on {devices}"

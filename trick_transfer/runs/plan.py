@@ -18,22 +18,20 @@ from trick_transfer.engine.receipt import ROOT
 from trick_transfer.engine.values import check_name
 from trick_transfer.stages import STAGES
 
-from .command import add_tier
+from .command import add_places, add_training_options
 from .launch import launch
+from .resolve import TRACKERS, check_tracker
 from .run import FIRST, Run, lineage
-from .tracking import TRACKERS, check_tracker
 
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)  # a log has no width of its own
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """--tier --plan --gpus --accumulate --work-dir --tracker, and the data sets' roots."""
-    add_tier(parser)
+    """--tier --work-dir --accumulate --tracker --plan --gpus, and the data sets' roots."""
+    add_places(parser)
+    add_training_options(parser)
     parser.add_argument("--plan", action="store_true", help="say what would run; train nothing")
     parser.add_argument("--gpus", type=int, default=1, help="processes; a stage uses at most one an image of its batch")
-    parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
-    parser.add_argument("--work-dir", type=Path, default=Path("work"))
-    parser.add_argument("--tracker", choices=TRACKERS, default=TRACKERS[0], help="of scalars and predictions")
     for data_set in DATA_SETS.values():
         if data_set.option:
             parser.add_argument(f"--{data_set.option}-root", type=Path, help="its folder (default: under data/)")
@@ -43,30 +41,21 @@ def run_of(stage: str, recipe: str, seed: int, args: argparse.Namespace, sets: d
     """One stage of one recipe, reading its data where the options say."""
     run = Run(stage, recipe, args.tier, seed, sets or {}, None, args.work_dir)
     facts = DATA_SETS.get(run.task.data_name(run.task.draft(run.recipe_or_protocol, {}).cfg))
-    root = vars(args)[f"{facts.option}_root"] if facts else None
-    return replace(run, data_root=root) if root else run
+    return replace(run, data_root=vars(args)[f"{facts.option}_root"]) if facts else run
 
 
 def chain(recipe: str, seed: int, stages: Sequence[str], sets: dict[str, Any], args: argparse.Namespace) -> list[Run]:
     """A recipe's stages in order; a teacher's training is before its student's."""
     own = by_stage(sets, stages)
     first = run_of(FIRST, recipe, seed, args, own[FIRST])
-    planned: list[Run] = []
-    for stage in STAGES:
-        if stage in stages and stage == FIRST:
-            planned += lineage(first)
-        elif stage in stages:
-            planned.append(replace(run_of(stage, recipe, seed, args, own[stage]), recipe=first.name))
-    return planned
+    later = [run_of(stage, recipe, seed, args, own[stage]) for stage in STAGES if stage in stages and stage != FIRST]
+    return [*(lineage(first) if FIRST in stages else ()), *(replace(run, recipe=first.name) for run in later)]
 
 
 def by_stage(sets: dict[str, Any], stages: Sequence[str]) -> dict[str, dict]:
-    """Keys that begin with a stage's name are that stage's, all others the recipe's.
-
-    Raises ValueError for a stage that is not run, or whose name is misspelt.
-    """
+    """Settings by stage: those without a stage's name are the recipe's. Raises ValueError for a stage that is not run."""
     own: dict[str, dict] = {stage: {} for stage in STAGES}
-    downstream = [stage for stage in STAGES if stage != FIRST]
+    downstream = own.keys() - {FIRST}
     for key, value in sets.items():
         stage, _, rest = key.partition(".")
         if close := get_close_matches(stage, downstream, 1, cutoff=0.8):
@@ -108,9 +97,8 @@ def check(planned: list[Run], args: argparse.Namespace) -> None:
     for run in planned:
         run.batch(processes(run, args), args.accumulate)
         if run.stage != FIRST and run.card in upstream:
-            card = untrained_card(upstream[run.card].layers.cfg, run.recipe)
             try:
-                run.connected(card)
+                run.connected(untrained_card(upstream[run.card].layers.cfg, run.recipe))
             except ValueError as error:
                 raise ValueError(f"{error}; leave {run.stage} out (--stages), or take another backbone") from error
 
@@ -133,23 +121,18 @@ def readers(planned: list[Run]) -> Iterable[Run]:
 def show_gaps(planned: list[Run]) -> None:
     """Print one line per data set that is missing or incomplete; embedded data are made when they are needed."""
     for run in readers(planned):
-        if not run.embedded:
+        if not run.maker:
             try:
-                run.look_at_data(run.layers.cfg)
+                run.look_at_data()
             except (ValueError, OSError) as error:
                 console.print(f"{run.stage}: {error}", markup=False)
-
-
-def command(run: Run, args: argparse.Namespace) -> list[str]:
-    """The words that train this stage."""
-    words = [sys.executable, str(ROOT / "tools" / "train.py"), *run.words()]
-    words += ["--tracker", args.tracker] if args.tracker != TRACKERS[0] else []
-    return words + (["--accumulate", str(args.accumulate)] if args.accumulate > 1 else [])
 
 
 def execute(planned: list[Run], args: argparse.Namespace) -> bool:
     """Run what is not done; returns whether anything ran. A stage's failure ends it: its own line says why."""
     ran = False
+    options = ["--tracker", args.tracker] if args.tracker != TRACKERS[0] else []
+    options += ["--accumulate", str(args.accumulate)] if args.accumulate > 1 else []
     for i, run in enumerate(planned, 1):
         word, remark = state(run)
         title = f"[{i}/{len(planned)}] {run.name} {run.stage}"
@@ -158,7 +141,8 @@ def execute(planned: list[Run], args: argparse.Namespace) -> bool:
             continue
         console.print(f"{title}: {word} {remark}".rstrip())
         begun = time.monotonic()
-        code = launch(command(run, args), processes(run, args))
+        words = [sys.executable, str(ROOT / "tools" / "train.py"), *run.words(), *options]
+        code = launch(words, processes(run, args))
         if code < 0:
             raise OSError(f"{title} was killed by signal {-code} (9: out of memory?); the same command resumes")
         if code:

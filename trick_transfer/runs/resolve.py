@@ -4,6 +4,7 @@ In this order: recipe or protocol, tricks, tier, the user's settings (`Run.layer
 (`Run.connected`), the machine (here).
 """
 
+from importlib.util import find_spec
 from uuid import uuid4
 
 import torch
@@ -14,7 +15,9 @@ from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.optimiser import FUSED
 
 from .run import Run
-from .tracking import backends
+
+TRACKERS = ("tensorboard", "mlflow", "wandb", "none")  # of scalars and pictures; the first is the default
+PROJECT = "trick-transfer"
 
 
 def resolve(run: Run, layers: Layers, batch: Batch) -> Layers:
@@ -25,7 +28,7 @@ def resolve(run: Run, layers: Layers, batch: Batch) -> Layers:
 
 
 def equip(run: Run, cfg: Config, batch: Batch) -> None:
-    """Add what only the machine and the engine decide."""
+    """Add what the machine and the engine decide."""
     run.task.finish(cfg, batch)
     cfg.optim_wrapper.constructor = "trick_transfer.MergedGroups"
     cfg.optim_wrapper.optimizer.update(FUSED)
@@ -43,24 +46,43 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
         dict(type="trick_transfer.SeedEachStep", accumulation=batch.accumulation),
         dict(type="trick_transfer.ProgressLine", title=f"{run.name} seed {run.seed} {run.stage}"),
     ]
-    cfg.visualizer = dict(type="Visualizer", vis_backends=backends(run.tracker, run))
+    cfg.visualizer = dict(type="Visualizer", vis_backends=backends(run))
     if run.tracker != "none":
         cfg.custom_hooks.append(dict(type="trick_transfer.ShowPredictions", stage=run.stage))
     if batch.devices > 1:
-        distribute(cfg)
-
-
-def distribute(cfg: Config) -> None:
-    """Several processes, one model each."""
-    cfg.launcher = "pytorch"
-    cfg.custom_hooks.append(dict(type="SyncBuffersHook"))  # one model is scored, not one a process
-    cfg.model_wrapper_cfg = dict(type="trick_transfer.ChannelsLastParallel", broadcast_buffers=False)
-    if not torch.cuda.is_available():
+        cfg.launcher = "pytorch"
+        cfg.custom_hooks.append(dict(type="SyncBuffersHook"))  # one model is scored, not one a process
+        cfg.model_wrapper_cfg = dict(type="trick_transfer.ChannelsLastParallel", broadcast_buffers=False)
+    if batch.devices > 1 and not torch.cuda.is_available():
         cfg.model_wrapper_cfg.device_ids = None
         cfg.sync_bn = None  # torch's works on CUDA only; here each process has batch norms of its own
 
 
-def show(run: Run, devices: int = 1, accumulation: int = 1) -> None:
+def check_tracker(tracker: str) -> None:
+    """Raise ValueError where its package is not installed."""
+    if tracker != "none" and find_spec(tracker) is None:
+        raise ValueError(f"--tracker {tracker} needs the package {tracker}: pip install 'trick-transfer[{tracker}]'")
+
+
+def backends(run: Run) -> list[dict]:
+    """mmengine's `vis_backends`: a record in the run's folder always, and the tracker's."""
+    tier, title = run.tier_file.name, f"{run.name} {run.stage} seed{run.seed}"
+    mlflow = dict(  # mlflow ui --backend-store-uri sqlite:///work/mlflow.db
+        exp_name=f"{PROJECT} {tier}",
+        run_name=title,
+        tracking_uri=f"sqlite:///{(run.work_dir / 'mlflow.db').absolute()}",
+        artifact_location=str((run.work_dir / "mlflow").absolute()),
+    )
+    known: dict[str, list[dict]] = {
+        "none": [],
+        "tensorboard": [dict(type="TensorboardVisBackend")],  # tensorboard --logdir work
+        "mlflow": [dict(type="MLflowVisBackend", **mlflow)],
+        "wandb": [dict(type="WandbVisBackend", init_kwargs=dict(project=PROJECT, group=tier, name=title))],
+    }
+    return [dict(type="LocalVisBackend"), *known[run.tracker]]
+
+
+def show(run: Run, devices: int, accumulation: int) -> None:
     """Print `key = value  # source` for every value that a Runner would read."""
     layers = run.connected() if run.card.is_file() else run.layers
     for key, value, source in resolve(run, layers, run.batch(devices, accumulation)).lines():

@@ -3,9 +3,10 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class Run:
     work_dir: Path = Path("work")
     data_root: Path | None = None
     backbone_seed: int | None = None  # downstream, where it is not the run's own seed
-    tracker: str = "none"  # see tracking.py
+    tracker: str = "none"  # see resolve.py
 
     def __post_init__(self) -> None:
         check_name("stage", self.stage, STAGES)
@@ -65,7 +66,6 @@ class Run:
 
     @property
     def recipe_or_protocol(self) -> str:
-        """What its Config starts with."""
         return self.recipe if self.task.trains_backbone else self.protocol or self.task.protocols[0]
 
     # places
@@ -76,6 +76,10 @@ class Run:
         prefix = "" if self.task.trains_backbone else f"{self.stage}."
         sets = [re.sub(r"[^\w.-]", "_", f"{prefix}{key}-{value}") for key, value in self.sets.items()]
         return "+".join([self.recipe, *sets])
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} {self.stage} ({self.tier_file.name}, seed {self.seed})"
 
     @property
     def upstream_seed(self) -> int:
@@ -102,12 +106,11 @@ class Run:
 
     def words(self) -> list[str]:
         """This run as words for the command line of tools/train.py."""
-        words = [self.stage, self.recipe, "--tier", self.tier, "--seed", str(self.seed)]
-        words += ["--work-dir", str(self.work_dir)]
-        words += ["--protocol", self.protocol] if self.protocol else []
-        words += ["--backbone-seed", str(self.backbone_seed)] if self.backbone_seed is not None else []
-        words += ["--data-root", str(self.data_root)] if self.data_root else []
-        return words + (["--set", *(f"{key}={value!r}" for key, value in self.sets.items())] if self.sets else [])
+        options = {"--tier": self.tier, "--seed": self.seed, "--work-dir": self.work_dir, "--protocol": self.protocol}
+        options |= {"--backbone-seed": self.backbone_seed, "--data-root": self.data_root}
+        given = [[name, str(value)] for name, value in options.items() if value is not None]
+        sets = [["--set", *(f"{key}={value!r}" for key, value in self.sets.items())]] if self.sets else []
+        return [self.stage, self.recipe, *chain.from_iterable(given + sets)]
 
     @property
     def command(self) -> str:
@@ -125,9 +128,10 @@ class Run:
         task, tier = self.task, self.tier_file
         early = {key: value for key, value in self.sets.items() if task.is_early(key)}
         late = {key: value for key, value in self.sets.items() if key not in early}
+        data = tier.data(self.stage)
         layers = task.draft(self.recipe_or_protocol, early)
         layers.add(f"tier {tier.name}", lambda cfg: tier.change(cfg, self.stage, self.recipe_or_protocol))
-        if root := self.given_root:
+        if root := self.data_root or (data and Path("data", data)):
             layers.add("--data-root" if self.data_root else f"tier {tier.name}", lambda cfg: task.place(cfg, root))
         layers.add("--set", lambda cfg: override(cfg, late, also=["tricks"] if task.trains_backbone else []))
         task.check(layers.cfg)
@@ -169,8 +173,7 @@ class Run:
     def upstream(self) -> "Run | None":
         """The run that writes the card it needs: its backbone's, or its teacher's, trained on the same data."""
         if not self.task.trains_backbone:
-            own: dict[str, Any] = dict(backbone_seed=None, protocol=None, data_root=None, sets={})
-            return replace(self, stage=FIRST, seed=self.upstream_seed, **own)
+            return Run(FIRST, self.recipe, self.tier, self.upstream_seed, work_dir=self.work_dir, tracker=self.tracker)
         teacher = self.layers.cfg.model.get("teacher")
         sets = {key: value for key, value in self.sets.items() if key.startswith("data.") or key == "model.num_classes"}
         return replace(self, recipe=teacher.recipe, seed=TEACHER_SEED, sets=sets) if teacher else None
@@ -179,26 +182,20 @@ class Run:
         """Downstream: its backbone's card. Raises ValueError, or FileNotFoundError with the command that makes it."""
         if not self.card.is_file():
             recipe, *sets = self.recipe.split("+")
-            upstream = replace(self, stage=FIRST, recipe=recipe, protocol=None, sets={}, backbone_seed=None)
-            upstream.layers  # noqa: B018  raises for a recipe that does not exist
+            upstream = self.upstream()
+            assert upstream  # downstream there is one
+            replace(upstream, recipe=recipe).layers  # noqa: B018  raises for a recipe that does not exist
             if not sets:  # no command line follows from a name with settings
-                made_by = self.upstream()
-                raise FileNotFoundError(f"card {self.card} does not exist; make it with: {made_by and made_by.command}")
+                raise FileNotFoundError(f"card {self.card} does not exist; make it with: {upstream.command}")
         return read_card(self.card)
 
     def check_teacher(self) -> None:
         """Raises FileNotFoundError with the command that makes a teacher that is missing."""
-        teacher = self.upstream()
-        if self.task.trains_backbone and teacher and not teacher.card.is_file():
+        teacher = self.upstream() if self.task.trains_backbone else None
+        if teacher and not teacher.card.is_file():
             raise FileNotFoundError(f"the teacher {teacher.recipe} is missing; make it with: {teacher.command}")
 
     # data
-
-    @property
-    def given_root(self) -> Path | None:
-        """The data folder that the user or the tier gives; None: the recipe's or protocol's own."""
-        data = self.tier_file.data(self.stage)
-        return self.data_root or (Path("data", data) if data else None)
 
     @property
     def root(self) -> Path:
@@ -211,24 +208,24 @@ class Run:
         return DATA_SETS.get(self.tier_file.data(self.stage) or self.task.data_name(self.layers.cfg))
 
     @property
-    def embedded(self) -> bool:
-        """Whether missing data are made here."""
-        return self.data_root is None and bool(self.data_set and self.data_set.make)
+    def maker(self) -> Callable[[Path], None] | None:
+        """What makes embedded data in a folder; None for data that come from elsewhere."""
+        return self.data_set.make if self.data_set and self.data_root is None else None
 
     def check_data(self) -> None:
         """Make the embedded data, or refuse what is missing or incomplete. Raises FileNotFoundError, ValueError."""
-        cfg = self.layers.cfg  # an impossible run is refused first
-        if self.embedded and self.data_set and self.data_set.make:
-            self.data_set.make(self.root.parent)
-        self.look_at_data(cfg)
+        folder = self.root.parent  # an impossible run is refused first
+        if self.maker:
+            self.maker(folder)
+        self.look_at_data()
         if not (self.root / MANIFEST).is_file():
             write_manifest(self.root)
 
-    def look_at_data(self, cfg: Config) -> None:
+    def look_at_data(self) -> None:
         """Refuse what is missing or incomplete, and write nothing. Raises FileNotFoundError, ValueError."""
         large = self.data_set if self.data_set and self.data_set.archives else None
         try:
-            self.task.check_data(cfg)
+            self.task.check_data(self.layers.cfg)
         except FileNotFoundError as error:
             if self.data_root or not large:
                 raise
@@ -238,23 +235,18 @@ class Run:
 
     # state
 
-    def changes(self, cfg: Config) -> list[str] | None:
-        """Keys in which `cfg` differs from what was run here; None where nothing was run."""
-        receipt = self.folder / "config.json"
-        if not receipt.is_file():
-            return None
-        try:
-            return changed_keys(json.loads(receipt.read_text()), plain(cfg))
-        except ValueError as error:
-            raise ValueError(f"{receipt} is not JSON; move {self.folder} away to run the stage again") from error
-
     def state(self, cfg: Config) -> tuple[str, list[str]]:
-        """done, stale (and the keys that changed), started, or missing."""
-        changes = self.changes(cfg)
-        if changes:
-            return "stale", changes
-        if changes is not None and (self.folder / FILE_NAME).is_file():
-            return "done", []
+        """done, stale (and the keys in which `cfg` differs from what was run here), started, or missing."""
+        receipt = self.folder / "config.json"
+        if receipt.is_file():
+            try:
+                changes = changed_keys(json.loads(receipt.read_text()), plain(cfg))
+            except ValueError as error:
+                raise ValueError(f"{receipt} is not JSON; move {self.folder} away to run the stage again") from error
+            if changes:
+                return "stale", changes
+            if (self.folder / FILE_NAME).is_file():
+                return "done", []
         return ("started" if (self.folder / LATEST).is_file() else "missing"), []
 
 
@@ -262,7 +254,6 @@ def lineage(run: Run, students: tuple[str, ...] = ()) -> Iterator[Run]:
     """A run, after its teacher, after the teacher's own. Raises ValueError for a recipe that teaches itself."""
     if run.recipe in students:
         raise ValueError(f"recipe {run.recipe} cannot be its own teacher: {' <- '.join([*students, run.recipe])}")
-    teacher = run.upstream()
-    if teacher:
+    if teacher := run.upstream():
         yield from lineage(teacher, (*students, run.recipe))
     yield run

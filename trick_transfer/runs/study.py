@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,15 +20,6 @@ from .store import Stored, read_both
 
 Found = dict[Path, Stored]  # by where it belongs, relative to the results' root
 REFERENCE = Path("results")
-Parts = Sequence[tuple[str, Sequence[str]]]  # recipes, and the stages asked for
-
-
-def wanted(parts: Parts, seeds: Sequence[int], args: argparse.Namespace) -> Iterator[Run]:
-    """The runs whose results are asked for."""
-    for recipe, stages in parts:
-        for seed in seeds:
-            for stage in stages:
-                yield run_of(stage, recipe, seed, args)
 
 
 def trunk(run: Run, args: argparse.Namespace) -> Run:
@@ -81,7 +72,10 @@ def sizes(run: Run) -> dict[str, float]:
 
 
 def plan(runs: Iterable[Run], found: Found, args: argparse.Namespace) -> tuple[list[Run], list[tuple[Run, str, str]]]:
-    """The runs to carry out, and (run, state, remark) for each of these and those that are there."""
+    """The runs to carry out, and (run, state, remark) for each of these and those that are there.
+
+    A remark is also on a result of another recipe, or one that is gone.
+    """
     todo: dict[Path, Run] = {}
     lines: dict[Path, tuple[Run, str, str]] = {}
     for run in runs:
@@ -89,17 +83,12 @@ def plan(runs: Iterable[Run], found: Found, args: argparse.Namespace) -> tuple[l
             lines.setdefault(run.folder, (run, "done", ""))
             continue
         for each in [*lineage(trunk(run, args)), run]:
+            word, remark = state(each)
+            there = found.get(place(each))
+            if word == "done" and not there:
+                remark = f"without its result in {each.results_root}; move the folder away to run it again"
+            elif there and (keys := changes(each, there.result)):
+                remark = f"the result differs in {', '.join(keys[:4])}"
             todo[each.folder] = each
-            lines[each.folder] = (each, *remarked(each, found))
+            lines[each.folder] = each, word, remark
     return list(todo.values()), list(lines.values())
-
-
-def remarked(run: Run, found: Found) -> tuple[str, str]:
-    """A run's state and a remark: also on a result that it has, of another recipe, or has no more."""
-    word, remark = state(run)
-    there = found.get(place(run))
-    if word == "done" and not there:
-        remark = f"without its result in {run.results_root}; move the folder away to run it again"
-    elif there and (keys := changes(run, there.result)):
-        remark = f"the result differs in {', '.join(keys[:4])}"
-    return word, remark

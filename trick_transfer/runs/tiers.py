@@ -4,7 +4,6 @@ What a tier may change is checked here, in one place: data, sizes, counts, the s
 rate. Anything else it has to list under `departs`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,7 +29,7 @@ MAY_CHANGE = {  # by a key's last word
 
 @dataclass(frozen=True)
 class Tier:
-    """`parts` holds what it changes by stage, and for single protocols by theirs."""
+    """`parts` holds what it changes by stage, and for single protocols by protocol."""
 
     name: str
     parts: dict[str, dict[str, Any]]
@@ -59,13 +58,11 @@ def scale(cfg: Config, key: str, factor: float | str, before: dict, rounded: boo
         factor = cfg[factor] / old if old else 0.0
     for node, last in places(cfg._cfg_dict, key):
         value = node[last]
-        if isinstance(value, list | tuple):
-            node[last] = [each * factor for each in value]
-        else:
-            node[last] = round(value * factor) if rounded else value * factor
+        scaled: Any = [each * factor for each in value] if isinstance(value, list | tuple) else value * factor
+        node[last] = round(scaled) if rounded else scaled
 
 
-def places(root: Any, dotted: str) -> Iterator[tuple[Any, str]]:
+def places(root: Any, dotted: str) -> list[tuple[Any, str]]:
     """(dict, last key) of each place that a dotted key means. Raises ValueError where there is none."""
     *path, last = dotted.split(".")
     nodes = [root]
@@ -73,7 +70,7 @@ def places(root: Any, dotted: str) -> Iterator[tuple[Any, str]]:
         nodes = [child for node in nodes for child in children(node, word)]
     if not nodes:
         raise ValueError(f"tier: key {dotted!r} does not exist")
-    yield from ((node, last) for node in nodes)
+    return [(node, last) for node in nodes]
 
 
 def children(node: Any, word: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Train and score one stage of one recipe; the only place that makes a Runner."""
+"""Train, score and record one stage of one recipe; the only place that makes a Runner."""
 
 import json
 import os
@@ -8,29 +8,31 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
-from mmengine.dist import init_dist, is_main_process
+from mmengine.dist import barrier, init_dist, is_main_process
 from mmengine.runner import Runner
 
 from backbones.card import read_card
 from trick_transfer.engine.batch import Batch
-from trick_transfer.engine.checkpoint import LATEST
-from trick_transfer.engine.files import alone, write_whole
+from trick_transfer.engine.checkpoint import LATEST, load_strictly, read_weights
+from trick_transfer.engine.files import alone, file_sha256, in_turn, write_tensors, write_whole
 from trick_transfer.engine.history import curves, seconds
 from trick_transfer.engine.layers import Layers
+from trick_transfer.engine.manifest import manifest_digest
 from trick_transfer.engine.memory import keep_freed_memory
-from trick_transfer.engine.receipt import commit
-from trick_transfer.runs.identity import plain
-from trick_transfer.runs.record import record
-from trick_transfer.runs.resolve import resolve
-from trick_transfer.runs.result import FILE_NAME, OUTPUTS, Result, read
-from trick_transfer.runs.run import Run
-from trick_transfer.runs.tracking import check_tracker
+from trick_transfer.engine.precision import low_precision
+from trick_transfer.engine.receipt import commit, device, versions
+
+from .identity import fingerprint, plain
+from .resolve import check_tracker, resolve
+from .result import FILE_NAME, OUTPUTS, Result, read, write
+from .run import MODEL, Run
 
 LOST = "by peer|Broken pipe|remote process exited"  # gloo's and NCCL's words
 WAIT_SECONDS = 2.0
@@ -59,12 +61,6 @@ def processes() -> Iterator[int]:
         dist.destroy_process_group()  # its threads must not outlive the interpreter: that aborts
 
 
-def wait_for_all() -> None:
-    """A barrier, where there are several processes."""
-    if dist.is_initialized():
-        dist.barrier()
-
-
 def make_runner(complete_cfg: Config) -> Runner:
     """The one place that makes a Runner; the Config is `resolve.resolve`'s."""
     runner = Runner.from_cfg(complete_cfg)
@@ -74,7 +70,7 @@ def make_runner(complete_cfg: Config) -> Runner:
 
 def begin(run: Run, cfg: Config, resume: bool) -> None:
     """Rename the folder of another config, delete one that `--no-resume` refuses, then record this config."""
-    changes = run.changes(cfg)
+    _, changes = run.state(cfg)
     if changes:  # it may have taken days: keep it
         kept = run.folder.with_name(f"{run.folder.name}.{time.strftime('%Y%m%d_%H%M%S')}")
         run.folder.rename(kept)
@@ -84,8 +80,8 @@ def begin(run: Run, cfg: Config, resume: bool) -> None:
     latest = run.folder / LATEST
     if latest.is_file() and not is_zipfile(latest):
         raise ValueError(f"{latest} is not a whole checkpoint; delete it, and the stage starts from the beginning")
-    text = json.dumps(plain(cfg), indent=1)
-    write_whole(run.folder / "config.json", lambda part: part.write_text(text + "\n"))
+    text = json.dumps(plain(cfg), indent=1) + "\n"
+    write_whole(run.folder / "config.json", lambda part: part.write_text(text))
 
 
 def unwrapped(runner: Runner) -> Any:
@@ -99,26 +95,21 @@ def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None
     check_tracker(run.tracker)
     commit()  # the one that runs
     with processes() as devices:
-        return train_on(run, devices, accumulation, resume)
-
-
-def train_on(run: Run, devices: int, accumulation: int, resume: bool) -> Result | None:
-    """The part of `train` that each process runs."""
-    layers = run.connected()
-    run.check_teacher()
-    if int(os.environ.get("LOCAL_RANK", 0)) == 0:
-        run.check_data()
-    if resume and run.state(layers.cfg)[0] == "done":
-        print(f"{run.folder}: done already; --no-resume trains it again", file=sys.stderr)
-        return read(run.folder / FILE_NAME)
-    batch = run.batch(devices, accumulation)
-    wait_for_all()  # each has seen the folder as it was
-    with alone(run.folder) if is_main_process() else nullcontext():
-        if is_main_process():
-            begin(run, layers.cfg, resume)
-            print(f"{run.name} {run.stage} ({run.tier_file.name}, seed {run.seed}): {batch}", file=sys.stderr)
-        wait_for_all()
-        return fit(run, layers, batch)
+        layers = run.connected()
+        run.check_teacher()
+        if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+            run.check_data()
+        if resume and run.state(layers.cfg)[0] == "done":
+            print(f"{run.folder}: done already; --no-resume trains it again", file=sys.stderr)
+            return read(run.folder / FILE_NAME)
+        batch = run.batch(devices, accumulation)
+        barrier()  # each has seen the folder as it was
+        with alone(run.folder) if is_main_process() else nullcontext():
+            if is_main_process():
+                begin(run, layers.cfg, resume)
+                print(f"{run.title}: {batch}", file=sys.stderr)
+            barrier()
+            return fit(run, layers, batch)
 
 
 def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
@@ -143,8 +134,62 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
     return record(run, layers.cfg, unwrapped(runner), batch, metrics, facts)
 
 
+def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, float]:
+    """A checkpoint's metrics in percent, and samples_scored. Raises ValueError for a checkpoint that does not fit."""
+    run.check_data()
+    weights = read_weights(checkpoint)
+    cfg = resolve(run, run.connected(), run.batch()).cfg
+    cfg.model.teacher = None  # it has no part in scoring
+    cfg.val_evaluator.outputs = str(outputs) if outputs else None
+    runner = make_runner(cfg)
+    load_strictly(unwrapped(runner), weights, checkpoint)
+    return runner.val()
+
+
 def check_all_scored(cfg: Config, scored: int, expected: int) -> None:
     """Raise ValueError unless the whole data set was scored, where neither limits nor skips were set."""
     loader = cfg.val_dataloader
     if not loader.get("num_batch_per_epoch") and not loader.dataset.get("skip_broken") and scored != expected:
         raise ValueError(f"{scored} samples were scored, the data set has {expected}")
+
+
+def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts: dict) -> Result:
+    """Keep the weights, export a classifier, and write the result with its receipt last: then all is written."""
+    write_tensors(run.folder / MODEL, model.cpu().state_dict())
+    about = dict(name=run.name, tier=run.tier_file.name, seed=run.seed, licence=data_licence(run))
+    unmeasured = dict.fromkeys(("params_m", "gmacs", "arrived_percent", "feature_error"))
+    facts = unmeasured | facts | run.task.leave(model, cfg, run.card.parent, metrics, **about)
+    result = Result(metrics=metrics, **facts, **receipt(run, cfg, batch))
+    keep(result, run.folder / OUTPUTS, run.results_root / result.folder)
+    write(result, run.folder / FILE_NAME)
+    (run.folder / LATEST).unlink(missing_ok=True)  # half a gigabyte that nothing needs any more
+    return result
+
+
+def receipt(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
+    """What a result was made from and with, by the names of a Result's fields."""
+    found: dict[str, Any] = dict(tier=run.tier_file.name, recipe=run.name, stage=run.stage)
+    found |= dict(seed=run.seed, backbone_seed=run.upstream_seed)
+    found |= dict(protocol=run.protocol or run.task.protocol_name(cfg), protocol_version=cfg.version)
+    found |= dict(protocol_hash=run.protocol_hash(), config=plain(cfg), config_hash=fingerprint(plain(cfg)))
+    found |= dict(outputs_sha256=file_sha256(run.folder / OUTPUTS), data_manifest=manifest_digest(run.root))
+    own_data = {} if run.task.trains_backbone else {f"{run.stage} data": data_licence(run)}
+    found |= dict(licences=read_card(run.card).licences | own_data)
+    precision = low_precision() if "LowPrecision" in cfg.optim_wrapper.type else torch.float32
+    found |= dict(precision=str(precision).removeprefix("torch."), lr=cfg.optim_wrapper.optimizer.lr)
+    found |= dict(global_batch=batch.total, devices=batch.devices, device=device(), versions=versions())
+    found["commit"], found["dirty"] = commit()
+    return found | dict(command=f"tools/train.py {' '.join(sys.argv[1:])}", remarks=[])
+
+
+def keep(result: Result, outputs: Path, folder: Path) -> None:
+    """A result and its outputs, which stay together even if two runs of one name, in two work folders, end at once."""
+    with in_turn(folder):
+        write_whole(folder / OUTPUTS, lambda part: shutil.copyfile(outputs, part))
+        write(result, folder / FILE_NAME)
+
+
+def data_licence(run: Run) -> str:
+    """Of the data it reads; of data that only the user knows, "unknown"."""
+    own = run.data_root and not (run.data_set and run.data_set.archives)
+    return run.data_set.licence if run.data_set and not own else "unknown"

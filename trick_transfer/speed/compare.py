@@ -1,15 +1,12 @@
 """Our input pipeline, training step and memory against torchvision's and a plain timm loop, in one run."""
 
 import json
-import resource
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -19,18 +16,19 @@ from PIL import Image
 from torch.nn import functional as F
 from torchvision import transforms
 
-import classification.config
 from classification.augment import PixelScaler
+from classification.classifier import ImageClassifier
+from classification.config import load
 from classification.data import ImageFolder
+from classification.exported import export
 from trick_transfer.engine.memory import keep_freed_memory
 from trick_transfer.engine.precision import low_precision
-from trick_transfer.engine.receipt import ROOT
 
-from .photos import write_photos
-from .training import classifier, teacher_steps
+from .training import classifier, in_own_process, peak_mb, write_photos
 
-BENCH = ROOT / "tools" / "bench.py"
 MEAN, STD = (123.68, 116.779, 103.939), (58.393, 57.12, 57.375)
+PHOTOS = 128
+TURNS = 2
 
 
 def rounds(candidates: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
@@ -45,26 +43,25 @@ def rounds(candidates: dict[str, Callable[[], object]], repeats: int) -> dict[st
     return {name: statistics.median(each) for name, each in seconds.items()}
 
 
-def bench_input(px: int, repeats: int, count: int = 128) -> None:
+def bench_input(px: int, repeats: int) -> None:
     """Full training augmentation, decode to normalised tensor, on one core."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    with tempfile.TemporaryDirectory() as name:
-        write_photos(Path(name), count)
-        options = classification.config.load("resnet50_baseline").train_dataloader.dataset.dataset.to_dict()
-        options.pop("type")
-        options["crop"]["size_px"] = px
-        ours = ImageFolder(root=name, num_classes=1, **options)
-        scaler = PixelScaler(MEAN, STD, 0.1)
-        reference = transforms.Compose([
-            transforms.RandomResizedCrop(px),
-            transforms.RandomHorizontalFlip(),
-            transforms.ColorJitter(0.4, 0.4, 0.4),
-            transforms.ToTensor(),
-            transforms.Normalize(np.array(MEAN) / 255, np.array(STD) / 255),
-        ])  # fmt: skip
-
-        batches = [range(start, start + 32) for start in range(0, count, 32)]
+    batches = [range(start, start + 32) for start in range(0, PHOTOS, 32)]
+    options = load("resnet50_baseline").train_dataloader.dataset.dataset.to_dict()
+    options.pop("type")
+    options["crop"]["size_px"] = px
+    scaler = PixelScaler(MEAN, STD, 0.1)
+    reference = transforms.Compose([
+        transforms.RandomResizedCrop(px),
+        transforms.RandomHorizontalFlip(),
+        transforms.ColorJitter(0.4, 0.4, 0.4),
+        transforms.ToTensor(),
+        transforms.Normalize(np.array(MEAN) / 255, np.array(STD) / 255),
+    ])  # fmt: skip
+    with TemporaryDirectory() as folder:
+        write_photos(Path(folder), PHOTOS)
+        ours = ImageFolder(root=folder, num_classes=1, **options)
 
         def run_ours() -> None:
             for batch in batches:
@@ -77,17 +74,21 @@ def bench_input(px: int, repeats: int, count: int = 128) -> None:
 
         seconds = rounds({"ours": run_ours, "torchvision": run_reference}, repeats)
     for name, each in seconds.items():
-        print(f"input, {px} px, one core: {name:12} {count / each:7.0f} images/s")
+        print(f"input, {px} px, one core: {name:12} {PHOTOS / each:7.0f} images/s")
     print(f"images/s, ours / torchvision's classic transforms: {seconds['torchvision'] / seconds['ours']:.2f}")
+
+
+def images_and_labels(px: int, batch: int) -> dict[str, torch.Tensor]:
+    """A batch of random uint8 images, as our loaders give it."""
+    images = torch.randint(0, 256, (batch, px, px, 3), dtype=torch.uint8)
+    return {"inputs": images, "labels": torch.randint(0, 1000, (batch,))}
 
 
 def our_step(px: int, batch: int, tricks: tuple[str, ...]) -> Callable[[], object]:
     """One training step of ResNet-50-D through our classifier and optimiser wrapper, from uint8 images."""
     sets = {f"tricks.{trick}": None for trick in ("label_smoothing", "mixup", "distillation") if trick not in tricks}
-    model, optimiser = classifier(classification.config.load("resnet50d_best", sets))
-    images = torch.randint(0, 256, (batch, px, px, 3), dtype=torch.uint8)
-    data = {"inputs": images, "labels": torch.randint(0, 1000, (batch,))}
-    return lambda: model.train_step(data, optimiser)
+    model, optimiser = classifier(load("resnet50d_best", sets))
+    return partial(model.train_step, images_and_labels(px, batch), optimiser)
 
 
 def timm_step(px: int, batch: int) -> Callable[[], object]:
@@ -113,7 +114,6 @@ LOOPS: dict[str, Callable[[int, int], Callable[[], object]]] = {  # (px, batch) 
     "ours": partial(our_step, tricks=()),
     "ours + smoothing + mixup": partial(our_step, tricks=("label_smoothing", "mixup")),
 }
-TURNS = 2
 
 
 def run_loop(px: int, batch: int, repeats: int, loop: str) -> None:
@@ -121,19 +121,13 @@ def run_loop(px: int, batch: int, repeats: int, loop: str) -> None:
     if loop != "timm":
         keep_freed_memory()
     seconds = rounds({loop: LOOPS[loop](px, batch)}, repeats)[loop]
-    print(json.dumps(dict(seconds=seconds, peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)))
-
-
-def in_own_process(px: int, batch: int, repeats: int, loop: str) -> dict[str, float]:
-    """What `run_loop` prints, in a process of its own so that loops do not share memory."""
-    options = {"px": px, "batch": batch, "repeats": repeats, "loop": loop}
-    words = [sys.executable, str(BENCH), "step", *(f"--{name}={value}" for name, value in options.items())]
-    return json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    print(json.dumps(dict(seconds=seconds, peak_mb=peak_mb())))
 
 
 def bench_step(px: int, repeats: int, batch: int) -> None:
     """Images per second of both loops, and the time that label smoothing and mixup add."""
-    turns = [{name: in_own_process(px, batch, repeats, name)["seconds"] for name in LOOPS} for _ in range(TURNS)]
+    options = dict(px=px, batch=batch, repeats=repeats)
+    turns = [{name: in_own_process("step", **options, loop=name)["seconds"] for name in LOOPS} for _ in range(TURNS)]
     seconds = {name: statistics.mean(turn[name] for turn in turns) for name in LOOPS}
     for name, each in seconds.items():
         print(f"step, {px} px, batch {batch}, {low_precision()}: {name:26} {batch / each:6.1f} images/s")
@@ -145,7 +139,8 @@ def bench_step(px: int, repeats: int, batch: int) -> None:
 
 def bench_memory(px: int, batch: int) -> None:
     """Peak memory of three steps of each loop."""
-    peaks = {name: in_own_process(px, batch, 2, name)["peak_mb"] for name in ("timm", "ours")}
+    options = dict(px=px, batch=batch, repeats=2)
+    peaks = {name: in_own_process("step", **options, loop=name)["peak_mb"] for name in ("timm", "ours")}
     for name, peak in peaks.items():
         print(f"memory, {px} px, batch {batch}: {name:5} {peak:7.0f} MB")
     print(f"peak memory, ours / plain timm loop: {peaks['ours'] / peaks['timm']:.3f}")
@@ -153,8 +148,26 @@ def bench_memory(px: int, batch: int) -> None:
 
 def bench_distillation(px: int, repeats: int, batch: int) -> None:
     """The time that a ResNet-152-D teacher adds to a step of ResNet-50-D, relative to its forward pass alone."""
-    with tempfile.TemporaryDirectory() as name:
-        seconds = rounds(teacher_steps(px, batch, Path(name)), repeats)
+    teacher_cfg, cfg = load("resnet152d_mixup"), load("resnet50d_best")
+    teacher = ImageClassifier(teacher_cfg.model.backbone, teacher_cfg.model.num_classes)
+    with TemporaryDirectory() as folder:
+        export(teacher, teacher_cfg, Path(folder), {}, name="teacher", tier="smoke", seed=0)
+        cfg.model.teacher.card = f"{folder}/card.json"
+        model, optimiser = classifier(cfg)
+    alone, its_optimiser = classifier(load("resnet50d_best", {"tricks.distillation": None}))
+    data = images_and_labels(px, batch)
+    scaled = model.data_preprocessor(data)["inputs"]
+
+    def forward() -> None:
+        with optimiser.optim_context(model), torch.inference_mode():
+            model.teacher[0].model(scaled)
+
+    steps: dict[str, Callable[[], object]] = {
+        "alone": partial(alone.train_step, data, its_optimiser),
+        "with a teacher": partial(model.train_step, data, optimiser),
+        "forward pass": forward,
+    }
+    seconds = rounds(steps, repeats)
     for name, each in seconds.items():
         print(f"distillation, {px} px, batch {batch}, {low_precision()}: {name:14} {each:6.3f} s")
     share = (seconds["with a teacher"] - seconds["alone"]) / seconds["forward pass"]

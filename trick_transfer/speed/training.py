@@ -1,15 +1,17 @@
-"""Table 3: images per second and memory of baseline and efficient training; and the cost of a teacher."""
+"""Table 3: images per second and memory of baseline and efficient training, and what all benchmarks need for it."""
 
 import json
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import cv2
+import numpy as np
+import skimage.data
 import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
@@ -18,42 +20,47 @@ from torch.utils.data import DataLoader
 
 from classification.classifier import ImageClassifier
 from classification.config import load, names
-from classification.exported import export
 from trick_transfer.engine.receipt import ROOT
 from trick_transfer.engine.seeding import Seeded
-
-from .photos import write_photos
 
 SETTINGS = ("baseline", "efficient")
 BATCH_GROWTH = 4  # Table 3: 256 -> 1024
 WARM_UP, STEPS, PHOTOS = 3, 8, 64
+PHOTO_PX = (375, 500)  # height and width: ImageNet's most common size
+
+
+def write_photos(folder: Path, count: int) -> None:
+    """Write folder/train/photo/*.jpg, cut from scikit-image's photographs."""
+    source = [skimage.data.astronaut(), skimage.data.coffee(), skimage.data.chelsea(), skimage.data.rocket()]
+    random = np.random.default_rng(0)
+    (folder / "train" / "photo").mkdir(parents=True)
+    for i in range(count):
+        image = source[i % len(source)]
+        side = random.uniform(0.6, 1.0)
+        h, w = int(image.shape[0] * side), int(image.shape[1] * side)
+        y, x = random.integers(image.shape[0] - h + 1), random.integers(image.shape[1] - w + 1)
+        cut = cv2.resize(image[y : y + h, x : x + w, ::-1], PHOTO_PX[::-1])
+        cv2.imwrite(str(folder / "train" / "photo" / f"{i:04d}.jpg"), cut, [cv2.IMWRITE_JPEG_QUALITY, 90])
 
 
 def settings_of(backbone: str) -> dict[str, Config]:
     """Both settings of one backbone, a recipe's (resnet50d, mobilenet, ...) or timm/NAME, with its input size."""
     known = f"{backbone}_efficient" in names()
     reference = load(f"{backbone}_efficient") if known else load("resnet50_baseline", {"model.backbone": backbone})
-    found = {}
-    for setting in SETTINGS:
-        cfg = load(f"resnet50_{setting}")
+    found = {setting: load(f"resnet50_{setting}") for setting in SETTINGS}
+    for cfg in found.values():
         cfg.model.backbone = reference.model.backbone
         cfg.train_dataloader.dataset.dataset.crop = reference.train_dataloader.dataset.dataset.crop
-        found[setting] = cfg
     return found
 
 
 def classifier(cfg: Config) -> tuple[ImageClassifier, OptimWrapper]:
     """Model and optimiser as tools/train.py makes them, on the available device."""
     model = ImageClassifier(**{key: value for key, value in cfg.model.items() if key != "type"})
-    model = model.to(device()).to(memory_format=torch.channels_last).train()
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu").to(memory_format=torch.channels_last).train()
     MMLogger.get_current_instance().setLevel("ERROR")  # it lists every parameter
     cfg.optim_wrapper.constructor, cfg.optim_wrapper.optimizer.fused = "trick_transfer.MergedGroups", True
     return model, build_optim_wrapper(model, cfg.optim_wrapper)
-
-
-def device() -> str:
-    """The available device."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def finished() -> float:
@@ -61,6 +68,13 @@ def finished() -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
+
+
+def peak_mb() -> float:
+    """Peak memory of the GPU, or of this process."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure(cfg: Config, batch: int, workers: int) -> dict[str, float]:
@@ -80,16 +94,15 @@ def measure(cfg: Config, batch: int, workers: int) -> dict[str, float]:
             waited += time.perf_counter() - asked
             model.train_step(images, optimiser)
         seconds = finished() - begun
-    return dict(
-        images_per_second=batch * STEPS / seconds, wait_percent=100 * waited / seconds, peak_mb=peak_mb(), batch=batch
-    )
+    rates = dict(images_per_second=batch * STEPS / seconds, wait_percent=100 * waited / seconds)
+    return rates | dict(peak_mb=peak_mb(), batch=batch)
 
 
-def peak_mb() -> float:
-    """Peak memory of the GPU, or of this process."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def in_own_process(what: str, **options: Any) -> dict[str, float]:
+    """What tools/bench.py prints, in a process of its own so that two measurements do not share memory."""
+    words = [sys.executable, str(ROOT / "tools" / "bench.py"), what]
+    words += [f"--{name}={value}" for name, value in options.items()]
+    return json.loads(subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
 def bench_classification(backbone: str, batch: int, workers: int, setting: str | None) -> None:
@@ -100,35 +113,8 @@ def bench_classification(backbone: str, batch: int, workers: int, setting: str |
         return
     found = {}
     for name in SETTINGS:
-        words = ["classification", "--backbone", backbone, "--batch", str(batch), "--workers", str(workers)]
-        command = [sys.executable, str(ROOT / "tools" / "bench.py"), *words, "--setting", name]
-        found[name] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+        found[name] = in_own_process("classification", backbone=backbone, batch=batch, workers=workers, setting=name)
         line = "{images_per_second:7.1f} images/s  {peak_mb:7.0f} MB  waits for data {wait_percent:4.1f} % of the time"
         print(f"{backbone} {name:9} batch {found[name]['batch']:4}  {line.format(**found[name])}")
     ratio = found["efficient"]["images_per_second"] / found["baseline"]["images_per_second"]
     print(f"efficient / baseline: {ratio:.2f} (Table 3, on 8 V100: ResNet-50 3.0, Inception-V3 2.5, MobileNet 1.7)")
-
-
-def teacher_steps(px: int, batch: int, folder: Path) -> dict[str, Callable[[], Any]]:
-    """A step of the student without and with its teacher, and the teacher's forward pass alone."""
-    teacher_cfg = load("resnet152d_mixup")
-    teacher = ImageClassifier(teacher_cfg.model.backbone, teacher_cfg.model.num_classes)
-    card = export(teacher, teacher_cfg, folder, {}, name="teacher", tier="smoke", seed=0)
-    images = torch.randint(0, 256, (batch, px, px, 3), dtype=torch.uint8)
-    data = {"inputs": images, "labels": torch.randint(0, 1000, (batch,))}
-    alone, optimiser = classifier(load("resnet50d_best", {"tricks.distillation": None}))
-    cfg = load("resnet50d_best")
-    cfg.model.teacher.card = str(card.folder / "card.json")
-    model, taught = classifier(cfg)
-    (frozen,) = model.teacher
-    scaled = model.data_preprocessor(data)["inputs"]
-
-    def forward() -> None:
-        with taught.optim_context(model), torch.inference_mode():
-            frozen.model(scaled)
-
-    return {
-        "alone": lambda: alone.train_step(data, optimiser),
-        "with a teacher": lambda: model.train_step(data, taught),
-        "forward pass": forward,
-    }

@@ -7,6 +7,15 @@ These values were chosen by measurement on two cores of a 2026 server CPU, not t
 """
 
 _animals = ("bear", "bird", "cat", "cow", "dog", "elephant", "giraffe", "horse", "sheep", "zebra")
+_one_process = {  # both cores are busy training, and a small picture costs 0.2 ms
+    "train_dataloader.num_workers": 0,
+    "val_dataloader.num_workers": 0,
+}
+_no_workers = {
+    **_one_process,
+    "train_dataloader.persistent_workers": False,
+    "val_dataloader.persistent_workers": False,
+}
 _materials = ("sky", "grass", "gravel", "sand", "water", "wood", "tile", "brick", "plaster", "hedge")
 
 classification = dict(
@@ -32,8 +41,7 @@ classification = dict(
         "data.num_train": 6_000,
         "data.num_val": 1_000,
         "model.num_classes": len(_animals),
-        "train_dataloader.num_workers": 0,  # both cores are busy training, and a small picture costs 0.2 ms
-        "val_dataloader.num_workers": 0,
+        **_one_process,
     },
 )
 
@@ -60,11 +68,8 @@ detection = dict(
         "param_scheduler.MultiStepLR.milestones": [_detection_epochs - 1],
         "train_cfg.max_epochs": _detection_epochs,
         "train_cfg.val_begin": _detection_epochs + 1,
-        "train_dataloader.num_workers": 0,
-        "train_dataloader.persistent_workers": False,
-        "val_dataloader.num_workers": 0,
-        "val_dataloader.persistent_workers": False,
         "val_dataloader.batch_size": 4,
+        **_no_workers,
     },
     departs={"optim_wrapper.type": "trick_transfer.LowPrecisionOptimWrapper"},
 )
@@ -79,6 +84,7 @@ faster_rcnn_voc = dict(  # the FPN protocol's levels and its two-layer head are 
 )
 
 _crop_px, _base_px = 96, 104  # the paper's 480 and 520
+_scales = [(100_000, _base_px // 2), (100_000, _base_px * 2)]
 _segmentation_epochs = 4
 
 segmentation = dict(
@@ -87,20 +93,14 @@ segmentation = dict(
         "train_dataloader.dataset.dataset.metainfo": dict(classes=_animals + _materials),
         "val_dataloader.dataset.metainfo": dict(classes=_animals + _materials),
         "model.decode_head.num_classes": len(_animals + _materials),
-        "train_dataloader.dataset.dataset.pipeline.RandomResize.scale": [
-            (100_000, _base_px // 2),
-            (100_000, _base_px * 2),
-        ],
+        "train_dataloader.dataset.dataset.pipeline.RandomResize.scale": _scales,
         "train_dataloader.dataset.dataset.pipeline.Pad.size": (_crop_px, _crop_px),
         "train_dataloader.dataset.dataset.pipeline.RandomCrop.crop_size": (_crop_px, _crop_px),
         "val_dataloader.dataset.pipeline.Resize.scale": (4 * _base_px, _base_px),
         "param_scheduler.PolyLR.end": _segmentation_epochs,
         "train_cfg.max_epochs": _segmentation_epochs,
         "train_cfg.val_begin": _segmentation_epochs + 1,
-        "train_dataloader.num_workers": 0,
-        "train_dataloader.persistent_workers": False,
-        "val_dataloader.num_workers": 0,
-        "val_dataloader.persistent_workers": False,
+        **_no_workers,
     },
     departs={"optim_wrapper.type": "trick_transfer.LowPrecisionOptimWrapper"},
 )

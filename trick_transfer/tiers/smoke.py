@@ -14,16 +14,7 @@ classification = dict(
         "val_dataloader.batch_size": _images,
     },
 )
-detection = dict(
-    values={
-        "train_cfg.max_epochs": 1,
-        "train_cfg.val_begin": 2,
-        "train_dataloader.batch_size": _images,
-        "train_dataloader.num_batch_per_epoch": _steps,
-        "val_dataloader.num_batch_per_epoch": _steps,
-    },
-)
-segmentation = dict(
+detection = segmentation = dict(
     values={
         "train_cfg.max_epochs": 1,
         "train_cfg.val_begin": 2,
