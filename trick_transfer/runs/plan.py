@@ -53,7 +53,7 @@ def chain(recipe: str, seed: int, stages: Sequence[str], sets: dict[str, Any], a
 
 
 def by_stage(sets: dict[str, Any], stages: Sequence[str]) -> dict[str, dict]:
-    """Settings by stage: those without a stage's name are the recipe's. Raises ValueError for a stage that is not run."""
+    """Settings by stage; one without a stage's name is the recipe's. Raises ValueError for a stage that is not run."""
     own: dict[str, dict] = {stage: {} for stage in STAGES}
     downstream = own.keys() - {FIRST}
     for key, value in sets.items():
