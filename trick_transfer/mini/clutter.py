@@ -1,6 +1,6 @@
 """Things of no class: rocks, bushes, posts, crates, rails. They hide animals and are labelled 0 (other)."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,8 +9,7 @@ from .places import wobble
 from .surfaces import VARIANTS, surface
 
 
-@dataclass(frozen=True)
-class Cutout:
+class Cutout(NamedTuple):
     """A flat upright thing: alpha (h, w) uint8 and colour (h, w, 3) float32 RGB."""
 
     alpha: np.ndarray
@@ -34,20 +33,15 @@ def clad(
     return Cutout(alpha, colour)
 
 
-def soft(inside: np.ndarray, slope: float) -> np.ndarray:
-    """A signed field -> uint8 alpha with an edge of about a pixel."""
-    return np.rint(np.clip(inside * slope + 0.5, 0, 1) * 255).astype(np.uint8)
-
-
 def blob(size: int, material: str, ragged: float, pool: str, rng: np.random.Generator) -> Cutout:
     """A rock or a bush: a dome with an uneven outline."""
     height, width = max(4, int(size * rng.uniform(0.5, 0.9))), size
     x, y = coordinates(height, width)
     bump = sample(wobble(int(rng.integers(8))), 80 * x + rng.integers(256), 60 * y + rng.integers(256)) / 255.0 - 0.5
-    radius2 = x * x + (1 - y) ** 2
-    inside = 0.8 - radius2 + ragged * bump
+    inside = 0.8 - (x * x + (1 - y) ** 2) + ragged * bump
+    alpha = np.rint(np.clip(inside * (size / 3) + 0.5, 0, 1) * 255).astype(np.uint8)  # an edge of about a pixel
     shade = 0.55 + 0.5 * np.clip(1 - y + 0.3 * rng.choice((-1, 1)) * x, 0, 1)
-    return clad(material, pool, soft(inside, size / 3), rng.uniform(1.0, 2.0), shade, rng)
+    return clad(material, pool, alpha, rng.uniform(1.0, 2.0), shade, rng)
 
 
 def rock(size: int, pool: str, rng: np.random.Generator) -> Cutout:
@@ -65,9 +59,8 @@ def post(size: int, pool: str, rng: np.random.Generator) -> Cutout:
     width = max(3, int(size * rng.uniform(0.1, 0.22)))
     x, _ = coordinates(size, width)
     shade = 0.5 + 0.5 * (1 - x * x) + 0.15 * rng.choice((-1, 1)) * x
-    return clad(
-        str(rng.choice(("wood", "plaster", "brick"))), pool, np.full((size, width), 255, np.uint8), 1.5, shade, rng
-    )
+    material, alpha = str(rng.choice(("wood", "plaster", "brick"))), np.full((size, width), 255, np.uint8)
+    return clad(material, pool, alpha, 1.5, shade, rng)
 
 
 def crate(size: int, pool: str, rng: np.random.Generator) -> Cutout:
@@ -75,9 +68,8 @@ def crate(size: int, pool: str, rng: np.random.Generator) -> Cutout:
     height = max(4, int(size * rng.uniform(0.5, 0.9)))
     x, y = coordinates(height, size)
     shade = np.where(y < 0.16, 1.15, 0.75) * np.where(np.maximum(np.abs(x), y) > 0.93, 0.7, 1.0)
-    return clad(
-        str(rng.choice(("wood", "tile", "brick"))), pool, np.full((height, size), 255, np.uint8), 1.8, shade, rng
-    )
+    material, alpha = str(rng.choice(("wood", "tile", "brick"))), np.full((height, size), 255, np.uint8)
+    return clad(material, pool, alpha, 1.8, shade, rng)
 
 
 def rails(size: int, pool: str, rng: np.random.Generator) -> Cutout:

@@ -36,30 +36,22 @@ def with_mask(scene: Scene) -> np.ndarray:
     return (scene.image // 2 + PALETTE[scene.mask] // 2).astype(np.uint8)
 
 
-def tile(images: list[np.ndarray], columns: int) -> np.ndarray:
-    """Equal pictures in rows of `columns`."""
-    rows = [np.concatenate(images[i : i + columns], 1) for i in range(0, len(images), columns)]
-    return np.concatenate(rows, 0)
-
-
 def sheet() -> np.ndarray:
-    """(H, W, 3) uint8: classification, VOC and ADE20K scenes."""
+    """(H, W, 3) uint8: classification, VOC and ADE20K scenes, in five rows."""
     train, voc, ade = SPLIT["train"], SPLIT["voc07_trainval"], SPLIT["ade_training"]
-    return np.concatenate(
-        (
-            tile([train.scene(i).image for i in range(20)], 10),
-            tile([with_boxes(voc.scene(i)) for i in range(10)], 5),
-            tile([with_mask(ade.scene(i)) for i in range(5)], 5),
-        )
-    )
+    whole = [train.scene(i).image for i in range(20)]
+    boxed = [with_boxes(voc.scene(i)) for i in range(10)]
+    masked = [with_mask(ade.scene(i)) for i in range(5)]
+    rows = whole[:10], whole[10:], boxed[:5], boxed[5:], masked
+    return np.concatenate([np.concatenate(row, 1) for row in rows])
 
 
 def main(path: Path) -> None:
     """Write the sheet as a PNG of fewer colours, as many as fit MAX_BYTES."""
+    picture = Image.fromarray(sheet())
     for colours in (256, 192, 128, 96, 64, 32):
         buffer = io.BytesIO()
-        picture = Image.fromarray(sheet()).quantize(colours, dither=Image.Dither.NONE)
-        picture.save(buffer, "PNG", optimize=True)
+        picture.quantize(colours, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
         if buffer.tell() < MAX_BYTES:
             break
     path.parent.mkdir(parents=True, exist_ok=True)

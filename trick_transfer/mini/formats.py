@@ -60,50 +60,39 @@ def annotation(scene: Scene, folder: str, filename: str) -> bytes:
     return ET.tostring(root)
 
 
-def save_jpeg(image: np.ndarray, path: Path) -> None:
-    """Write an RGB picture and the folders above it."""
+def save(image: np.ndarray, path: Path) -> None:
+    """Write an RGB picture as JPEG, or a mask as PNG, and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path, quality=JPEG_QUALITY)
+
+
+def save_text(text: bytes, path: Path) -> None:
+    """Write a file and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text)
 
 
 def write(scene: Scene, split: Split, index: int, root: Path) -> bytes:
     """Write one scene's files under `root`; returns its label (class folder, XML or mask) as bytes."""
     stem = split.stem(index)
     if split.form == "folder":
-        save_jpeg(scene.image, root / split.place / f"{stem}.jpg")
+        save(scene.image, root / split.place / f"{stem}.jpg")
         return stem.encode()
     if split.form == "voc":
-        return write_voc(scene, split, index, root / "voc0712" / "VOCdevkit")
+        year = split.place.split("/")[0]
+        base = root / "voc0712" / "VOCdevkit" / year
+        save(scene.image, base / "JPEGImages" / f"{stem}.jpg")
+        xml = annotation(scene, year, f"{stem}.jpg")
+        save_text(xml, base / "Annotations" / f"{stem}.xml")
+        return xml
     base = root / "ade20k" / "ADEChallengeData2016"
-    save_jpeg(scene.image, base / "images" / split.place / f"{stem}.jpg")
-    mask = base / "annotations" / split.place / f"{stem}.png"
-    mask.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(scene.mask).save(mask)
+    save(scene.image, base / "images" / split.place / f"{stem}.jpg")
+    save(scene.mask, base / "annotations" / split.place / f"{stem}.png")
     return scene.mask.tobytes()
-
-
-def voc_id(split: Split, index: int) -> str:
-    """000001 and so on; test starts at 005001, and 2012's ids begin with the year, as in VOC."""
-    if split.place.startswith("VOC2012"):
-        return f"2012_{index + 1:06d}"
-    return f"{index + 1 + (5000 if split.place.endswith('test') else 0):06d}"
-
-
-def write_voc(scene: Scene, split: Split, index: int, devkit: Path) -> bytes:
-    """Write a scene's JPEG and XML; returns the XML."""
-    year = split.place.split("/")[0]
-    name = voc_id(split, index)
-    save_jpeg(scene.image, devkit / year / "JPEGImages" / f"{name}.jpg")
-    xml = annotation(scene, year, f"{name}.jpg")
-    path = devkit / year / "Annotations" / f"{name}.xml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(xml)
-    return xml
 
 
 def write_image_set(split: Split, root: Path) -> None:
     """ImageSets/Main/<set>.txt of a VOC split."""
     year, name = split.place.split("/")
     path = root / "voc0712" / "VOCdevkit" / year / "ImageSets" / "Main" / f"{name}.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{voc_id(split, i)}\n" for i in range(split.count)))
+    save_text("".join(f"{split.stem(i)}\n" for i in range(split.count)).encode(), path)

@@ -28,47 +28,32 @@ class Thing:
 def window(thing: Thing, height: int, width: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Where a thing and the picture overlap: (slices of the picture, slices of the thing)."""
     h, w = thing.cutout.alpha.shape
-    rows = slice(max(0, thing.top), max(0, min(height, thing.top + h)))
-    columns = slice(max(0, thing.left), max(0, min(width, thing.left + w)))
-    inner = (
-        slice(rows.start - thing.top, rows.stop - thing.top),
-        slice(columns.start - thing.left, columns.stop - thing.left),
-    )
-    return (rows, columns), inner
+    top, left = max(0, thing.top), max(0, thing.left)
+    bottom, right = max(0, min(height, thing.top + h)), max(0, min(width, thing.left + w))
+    inner = slice(top - thing.top, bottom - thing.top), slice(left - thing.left, right - thing.left)
+    return (slice(top, bottom), slice(left, right)), inner
 
 
 def stand(cutout: Cutout, camera: Camera, tall_m: float, rng: np.random.Generator) -> Thing:
     """Put a cut-out on the ground at the distance that its size in the picture implies, anywhere across."""
     h, w = cutout.alpha.shape
-    foot = camera.horizon + camera.eye_m / tall_m * max(h, w)
-    foot = min(foot, camera.height + 0.15 * h)
+    foot = min(camera.horizon + camera.eye_m / tall_m * max(h, w), camera.height + 0.15 * h)
     centre = rng.uniform(0.05, 0.95) * camera.width
     if w > 0.5 * camera.width:
         centre = rng.uniform(0.4, 0.6) * camera.width
     return Thing(cutout, int(centre - w / 2), int(foot - h))
 
 
-def visible_share(thing: Thing, taken: np.ndarray) -> float:
-    """The share of a thing's pixels that are in the picture and not `taken` by nearer things."""
-    outer, inner = window(thing, *taken.shape)
-    alpha = thing.cutout.alpha > 127
-    return float((alpha[inner] & ~taken[outer]).sum() / max(1, alpha.sum()))
-
-
-def nearest_first(things: list[Thing]) -> list[Thing]:
-    """Sorted by their feet: a lower row is nearer."""
-    return sorted(things, key=lambda thing: -thing.foot)
-
-
 def visible_shares(things: list[Thing], camera: Camera) -> list[float]:
-    """The visible share of each animal among `things`."""
+    """The visible share of each animal among `things`; pixels outside of the picture count as hidden."""
     taken = np.zeros((camera.height, camera.width), bool)
     shares = []
-    for thing in nearest_first(things):
-        if thing.kind >= 0:
-            shares.append(visible_share(thing, taken))
+    for thing in sorted(things, key=lambda thing: -thing.foot):
         outer, inner = window(thing, *taken.shape)
-        taken[outer] |= thing.cutout.alpha[inner] > 127
+        alpha = thing.cutout.alpha > 127
+        if thing.kind >= 0:
+            shares.append(float((alpha[inner] & ~taken[outer]).sum() / max(1, alpha.sum())))
+        taken[outer] |= alpha[inner]
     return shares
 
 
@@ -82,4 +67,4 @@ def lay_out(candidates: list[Thing], camera: Camera, least_visible: float) -> li
     for thing in candidates[1:]:
         if min(visible_shares([*kept, thing], camera)) >= least_visible:
             kept.append(thing)
-    return nearest_first(kept)[::-1]
+    return sorted(kept, key=lambda thing: -thing.foot)[::-1]

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from .animals import KINDS
 from .scenes import Scene, Spec, render
 
-CLS_SIZE, SCENE_SIZE = (88, 88), (128, 176)
-CLS_PX, SCENE_PX = (56.0, 84.0), (30.0, 76.0)
-
 
 @dataclass(frozen=True)
 class Split:
@@ -23,24 +20,30 @@ class Split:
         """Scene number `index`; classification takes the kinds in turn, the swapped split with the coats of others."""
         if self.form != "folder":
             return render(self.spec, index)
+        return render(self.spec, index, *self.kind_and_coat(index))
+
+    def kind_and_coat(self, index: int) -> tuple[int, int | None]:
         kind = index % 10
-        return render(self.spec, index, kind, (kind + 1 + index // 10 % 9) % 10 if self.name == "swapped" else None)
+        return kind, (kind + 1 + index // 10 % 9) % 10 if self.name == "swapped" else None
 
     def stem(self, index: int) -> str:
-        """The file's name without suffix, and for classification its class folder."""
+        """The file's name without suffix, and for classification its class folder.
+
+        VOC's test starts at 005001, and 2012's ids begin with the year, as the originals do.
+        """
         if self.form != "folder":
-            return f"{index + 1:06d}"
-        kind = index % 10
-        coat = f"{KINDS[(kind + 1 + index // 10 % 9) % 10]}_" if self.name == "swapped" else ""
-        return f"{KINDS[kind]}/{coat}{index:05d}"
+            year = "2012_" if self.place.startswith("VOC2012") else ""
+            return f"{year}{index + 1 + 5000 * (self.place == 'VOC2007/test'):06d}"
+        kind, coat = self.kind_and_coat(index)
+        return f"{KINDS[kind]}/{'' if coat is None else f'{KINDS[coat]}_'}{index:05d}"
 
 
 def _classification(number: int, pool: str) -> Spec:
-    return Spec(number, pool, CLS_SIZE, (1, 1), CLS_PX, (0, 2), 0.65)
+    return Spec(number, pool, (88, 88), (1, 1), (56.0, 84.0), (0, 2), least_visible=0.65)
 
 
 def _scene(number: int, pool: str) -> Spec:
-    return Spec(number, pool, SCENE_SIZE, (1, 4), SCENE_PX, (1, 5), 0.25)
+    return Spec(number, pool, (128, 176), (1, 4), (30.0, 76.0), (1, 5), least_visible=0.25)
 
 
 SPLITS = (
