@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
+from PIL import Image
 
 from backbones.fine_tuning import FineTuning
 from trick_transfer.engine import drawing
-from trick_transfer.engine.pictures import Seen
+from trick_transfer.engine.pictures import Seen, png, spread
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
-from . import pictures
+DATA = Path("ADEChallengeData2016")  # under the data root
 
 
 class Segmentation(FineTuning):
@@ -63,8 +64,16 @@ class Segmentation(FineTuning):
         return drawing.fit(drawing.cover(drawing.photo(found.img_path), mask, len(classes)))
 
     def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> Seen:
-        """Masks and the truth."""
-        return pictures.seen(outputs, data_root)
+        """Predicted masks and the truth's as PNG, transparent where the truth names no class."""
+        with np.load(outputs) as arrays:
+            shown = spread(len(arrays["shown_names"]))
+            names, classes = arrays["shown_names"][shown].tolist(), arrays["classes"].tolist()
+            found = [png(arrays[f"shown_{place}"]) for place in shown]
+        truth = []
+        for name in names:
+            with Image.open(data_root / DATA / f"annotations/validation/{name}.png") as mask:
+                truth.append(png(np.asarray(mask) - np.uint8(1)))  # 0, no class, becomes IGNORED
+        return Seen(names, found, truth, classes, data_root / DATA / "images/validation")
 
 
 SEGMENTATION = Segmentation()
