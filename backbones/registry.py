@@ -40,10 +40,7 @@ def check_size(config: Mapping[str, Any], height_px: int, width_px: int) -> None
 
 
 def sketch(config: Mapping[str, Any]) -> Backbone:
-    """A backbone without arrays, in evaluation mode; cached per config. Takes no memory and no arithmetic.
-
-    Raises ValueError for options that its class does not accept or refuses.
-    """
+    """A backbone without arrays, in evaluation mode, cached: takes no memory. Raises ValueError for refused options."""
     options = {key: value for key, value in config.items() if key not in ("type", "weights", "sha256")}
     try:
         return build_once(config["type"], json.dumps(options))

@@ -38,8 +38,7 @@ def load(recipe: str, sets: dict[str, Any] | None = None) -> Config:
 def draft(name: str, sets: dict[str, Any]) -> Layers:
     """A recipe's Config with its tricks applied, for the paper tier.
 
-    `sets` are dotted keys set before the tricks are applied, as in {"tricks.mixup": None, "max_epochs": 10}, or
-    {"model.backbone": "timm/NAME"}.
+    `sets` are set before: {"tricks.mixup": None, "max_epochs": 10}, or {"model.backbone": "timm/NAME"}.
     Raises ValueError for a recipe or key that does not exist, with the closest name, and for a value of another type.
     """
     check_name("recipe", name, names())
@@ -107,10 +106,7 @@ def check_data(cfg: Config) -> None:
 
 
 def finish(cfg: Config, batch: Batch) -> None:
-    """Replace `global_batch`, `max_epochs`, `schedule` and `data` by the keys that the Runner reads.
-
-    Raises ValueError if the training images do not fill one step.
-    """
+    """Replace what a recipe states by what the Runner reads. Raises ValueError if the images do not fill one step."""
     data, epochs = cfg.pop("data"), cfg.pop("max_epochs")
     for loader in (cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset):
         loader.update(root=data.root, num_classes=cfg.model.num_classes)

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
+from backbones.base import gmacs, params_m
 from backbones.card import Card
-from backbones.complexity import gmacs, params_m
-from trick_transfer.engine import drawing
+from trick_transfer.engine import pictures
 from trick_transfer.engine.stage import Arrays, Metric, Outputs, Stage
 
 from . import config
-from .exported import export
+from .classifier import export
 from .predictions import SWAPPED, swapped_coats
 
 ECE_BINS = 15  # Guo et al., "On Calibration of Modern Neural Networks", 2017
@@ -91,7 +91,7 @@ class Classification(Stage):
     def draw(self, sample: dict, found: dict, classes: Sequence[str]) -> np.ndarray:
         predicted, true = classes[int(found["logits"].argmax())], classes[int(found["label"])]
         text = predicted if predicted == true else f"{predicted} ({true})"
-        return drawing.write(drawing.fit(sample["inputs"]), text)
+        return pictures.write(pictures.fit(sample["inputs"]), text)
 
 
 CLASSIFICATION = Classification()

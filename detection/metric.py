@@ -12,12 +12,13 @@ from mmdet.evaluation.functional import average_precision, eval_map
 from mmengine.evaluator import BaseMetric
 
 from trick_transfer.engine.files import write_arrays
+from trick_transfer.engine.pictures import spread
+from trick_transfer.engine.stage import Arrays
 
 from .ranking import ranking
 from .registry import METRICS
 
-Arrays = dict[str, np.ndarray]
-SHOWN, LEAST_SCORE, MOST_BOXES = 6, 0.3, 10  # images; detections of an image
+LEAST_SCORE, MOST_BOXES = 0.3, 10  # of the detections of an image that are shown
 
 
 @METRICS.register_module()
@@ -29,7 +30,6 @@ class VOCMeanAP(BaseMetric):
         self.outputs = outputs
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep each image's detections and truths, on the original image's pixels."""
         for sample in data_samples:
             found, truth, ignored = (sample[k] for k in ("pred_instances", "gt_instances", "ignored_instances"))
             self.results.append(
@@ -80,9 +80,8 @@ def write_outputs(path: str, results: list[Arrays]) -> None:
 
 
 def shown(results: list[Arrays]) -> Arrays:
-    """SHOWN evenly spaced images; `shown_counts` and `shown_gt_counts` are the number of rows of each."""
-    spread = np.linspace(0, len(results) - 1, min(SHOWN, len(results))).round().astype(int)
-    images = [results[at] | best(results[at]) for at in spread]
+    """A few images for display; `shown_counts` and `shown_gt_counts` are the number of rows of each."""
+    images = [results[at] | best(results[at]) for at in spread(len(results))]
     keys = {"image_ids": "ids"} | {key: key for key in ("boxes", "labels", "scores", "gt_boxes", "gt_labels")}
     arrays = {f"shown_{name}": np.concatenate([image[key] for image in images]) for key, name in keys.items()}
     counts = {"shown_counts": "scores", "shown_gt_counts": "gt_labels"}

@@ -13,8 +13,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from backbones.fine_tuning import FineTuning
-from trick_transfer.engine import drawing
-from trick_transfer.engine.pictures import Seen, png, spread
+from trick_transfer.engine import pictures
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
 DATA = Path("ADEChallengeData2016")  # under the data root
@@ -61,19 +60,19 @@ class Segmentation(FineTuning):
 
     def draw(self, sample: dict, found: Any, classes: Sequence[str]) -> np.ndarray:
         mask = found.pred_sem_seg.data.squeeze(0).cpu().numpy()
-        return drawing.fit(drawing.cover(drawing.photo(found.img_path), mask, len(classes)))
+        return pictures.fit(pictures.cover(pictures.stored(found.img_path), mask, len(classes)))
 
-    def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> Seen:
+    def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> pictures.Seen:
         """Predicted masks and the truth's as PNG, transparent where the truth names no class."""
         with np.load(outputs) as arrays:
-            shown = spread(len(arrays["shown_names"]))
+            shown = pictures.spread(len(arrays["shown_names"]))
             names, classes = arrays["shown_names"][shown].tolist(), arrays["classes"].tolist()
-            found = [png(arrays[f"shown_{place}"]) for place in shown]
+            found = [pictures.png(arrays[f"shown_{place}"]) for place in shown]
         truth = []
         for name in names:
             with Image.open(data_root / DATA / f"annotations/validation/{name}.png") as mask:
-                truth.append(png(np.asarray(mask) - np.uint8(1)))  # 0, no class, becomes IGNORED
-        return Seen(names, found, truth, classes, data_root / DATA / "images/validation")
+                truth.append(pictures.png(np.asarray(mask) - np.uint8(1)))  # 0, no class, becomes IGNORED
+        return pictures.Seen(names, found, truth, classes, data_root / DATA / "images/validation")
 
 
 SEGMENTATION = Segmentation()

@@ -14,14 +14,13 @@ from mmengine.registry import MODELS as ROOT
 from torch import nn
 from toy_voc import MEAN, STD, nested, shrink, write_voc
 
-from backbones.card import arrived_percent, from_timm, write_card
-from backbones.complexity import gmacs, params_m
 from backbones import registry
+from backbones.base import gmacs, params_m
+from backbones.card import arrived_percent, from_timm, write_card
 from backbones.registry import check_size
 from backbones.timm_adapter import Timm
-from classification.classifier import ImageClassifier, read_classifier
+from classification.classifier import ImageClassifier, export, read_classifier, untrained_card
 from classification.config import check_backbone, load
-from classification.exported import export, untrained_card
 
 RELU = dict(act_layer="relu")
 SWIN = "swin_tiny_patch4_window7_224"

@@ -45,7 +45,6 @@ class Outputs:
         return sha256("\n".join(map(str, self.images)).encode()).hexdigest()
 
     def metrics(self) -> dict[str, float]:
-        """The metrics over all images."""
         return {name: float(values[0]) for name, values in self.score(np.ones((len(self.images), 1))).items()}
 
 
@@ -58,14 +57,9 @@ class Stage(ABC):
     protocols: tuple[str, ...] = ()  # the first is the paper's; none: the protocol is the data set's
     trains_backbone: bool = False  # the other stages fine-tune it
 
-    # Config
-
     @abstractmethod
     def draft(self, name: str, sets: dict[str, Any]) -> Layers:
-        """A recipe or protocol for the paper tier. Raises ValueError with the closest name for an unknown one.
-
-        `sets` are those of the user's settings that `is_early`.
-        """
+        """A recipe or protocol for the paper tier, with the user's settings that `is_early`. Raises ValueError."""
 
     def is_early(self, key: str) -> bool:
         """Whether a setting is needed to make the draft; all others are set after the tier."""
@@ -85,10 +79,7 @@ class Stage(ABC):
 
     @abstractmethod
     def connect(self, cfg: Config, card: Any) -> None:
-        """Fill in the backbone or teacher that an earlier run made (a backbones.card.Card).
-
-        Raises ValueError for one that does not fit.
-        """
+        """Fill in an earlier run's backbone or teacher (a backbones.card.Card). Raises ValueError for a misfit."""
 
     def protocol(self, cfg: dict[str, Any]) -> dict[str, Any]:
         """The part of a Config, as plain data, that must be equal for two results to be compared."""
@@ -101,8 +92,6 @@ class Stage(ABC):
     def data_name(self, cfg: Config) -> str:
         """The data set that a Config reads."""
         return self.data_set
-
-    # training
 
     @abstractmethod
     def check_data(self, cfg: Config) -> None:
@@ -128,8 +117,6 @@ class Stage(ABC):
         """Export what later stages need to a folder; returns fields of the result, and may add to `metrics`."""
         return {}
 
-    # outputs and pictures
-
     @abstractmethod
     def outputs(self, arrays: Arrays) -> Outputs:
         """The arrays of `outputs.npz` as metrics of weighted images. Raises LookupError or ValueError for others."""
@@ -139,8 +126,5 @@ class Stage(ABC):
         """A validation sample with the model's prediction drawn on it, RGB (HEIGHT_PX, W, 3)."""
 
     def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> Seen | None:
-        """Some images with this run's predictions, for the page; None where a stage has no pictures.
-
-        Raises KeyError for outputs that hold none, FileNotFoundError where the data are missing.
-        """
+        """Predictions on some images, None where a stage has no pictures. Raises KeyError or FileNotFoundError."""
         return None

@@ -121,10 +121,7 @@ def draw(side: str, rng: np.random.Generator) -> tuple[int, list[float]]:
 
 
 def paint(kind: int, side: str, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """(height, width, 3) float32 RGB in [0, 255]: a random coat of a family on an animal of that size.
-
-    `side` is "pretrain" or "downstream".
-    """
+    """(height, width, 3) float32 RGB in [0, 255]: a random coat of the kind's family; `side` names its BANDS."""
     number, (hue, scale, contrast) = draw(side, rng)
     family = FAMILIES[kind]
     texels = 160.0 * (0.6 + 0.9 * scale) / max(height, width)

@@ -8,12 +8,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .formats import DIFFICULT_BELOW, visible_box, visible_share
 from .scenes import Scene
-from .splits import SPLITS
+from .splits import DIFFICULT_BELOW, SPLITS, visible_box, visible_share
 
 MAX_BYTES = 300_000
-SPLIT = {split.name: split for split in SPLITS}
 # One colour per class id: golden-angle hues, so that neighbours differ; 0 (other) is black.
 HSV = np.array([[(i * 68) % 180, 200, 230] for i in range(21)], np.uint8)[None]
 PALETTE = cv2.cvtColor(HSV, cv2.COLOR_HSV2RGB)[0]
@@ -31,17 +29,13 @@ def with_boxes(scene: Scene) -> np.ndarray:
     return image
 
 
-def with_mask(scene: Scene) -> np.ndarray:
-    """The scene half covered by its classes' colours."""
-    return (scene.image // 2 + PALETTE[scene.mask] // 2).astype(np.uint8)
-
-
 def sheet() -> np.ndarray:
     """(H, W, 3) uint8: classification, VOC and ADE20K scenes, in five rows."""
-    train, voc, ade = SPLIT["train"], SPLIT["voc07_trainval"], SPLIT["ade_training"]
+    split = {each.name: each for each in SPLITS}
+    train, voc, ade = split["train"], split["voc07_trainval"], split["ade_training"]
     whole = [train.scene(i).image for i in range(20)]
     boxed = [with_boxes(voc.scene(i)) for i in range(10)]
-    masked = [with_mask(ade.scene(i)) for i in range(5)]
+    masked = [scene.image // 2 + PALETTE[scene.mask] // 2 for scene in map(ade.scene, range(5))]
     rows = whole[:10], whole[10:], boxed[:5], boxed[5:], masked
     return np.concatenate([np.concatenate(row, 1) for row in rows])
 

@@ -36,13 +36,11 @@ def fractal(rng: np.random.Generator, slope: float, waves: float = 1.0, stretch:
     return np.clip(0.5 + field / (5.0 * field.std()), 0.0, 1.0)
 
 
-def cells(rng: np.random.Generator, count: int, stretch: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def cells(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Worley noise: distances to the nearest two of `count` points (in mean spacings), and which is nearest."""
-    box = (1.0, stretch)
-    points = rng.random((count, 2)) * box
-    grid = (np.mgrid[0:TILE_PX, 0:TILE_PX].reshape(2, -1).T + 0.5) / TILE_PX * box
-    distance, owner = cKDTree(points, boxsize=box).query(grid, k=2)
-    near, far = (distance * np.sqrt(count / stretch)).T.reshape(2, TILE_PX, TILE_PX)
+    pixels = (np.mgrid[0:TILE_PX, 0:TILE_PX].reshape(2, -1).T + 0.5) / TILE_PX
+    distance, owner = cKDTree(rng.random((count, 2)), boxsize=1.0).query(pixels, k=2)
+    near, far = (distance * np.sqrt(count)).T.reshape(2, TILE_PX, TILE_PX)
     return near, far, owner[:, 0].reshape(TILE_PX, TILE_PX)
 
 

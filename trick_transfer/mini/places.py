@@ -47,10 +47,7 @@ def texture(material: str, pool: str, x_m: Array, y_m: Array, texel_px: Array, r
 
 
 class Place:
-    """The picture so far and the depth of each pixel; surfaces are added in any order, and the nearest is visible.
-
-    image (H, W, 3) float32 RGB; stuff (H, W) uint8 ids.
-    """
+    """The picture so far and the depth of each pixel; surfaces are added in any order, and the nearest is visible."""
 
     def __init__(self, camera: Camera, pool: str, rng: np.random.Generator) -> None:
         self.camera, self.pool, self.rng = camera, pool, rng
@@ -59,7 +56,7 @@ class Place:
         self.dy = (np.arange(camera.height)[:, None] + 0.5 - camera.horizon) / camera.focal_px
         shape = (camera.height, camera.width)
         self.depth: np.ndarray = np.full(shape, 1e6)
-        self.image: np.ndarray = np.zeros((*shape, 3), np.float32)
+        self.image: np.ndarray = np.zeros((*shape, 3), np.float32)  # RGB
         self.stuff = np.zeros(shape, np.uint8)
         self.haze = np.array((205.0, 215.0, 225.0), np.float32) * np.float32(rng.uniform(0.8, 1.05))
         self.haze_m = rng.uniform(50.0, 200.0)

@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 
 from . import animals, coats, places
-from .clutter import THINGS, Cutout
-from .layout import Thing, lay_out, stand, window
 from .noise import sample
 from .places import Camera
+from .things import CLUTTER, Cutout, Thing, lay_out, stand, window
 
 SEED = 0
 
@@ -129,7 +128,7 @@ def render(spec: Spec, index: int, kind: int | None = None, coat: int | None = N
     far_m = max(camera.focal_px * camera.eye_m / max(2.0, t.foot - camera.horizon) for t in candidates)
     for _ in range(rng.integers(spec.clutter[0], spec.clutter[1] + 1)):
         size = int(rng.uniform(0.25, 0.8) * rng.uniform(*spec.animal_px)) + 4
-        cutout = THINGS[rng.integers(len(THINGS))](size, spec.pool, rng)
+        cutout = CLUTTER[rng.integers(len(CLUTTER))](size, spec.pool, rng)
         candidates.append(stand(cutout, camera, rng.uniform(0.5, 1.2), rng))
     place = places.build(camera, spec.pool, far_m, rng)
     things = lay_out(candidates, camera, spec.least_visible)

@@ -82,9 +82,8 @@ def brick(rng: np.random.Generator) -> np.ndarray:
     """Bricks in mortar."""
     rows = int(rng.integers(4, 8)) * 2
     across, down, cell = noise.grid(rows, rows // 2, 0.5)
-    edge = noise.smoothstep(np.minimum(across, 1 - across), 0.0, 0.06) * noise.smoothstep(
-        np.minimum(down, 1 - down), 0, 0.12
-    )
+    edge = noise.smoothstep(np.minimum(across, 1 - across), 0.0, 0.06)
+    edge = edge * noise.smoothstep(np.minimum(down, 1 - down), 0, 0.12)
     body = 0.1 + 0.35 * per_cell(cell, rng) + 0.35 * noise.fractal(rng, 0.9, 4)
     return edge * body + (1 - edge) * rng.uniform(0.6, 1.0)
 

@@ -16,9 +16,8 @@ from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch.utils.data import DataLoader
 
-from classification.classifier import ImageClassifier
+from classification.classifier import ImageClassifier, export
 from classification.config import load, names
-from classification.exported import export
 from trick_transfer.engine.receipt import ROOT
 from trick_transfer.engine.seeding import Seeded
 
