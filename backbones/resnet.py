@@ -27,12 +27,11 @@ GEOMETRY = {
 
 def conv_bn(inp: int, out: int, kernel: int, stride: int = 1, dilation: int = 1, relu: bool = True) -> nn.Sequential:
     """A convolution without bias, its batch norm and, by default, a ReLU."""
-    padding = dilation * (kernel // 2)
-    layers: list[tuple[str, nn.Module]] = [
-        ("conv", nn.Conv2d(inp, out, kernel, stride, padding, dilation, bias=False)),
-        ("bn", nn.BatchNorm2d(out)),
-    ]
-    return nn.Sequential(OrderedDict(layers + ([("relu", nn.ReLU(inplace=True))] if relu else [])))
+    conv = nn.Conv2d(inp, out, kernel, stride, dilation * (kernel // 2), dilation, bias=False)
+    layers: OrderedDict[str, nn.Module] = OrderedDict(conv=conv, bn=nn.BatchNorm2d(out))
+    if relu:
+        layers["relu"] = nn.ReLU(inplace=True)
+    return nn.Sequential(layers)
 
 
 def shortcut(inp: int, out: int, stride: int, pool: bool) -> nn.Module:

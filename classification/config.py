@@ -20,8 +20,7 @@ from .registry import METRICS
 from .tricks import BAG, check_tricks, switch
 from .tricks.schedule import schedulers
 
-FOLDER = Path(__file__).parent
-RECIPES = FOLDER / "recipes"
+RECIPES = Path(__file__).parent / "recipes"
 BACKBONE, TRICKS = "model.backbone", "tricks"
 
 
@@ -42,7 +41,7 @@ def draft(name: str, sets: dict[str, Any]) -> Layers:
     Raises ValueError for a recipe or key that does not exist, with the closest name, and for a value of another type.
     """
     check_name("recipe", name, names())
-    baseline = Config.fromfile(FOLDER / "baseline.py")
+    baseline = Config.fromfile(RECIPES.parent / "baseline.py")
     layers = Layers("baseline", baseline)
     layers.replace(f"recipe {name}", Config.fromfile(RECIPES / f"{name}.py"))
     layers.add("--set", lambda cfg: cfg.merge_from_dict(sets))

@@ -32,20 +32,18 @@ class VOCMeanAP(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
             found, truth, ignored = (sample[k] for k in ("pred_instances", "gt_instances", "ignored_instances"))
-            self.results.append(
-                {
-                    "image_ids": np.array([sample["img_id"]]),
-                    "boxes": array(found["bboxes"]).reshape(-1, 4),
-                    "scores": array(found["scores"]),
-                    "labels": array(found["labels"]).astype(np.int16),
-                    "gt_boxes": np.concatenate([array(t["bboxes"]).reshape(-1, 4) for t in (truth, ignored)]),
-                    "gt_labels": np.concatenate([array(t["labels"]) for t in (truth, ignored)]).astype(np.int16),
-                    "gt_difficult": np.repeat([False, True], [len(truth["labels"]), len(ignored["labels"])]),
-                }
-            )
+            image = {
+                "image_ids": np.array([sample["img_id"]]),
+                "boxes": array(found["bboxes"]).reshape(-1, 4),
+                "scores": array(found["scores"]),
+                "labels": array(found["labels"]).astype(np.int16),
+                "gt_boxes": np.concatenate([array(t["bboxes"]).reshape(-1, 4) for t in (truth, ignored)]),
+                "gt_labels": np.concatenate([array(t["labels"]) for t in (truth, ignored)]).astype(np.int16),
+                "gt_difficult": np.repeat([False, True], [len(truth["labels"]), len(ignored["labels"])]),
+            }
+            self.results.append(image)
 
     def compute_metrics(self, results: list[Arrays]) -> dict[str, float]:
-        """Score each image once and write `outputs`; in the main process only."""
         if self.outputs is not None:
             write_outputs(self.outputs, results)
         return mean_ap(results, classes=len(self.dataset_meta["classes"])) | {"samples_scored": len(results)}

@@ -81,9 +81,8 @@ def ranking(images: list[Arrays]) -> Arrays:
     easy = [each["gt_labels"][~each["gt_difficult"]] for each in images]
     classes = np.unique(np.concatenate(easy))
     truths = np.array([[(of == c).sum() for of in easy] for c in classes], int).reshape(-1, len(images))
-    ranked = [
-        own[order(scores[own], image[own], states[own])] for own in (np.flatnonzero(labels == c) for c in classes)
-    ]
+    of_classes = [np.flatnonzero(labels == c) for c in classes]
+    ranked = [own[order(scores[own], image[own], states[own])] for own in of_classes]
     every = np.concatenate([*ranked, np.array([], int)])
     return {
         "class_labels": classes.astype(np.int16),

@@ -101,7 +101,7 @@ def test_pools_own_different_quarters_of_the_photographs():
 
 
 def test_the_specs_draw_from_the_pool_of_their_split():
-    sides = {split.name: split.spec.side for split in splits.SPLITS}
+    sides = {split.name: split.spec.pool.split("_")[0] for split in splits.SPLITS}
     assert {sides[n] for n in ("train", "val", "swapped")} == {"pretrain"}
     assert {side for name, side in sides.items() if name.startswith(("voc", "ade"))} == {"downstream"}
     pools = {"voc07_trainval": "train", "voc12_trainval": "train", "voc07_test": "test"}

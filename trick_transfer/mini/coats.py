@@ -120,8 +120,9 @@ def draw(side: str, rng: np.random.Generator) -> tuple[int, list[float]]:
     return number, [float(rng.uniform(*BANDS[side][rng.integers(len(BANDS[side]))])) for _ in range(3)]
 
 
-def paint(kind: int, side: str, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+def paint(kind: int, side: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """(height, width, 3) float32 RGB in [0, 255]: a random coat of the kind's family; `side` names its BANDS."""
+    height, width = shape
     number, (hue, scale, contrast) = draw(side, rng)
     family = FAMILIES[kind]
     texels = 160.0 * (0.6 + 0.9 * scale) / max(height, width)

@@ -28,11 +28,6 @@ class Spec:
     clutter: tuple[int, int]
     least_visible: float
 
-    @property
-    def side(self) -> str:
-        """The name of the coats' bands that the pool draws from."""
-        return self.pool.split("_")[0]
-
 
 @dataclass
 class Scene:
@@ -58,8 +53,8 @@ def make_animal(kind: int, coat: int, size_px: float, spec: Spec, light: float, 
     """One animal: a silhouette of the pool, posed, in a coat of the family `coat`, shaded."""
     stock = animals.load()
     alpha = animals.pose(stock.silhouettes[rng.choice(stock.of(spec.pool, kind))], size_px, rng)
-    height, width = alpha.shape
-    return Cutout(alpha, coats.paint(coat, spec.side, height, width, rng) * model_body(alpha, light)[..., None])
+    colour = coats.paint(coat, spec.pool.split("_")[0], alpha.shape, rng)
+    return Cutout(alpha, colour * model_body(alpha, light)[..., None])
 
 
 def shadow(things: list[Thing], camera: Camera, lean: float, rise: float) -> np.ndarray:

@@ -18,10 +18,8 @@ from .scenes import Scene, Spec, render
 JPEG_QUALITY = 88
 DIFFICULT_BELOW = 0.4  # of its pixels are seen
 TRUNCATED_BELOW = 0.85
-# What the specs of a task's splits share.
-CLASSIFICATION: dict[str, Any] = dict(
-    size=(88, 88), count=(1, 1), animal_px=(56.0, 84.0), clutter=(0, 2), least_visible=0.65
-)
+# What splits for classification share, and what those of VOC and ADE20K.
+ANIMAL: dict[str, Any] = dict(size=(88, 88), count=(1, 1), animal_px=(56.0, 84.0), clutter=(0, 2), least_visible=0.65)
 SCENE: dict[str, Any] = dict(size=(128, 176), count=(1, 4), animal_px=(30.0, 76.0), clutter=(1, 5), least_visible=0.25)
 
 
@@ -55,9 +53,9 @@ class Split:
 
 
 SPLITS = (
-    Split("train", "folder", "imagenet1k/train", 6_000, Spec(0, "pretrain_train", **CLASSIFICATION)),
-    Split("val", "folder", "imagenet1k/val", 1_000, Spec(1, "pretrain_val", **CLASSIFICATION)),
-    Split("swapped", "folder", "imagenet1k/swapped", 540, Spec(2, "pretrain_val", **CLASSIFICATION)),
+    Split("train", "folder", "imagenet1k/train", 6_000, Spec(0, "pretrain_train", **ANIMAL)),
+    Split("val", "folder", "imagenet1k/val", 1_000, Spec(1, "pretrain_val", **ANIMAL)),
+    Split("swapped", "folder", "imagenet1k/swapped", 540, Spec(2, "pretrain_val", **ANIMAL)),
     Split("voc07_trainval", "voc", "VOC2007/trainval", 200, Spec(3, "downstream_train", **SCENE)),
     Split("voc12_trainval", "voc", "VOC2012/trainval", 300, Spec(4, "downstream_train", **SCENE)),
     Split("voc07_test", "voc", "VOC2007/test", 240, Spec(5, "downstream_test", **SCENE)),

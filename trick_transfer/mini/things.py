@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .noise import sample
+from .noise import sample, to_uint8
 from .places import Camera, wobble
 from .surfaces import VARIANTS, surface
 
@@ -43,7 +43,7 @@ def blob(materials: tuple[str, ...], ragged: float, size: int, pool: str, rng: n
     x, y = coordinates(height, width)
     bump = sample(wobble(int(rng.integers(8))), 80 * x + rng.integers(256), 60 * y + rng.integers(256)) / 255.0 - 0.5
     inside = 0.8 - (x * x + (1 - y) ** 2) + ragged * bump
-    alpha = np.rint(np.clip(inside * (size / 3) + 0.5, 0, 1) * 255).astype(np.uint8)  # an edge of about a pixel
+    alpha = to_uint8(inside * (size / 3) + 0.5)  # an edge of about a pixel
     shade = 0.55 + 0.5 * np.clip(1 - y + 0.3 * rng.choice((-1, 1)) * x, 0, 1)
     return clad(material, pool, alpha, rng.uniform(1.0, 2.0), shade, rng)
 
