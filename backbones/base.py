@@ -31,7 +31,10 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def load(self, weights: str | Path, sha256: str | None = None) -> None:
-        """Load `backbone.safetensors`. Raises FileNotFoundError, or ValueError for misfits or another sha256."""
+        """Load `backbone.safetensors`: every tensor of the built stages and no unknown one.
+
+        Raises FileNotFoundError, or ValueError for keys that do not fit, another sha256, or a truncated file.
+        """
         if not Path(weights).is_file():
             raise FileNotFoundError(f"backbone weights {weights} do not exist; make them with tools/export.py")
         if sha256 is not None and file_sha256(weights) != sha256:

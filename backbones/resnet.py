@@ -62,8 +62,7 @@ def bottleneck(inp: int, width: int, stride: int, dilation: int, tweak: str) -> 
     out = 4 * width
     first, second = (1, stride) if "b" in tweak else (stride, 1)  # tweak B: "switches the strides" (Fig. 2a)
     path = [conv_bn(inp, width, 1, first), conv_bn(width, width, 3, second, dilation)]
-    path.append(conv_bn(width, out, 1, relu=False))
-    return Residual(path, shortcut(inp, out, stride, "d" in tweak))
+    return Residual([*path, conv_bn(width, out, 1, relu=False)], shortcut(inp, out, stride, "d" in tweak))
 
 
 def basic(inp: int, width: int, stride: int, dilation: int, tweak: str) -> Residual:

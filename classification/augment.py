@@ -64,7 +64,6 @@ def scale_hsv(image: Image, hue: float, saturation: float, value: float) -> Imag
 
 def scale_authors(image: Image, brightness: float, contrast: float, saturation: float) -> Image:
     """The authors' code (MXNet image_aug_default.cc): brightness, contrast, saturation, in random order, no hue."""
-
     for i in np.random.permutation(3):  # towards black, the image's mean grey, each pixel's own grey
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         mean = round(float(grey.mean())) if i == 1 else 0

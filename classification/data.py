@@ -27,14 +27,12 @@ SUFFIXES = {".jpg", ".jpeg", ".png"}
 def list_images(root: str | Path, split: str) -> tuple[list[str], list[str], np.ndarray]:
     """Class names, files and labels, sorted. Raises FileNotFoundError with the folder and the expected layout."""
     folders = class_folders(root, split)
-    files, labels = [], []
-    for label, folder in enumerate(folders):
-        found = images_in(folder)
-        if not found:
-            raise FileNotFoundError(f"class folder {folder} holds no image; {LAYOUT.format(root=root, split=split)}")
-        files += found
-        labels += [label] * len(found)
-    return [folder.name for folder in folders], files, np.array(labels)
+    files = [images_in(folder) for folder in folders]
+    if [] in files:
+        empty, layout = folders[files.index([])], LAYOUT.format(root=root, split=split)
+        raise FileNotFoundError(f"class folder {empty} holds no image; {layout}")
+    labels = np.repeat(np.arange(len(folders)), [len(found) for found in files])
+    return [folder.name for folder in folders], [file for found in files for file in found], labels
 
 
 def class_folders(root: str | Path, split: str) -> list[Path]:

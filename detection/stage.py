@@ -1,8 +1,4 @@
-"""Detection as a stage: what the pipeline and the leaderboard need to know about it.
-
-The card fills the backbone slots (trunk and RoI head) and their output channels. The protocol states everything else,
-for every backbone alike.
-"""
+"""Detection as a stage. The card fills the backbone slots (trunk, RoI head) and channels, the protocol the rest."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,8 +1,4 @@
-"""Segmentation as a stage: what the pipeline and the leaderboard need to know about it.
-
-The card fills the backbone slot. The protocol states everything else, for every backbone alike; the heads take the
-backbone's channels (see `fcn`).
-"""
+"""Segmentation as a stage. The card fills the backbone slot (the heads take its channels), the protocol the rest."""
 
 from collections.abc import Sequence
 from pathlib import Path

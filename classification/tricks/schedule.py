@@ -43,9 +43,8 @@ def schedulers(
     if warmup > 1:
         plan.append(dict(type="LinearLR", start_factor=1 / warmup, begin=0, end=warmup))
     if decay == "step":  # divided by 10 at each milestone
-        plan.append(
-            dict(type="MultiStepLR", milestones=[round(epoch * steps_per_epoch) for epoch in milestones], gamma=0.1)
-        )
+        at = [round(epoch * steps_per_epoch) for epoch in milestones]
+        plan.append(dict(type="MultiStepLR", milestones=at, gamma=0.1))
     else:  # eq. 1
         plan.append(dict(type="CosineAnnealingLR", eta_min=0.0, T_max=total - warmup, begin=warmup, end=total))
     return [dict(each, by_epoch=False) for each in plan]

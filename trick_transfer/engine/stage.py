@@ -57,6 +57,8 @@ class Stage(ABC):
     protocols: tuple[str, ...] = ()  # the first is the paper's; none: the protocol is the data set's
     trains_backbone: bool = False  # the other stages fine-tune it
 
+    # Config
+
     @abstractmethod
     def draft(self, name: str, sets: dict[str, Any]) -> Layers:
         """A recipe or protocol for the paper tier, with the user's settings that `is_early`. Raises ValueError."""
@@ -93,6 +95,8 @@ class Stage(ABC):
         """The data set that a Config reads."""
         return self.data_set
 
+    # training
+
     @abstractmethod
     def check_data(self, cfg: Config) -> None:
         """Raise FileNotFoundError or ValueError for data that is missing or not what the Config expects."""
@@ -117,6 +121,8 @@ class Stage(ABC):
         """Export what later stages need to a folder; returns fields of the result, and may add to `metrics`."""
         return {}
 
+    # outputs and pictures
+
     @abstractmethod
     def outputs(self, arrays: Arrays) -> Outputs:
         """The arrays of `outputs.npz` as metrics of weighted images. Raises LookupError or ValueError for others."""
@@ -126,5 +132,8 @@ class Stage(ABC):
         """A validation sample with the model's prediction drawn on it, RGB (HEIGHT_PX, W, 3)."""
 
     def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> Seen | None:
-        """Predictions on some images, None where a stage has no pictures. Raises KeyError or FileNotFoundError."""
+        """Predictions on some images, for the page; None where a stage has no pictures.
+
+        Raises KeyError for outputs that hold none, FileNotFoundError where the data are missing.
+        """
         return None

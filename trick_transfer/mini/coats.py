@@ -69,8 +69,7 @@ def sheen(rng: np.random.Generator) -> np.ndarray:
 
 def wool(rng: np.random.Generator) -> np.ndarray:
     """Sheep: curls."""
-    near, _, _ = noise.cells(rng, 420)
-    return 1.0 - 0.9 * np.clip(near, 0, 1)
+    return 1.0 - 0.9 * np.clip(noise.cells(rng, 420)[0], 0, 1)
 
 
 def stripes(rng: np.random.Generator) -> np.ndarray:
