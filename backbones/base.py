@@ -1,4 +1,4 @@
-"""The interface of a backbone: feature maps with their channels and strides, strict loading of weights, freezing.
+"""The interface of a backbone: maps with their channels and strides, strict loading, freezing; and a model's size.
 
 `frozen_stages` follows mmdet (-1: none; k: the stem and stages 1 to k). `norm_eval` is the authors' frozen BN
 (GluonCV `use_global_stats`): running statistics are used, and neither they nor gamma and beta are updated.
@@ -7,7 +7,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from trick_transfer.engine.checkpoint import load_strictly, read_weights
 from trick_transfer.engine.files import file_sha256
@@ -29,7 +31,7 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def load(self, weights: str | Path, sha256: str | None = None) -> None:
-        """Load `backbone.safetensors` strictly: the file must hold every tensor of the built stages and no unknown one.
+        """Load `backbone.safetensors`: every tensor of the built stages and no unknown one.
 
         Raises FileNotFoundError, or ValueError for keys that do not fit, another sha256, or a truncated file.
         """
@@ -53,7 +55,6 @@ class Backbone(nn.Module):
             norm.requires_grad_(not self.norm_eval and norm.weight.requires_grad)
 
     def is_frozen(self, name: str) -> bool:
-        """Whether `frozen_stages` covers this parameter or layer."""
         return self.frozen_stages >= 0 and self.stage_of(name) <= self.frozen_stages
 
     def norms(self) -> Iterator[tuple[str, nn.modules.batchnorm._BatchNorm]]:
@@ -69,3 +70,20 @@ class Backbone(nn.Module):
             if self.norm_eval or self.is_frozen(name):
                 norm.eval()
         return self
+
+
+def params_m(model: nn.Module) -> float:
+    """Parameters in millions."""
+    return sum(p.numel() for p in model.parameters()) / 1e6
+
+
+@torch.no_grad()
+def gmacs(model: nn.Module, px: int) -> float:
+    """Multiply-adds, in 10^9, of one (1, 3, px, px) image; the paper calls them FLOPs ("4.3 G", Table 5)."""
+    device = next(model.parameters()).device
+    training = model.training
+    model.eval()
+    with FlopCounterMode(display=False) as counter:  # counts 2 FLOPs per multiply-add
+        model(torch.zeros(1, 3, px, px, device=device))
+    model.train(training)
+    return counter.get_total_flops() / 2e9

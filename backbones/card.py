@@ -21,6 +21,7 @@ from .base import Backbone
 from .registry import MODELS
 
 WEIGHTS = "backbone.safetensors"
+SHORTCUT = {"1.conv": 1, "1.bn": 2, "conv": 0, "bn": 1}  # layer -> its number in timm; tweak D pools first
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ class Card:
 
     def check_normalisation(self, preprocessor: dict) -> None:
         """Raise ValueError unless a task normalises images as the backbone's training did, to within one grey level."""
-        for key in ("mean", "std"):
-            if any(abs(a - b) > 1 for a, b in zip(getattr(self, key), preprocessor[key], strict=True)):
-                own, fed = getattr(self, key), preprocessor[key]
+        for key, own in (("mean", self.mean), ("std", self.std)):
+            fed = preprocessor[key]
+            if any(abs(a - b) > 1 for a, b in zip(own, fed, strict=True)):
                 raise ValueError(f"card {self.name} was trained with {key} {own}, the protocol uses {fed}")
 
     def slot(self, **options: object) -> dict:
@@ -63,9 +64,8 @@ def read_card(path: str | Path) -> Card:
     """Read card.json. Raises FileNotFoundError, or ValueError for a file that is not a card."""
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(
-            f"card {path} does not exist; make it with tools/train.py classification, or tools/export.py"
-        )
+        makers = "tools/train.py classification, or tools/export.py"
+        raise FileNotFoundError(f"card {path} does not exist; make it with {makers}")
     try:
         data = json.loads(path.read_text())
     except ValueError as error:
@@ -73,10 +73,8 @@ def read_card(path: str | Path) -> Card:
     known = {f.name for f in fields(Card)} - {"folder"}
     if not isinstance(data, dict):
         raise ValueError(f"{path} is not a backbone's card: it holds a {type(data).__name__}, not an object")
-    if data.keys() != known:
-        raise ValueError(
-            f"{path} is not a backbone's card; missing or unknown keys: {', '.join(sorted(known ^ set(data)))}"
-        )
+    if wrong := sorted(known ^ data.keys()):
+        raise ValueError(f"{path} is not a backbone's card; missing or unknown keys: {', '.join(wrong)}")
     return Card(**data, folder=path.parent)
 
 
@@ -116,51 +114,44 @@ def feature_error(one: Backbone, other: Backbone, px: int = 64) -> float:
 def arrived_percent(card: Card, *modules: nn.Module) -> float:
     """Percent of the card's tensors that these modules hold under the same names, bit for bit."""
     exported = load_file(card.weights)
-    found: dict[str, Tensor] = {}
-    for module in modules:
-        found |= module.state_dict()
+    found = {name: tensor for module in modules for name, tensor in module.state_dict().items()}
     same = sum(name in found and torch.equal(found[name].cpu(), tensor) for name, tensor in exported.items())
     return 100 * same / len(exported)
 
 
-def timm_name(name: str, deep_stem: bool) -> str:
-    """Our parameter's name -> timm's; torchvision's is the same if the stem is one 7x7."""
+def timm_names(names: Iterable[str]) -> dict[str, str]:
+    """Our parameters' names -> timm's; torchvision's are the same if the stem is one 7x7."""
     rules = [
         (r"head\.", "fc."),
-        (r"stage(\d)\.(\d+)\.shortcut\.1\.conv", r"layer\1.\2.downsample.1"),
-        (r"stage(\d)\.(\d+)\.shortcut\.1\.bn", r"layer\1.\2.downsample.2"),
-        (r"stage(\d)\.(\d+)\.shortcut\.conv", r"layer\1.\2.downsample.0"),
-        (r"stage(\d)\.(\d+)\.shortcut\.bn", r"layer\1.\2.downsample.1"),
+        *((rf"stage(\d)\.(\d+)\.shortcut\.{our}", rf"layer\1.\2.downsample.{i}") for our, i in SHORTCUT.items()),
         *((rf"stage(\d)\.(\d+)\.path\.{i}\.(conv|bn)", rf"layer\1.\2.\g<3>{i + 1}") for i in range(3)),
     ]
-    if deep_stem:  # timm: conv1 = (conv, bn, act, conv, bn, act, conv), then bn1
+    if any(name.endswith("stem.2.conv.weight") for name in names):
+        # tweak C: conv1 = (conv, bn, act, conv, bn, act, conv), then bn1
         rules += [(rf"stem\.{i}\.conv", f"conv1.{3 * i}") for i in range(3)]
         rules += [(r"stem\.0\.bn", "conv1.1"), (r"stem\.1\.bn", "conv1.4"), (r"stem\.2\.bn", "bn1")]
     else:
         rules += [(r"stem\.0\.conv", "conv1"), (r"stem\.0\.bn", "bn1")]
-    name = name.removeprefix("backbone.")  # of a whole classifier
-    for ours, theirs in rules:
-        renamed, hits = re.subn("^" + ours, theirs, name)
-        if hits:
-            return renamed
-    raise ValueError(f"{name} is not a parameter of our ResNet; a timm/NAME network already has timm's names")
-
-
-def has_deep_stem(names: Iterable[str]) -> bool:
-    """Whether these are the parameters of a network with tweak C."""
-    return any(name.endswith("stem.2.conv.weight") for name in names)
+    found = {}
+    for name in names:
+        short = name.removeprefix("backbone.")  # of a whole classifier
+        renamed = [re.sub("^" + ours, theirs, short) for ours, theirs in rules if re.match(ours, short)]
+        if not renamed:
+            raise ValueError(f"{short} is not a parameter of our ResNet; a timm/NAME network already has timm's names")
+        found[name] = renamed[0]
+    return found
 
 
 def to_timm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A state dict of our backbone or whole classifier, under timm's names."""
-    return {timm_name(name, has_deep_stem(state)): tensor for name, tensor in state.items()}
+    return {their: state[name] for name, their in timm_names(state).items()}
 
 
 def from_timm(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
     """timm's state dict under our `names`. Raises ValueError that lists missing and unexpected names."""
     names = list(names)
     adapted = [name for name in names if name.startswith(("net.", "backbone.net."))]
-    theirs = adapted_names(state, names) if adapted else {timm_name(name, has_deep_stem(names)): name for name in names}
+    theirs = adapted_names(state, names) if adapted else {their: name for name, their in timm_names(names).items()}
     # older weights, such as torchvision's first ones, lack the counters, which nothing here reads
     state = {name: torch.tensor(0) for name in theirs if name.endswith("num_batches_tracked")} | dict(state)
     misfits = sorted(theirs.keys() ^ state.keys())

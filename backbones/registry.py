@@ -23,13 +23,8 @@ def by_name(name: str) -> dict[str, Any]:
     return dict(type="backbones.Timm", model=name.removeprefix(TIMM), zero_gamma=False)  # the trick's slot
 
 
-def check_options(config: Mapping[str, Any]) -> None:
-    """Raise ValueError unless a backbone, without its weights, can be built. Takes no memory and no arithmetic."""
-    sketch(config)
-
-
 def check_size(config: Mapping[str, Any], height_px: int, width_px: int) -> None:
-    """Raise ValueError unless a backbone, stem included, accepts images of a size. As cheap as `check_options`."""
+    """Raise ValueError unless a backbone, stem included, accepts images of a size. As cheap as `sketch`."""
     net = sketch(config)
     try:
         look_once(net, height_px, width_px)
@@ -45,7 +40,7 @@ def check_size(config: Mapping[str, Any], height_px: int, width_px: int) -> None
 
 
 def sketch(config: Mapping[str, Any]) -> Backbone:
-    """A backbone without arrays, in evaluation mode; cached per config. Raises ValueError for unknown options."""
+    """A backbone without arrays, in evaluation mode, cached: takes no memory. Raises ValueError for refused options."""
     options = {key: value for key, value in config.items() if key not in ("type", "weights", "sha256")}
     try:
         return build_once(config["type"], json.dumps(options))

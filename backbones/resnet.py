@@ -6,7 +6,8 @@ names channels only; like its reference [6] and MXNet's default we count the ker
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from .registry import MODELS
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 TWEAKS = ("", "b", "bc", "bcd")
+RUNS = [tuple(range(first, last + 1)) for first in range(1, 5) for last in range(first, 5)]
 # (stride, dilation of the stage, dilation of its first block), for stages 1 to 4; sec. 6.2 and GluonCV `dilated`.
 GEOMETRY = {
     32: ((1, 1, 1), (2, 1, 1), (2, 1, 1), (2, 1, 1)),
@@ -25,12 +27,11 @@ GEOMETRY = {
 
 def conv_bn(inp: int, out: int, kernel: int, stride: int = 1, dilation: int = 1, relu: bool = True) -> nn.Sequential:
     """A convolution without bias, its batch norm and, by default, a ReLU."""
-    padding = dilation * (kernel // 2)
-    layers: list[tuple[str, nn.Module]] = [
-        ("conv", nn.Conv2d(inp, out, kernel, stride, padding, dilation, bias=False)),
-        ("bn", nn.BatchNorm2d(out)),
-    ]
-    return nn.Sequential(OrderedDict(layers + ([("relu", nn.ReLU(inplace=True))] if relu else [])))
+    conv = nn.Conv2d(inp, out, kernel, stride, dilation * (kernel // 2), dilation, bias=False)
+    layers: OrderedDict[str, nn.Module] = OrderedDict(conv=conv, bn=nn.BatchNorm2d(out))
+    if relu:
+        layers["relu"] = nn.ReLU(inplace=True)
+    return nn.Sequential(layers)
 
 
 def shortcut(inp: int, out: int, stride: int, pool: bool) -> nn.Module:
@@ -60,12 +61,8 @@ def bottleneck(inp: int, width: int, stride: int, dilation: int, tweak: str) -> 
     """1x1, 3x3, 1x1; the paper's path A and path B."""
     out = 4 * width
     first, second = (1, stride) if "b" in tweak else (stride, 1)  # tweak B: "switches the strides" (Fig. 2a)
-    path = (
-        conv_bn(inp, width, 1, first),
-        conv_bn(width, width, 3, second, dilation),
-        conv_bn(width, out, 1, relu=False),
-    )
-    return Residual(path, shortcut(inp, out, stride, "d" in tweak))
+    path = [conv_bn(inp, width, 1, first), conv_bn(width, width, 3, second, dilation)]
+    return Residual([*path, conv_bn(width, out, 1, relu=False)], shortcut(inp, out, stride, "d" in tweak))
 
 
 def basic(inp: int, width: int, stride: int, dilation: int, tweak: str) -> Residual:
@@ -101,13 +98,11 @@ class ResNet(Backbone):
         sha256: str | None = None,
     ) -> None:
         super().__init__(frozen_stages, norm_eval)
-        require(depth in BLOCKS, "depth", depth, list(BLOCKS))
-        require(tweak in TWEAKS, "tweak", tweak, TWEAKS)
-        require(output_stride in GEOMETRY, "output_stride", output_stride, list(GEOMETRY))
-        built = tuple(range(stages[0], stages[-1] + 1)) if stages else ()
-        require(
-            tuple(stages) == built and set(built) <= {1, 2, 3, 4} and built != (), "stages", stages, "runs of 1 to 4"
-        )
+        check_option("depth", depth, BLOCKS)
+        check_option("tweak", tweak, TWEAKS)
+        check_option("output_stride", output_stride, GEOMETRY)
+        built = tuple(stages)
+        check_option("stages", built, RUNS)
         self.stages, self.depth, self.tweak = built, depth, tweak
         self.expansion = 4 if depth >= 50 else 1
         if 1 in built:
@@ -158,7 +153,7 @@ class ResNet(Backbone):
         return hasattr(self, part) or part not in ("stem", "stage1", "stage2", "stage3", "stage4")
 
 
-def require(holds: bool, name: str, value: object, known: object) -> None:
-    """Raise ValueError that lists the known values of an option, unless its value `holds`."""
-    if not holds:
-        raise ValueError(f"ResNet: {name}={value!r} does not exist; choose from {known}")
+def check_option(name: str, value: Any, known: Iterable) -> None:
+    """Raise ValueError that lists the known values of an option, unless `value` is one."""
+    if value not in known:
+        raise ValueError(f"ResNet: {name}={value!r} does not exist; choose from {', '.join(map(repr, known))}")

@@ -44,10 +44,7 @@ def taps(model: str, options: dict) -> tuple[int, ...]:
 
 
 def stages_of(net: Any) -> dict[str, int]:
-    """Layer -> stage: that of the next map. Layers before that of the first map are the stem, 0.
-
-    Empty for a network that is not a plain sequence of layers.
-    """
+    """Layer -> stage, that of the next map; the stem's is 0. Empty unless a network is a plain sequence of layers."""
     from timm.models import FeatureListNet
 
     if not isinstance(net, FeatureListNet):
@@ -133,12 +130,8 @@ class Timm(Backbone):
             raise ValueError(f"{self.name} is not a plain sequence of layers: its stem and stages cannot be separated")
         self.stages = stages
         for layer in self.layers:
-            if not self.has(layer):
+            if not self.builds(layer):
                 del self.net[layer]
-
-    def has(self, layer: str) -> bool:
-        """Whether a layer belongs to a built stage; the stem belongs to stage 1."""
-        return max(1, self.layers[layer]) in self.stages
 
     def reset(self, zero_gamma: bool) -> None:
         """As our ResNet: Xavier uniform, biases 0, gamma 1 (sec. 2.1); `zero_gamma`: 0 at a block's end (sec. 3.1)."""
@@ -158,8 +151,7 @@ class Timm(Backbone):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         if getattr(self.net, "output_fmt", "NCHW") == "NCHW":
             return tuple(self.net(x))
-        # NHWC inside
-        maps = self.net(x if 1 in self.stages else x.permute(0, 2, 3, 1))
+        maps = self.net(x if 1 in self.stages else x.permute(0, 2, 3, 1))  # NHWC inside
         return tuple(each.permute(0, 3, 1, 2) for each in maps)
 
     def stage_of(self, name: str) -> int:
@@ -170,4 +162,4 @@ class Timm(Backbone):
 
     def builds(self, name: str) -> bool:
         layer = name.removeprefix("net.").split(".")[0]
-        return layer not in self.layers or self.has(layer)
+        return layer not in self.layers or max(1, self.layers[layer]) in self.stages  # the stem belongs to stage 1

@@ -64,21 +64,12 @@ def scale_hsv(image: Image, hue: float, saturation: float, value: float) -> Imag
 
 def scale_authors(image: Image, brightness: float, contrast: float, saturation: float) -> Image:
     """The authors' code (MXNet image_aug_default.cc): brightness, contrast, saturation, in random order, no hue."""
-
-    def blend(image: Image, other: Image | float, share: float) -> Image:
-        other = np.full_like(image, round(other)) if isinstance(other, float) else other
-        return cv2.addWeighted(image, share, other, 1 - share, 0)
-
-    def grey(image: Image) -> Image:
-        return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-
-    steps: list[Callable[[Image], Image]] = [
-        lambda image: blend(image, 0.0, brightness),
-        lambda image: blend(image, float(grey(image).mean()), contrast),
-        lambda image: blend(image, cv2.cvtColor(grey(image), cv2.COLOR_GRAY2RGB), saturation),
-    ]
-    for i in np.random.permutation(3):
-        image = steps[i](image)
+    for i in np.random.permutation(3):  # towards black, the image's mean grey, each pixel's own grey
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        mean = round(float(grey.mean())) if i == 1 else 0
+        other = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB) if i == 2 else np.full_like(image, mean)
+        share = (brightness, contrast, saturation)[i]
+        image = cv2.addWeighted(image, share, other, 1 - share, 0)
     return image
 
 
@@ -92,10 +83,7 @@ def jitter(image: Image, form: str, low: float, high: float) -> Image:
 
 @MODELS.register_module()
 class PixelScaler(BaseDataPreprocessor):
-    """Steps 5 and 6 on the device: uint8 (N, H, W, 3) -> float (N, 3, H, W), PCA noise in training, normalised.
-
-    The permutation costs nothing: the result is in channels_last already.
-    """
+    """Steps 5 and 6 on the device: uint8 (N, H, W, 3) -> float (N, 3, H, W), PCA noise in training, normalised."""
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...], pca_std: float) -> None:
         super().__init__()
@@ -107,8 +95,8 @@ class PixelScaler(BaseDataPreprocessor):
         self.register_buffer("directions", directions, persistent=False)
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        images, labels = self.cast_data(data["inputs"]), self.cast_data(data["labels"])
-        return {"inputs": self.normalise(images, training), "labels": labels}
+        data = self.cast_data(data)
+        return data | {"inputs": self.normalise(data["inputs"], training)}
 
     def normalise(self, images: Tensor, training: bool) -> Tensor:
         """(x + noise - mean) / std, as one multiplication and one addition a pixel."""
@@ -120,4 +108,4 @@ class PixelScaler(BaseDataPreprocessor):
         width = images.shape[2]
         rows = images.flatten(2).float()
         rows.mul_((1 / self.std).repeat(width)).add_((shift / self.std).repeat(1, width)[:, None])
-        return rows.view(images.shape).permute(0, 3, 1, 2)
+        return rows.view(images.shape).permute(0, 3, 1, 2)  # of a view, which is in channels_last

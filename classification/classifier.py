@@ -1,20 +1,24 @@
 """A backbone, global average pooling and one fully-connected layer, trained on soft targets.
 
 The tricks of sec. 5 that change the loss are applied here, in the paper's order: smooth the labels, mix the images, add
-the teacher's term. Each is off (None) unless its slot is set.
+the teacher's term. Each is off (None) unless its slot is set. A trained classifier becomes files: the backbone's card
+for other tasks, and head.safetensors to make it a teacher.
 """
 
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from backbones.card import read_card
+from backbones.card import Card, from_timm, read_card, write_card
 from backbones.registry import MODELS as BACKBONES
+from backbones.registry import sketch
 from trick_transfer.engine.checkpoint import load_strictly, read_weights
+from trick_transfer.engine.files import write_tensors
 
 from .registry import MODELS
 from .tricks.distillation import FORMS, soft_loss
@@ -46,13 +50,11 @@ class ImageClassifier(BaseModel):
         # in a tuple, so that its 60 M parameters stay out of our state dict, optimiser and DDP
         self.teacher: tuple[Teacher, ...] = (Teacher(**teacher),) if teacher else ()
 
-    def forward(self, inputs: Tensor, labels: Tensor | None = None, mode: str = "tensor") -> Any:
+    def forward(self, inputs: Tensor, labels: Any = None, mode: str = "tensor") -> Any:
         if mode == "loss":
-            assert labels is not None
             return {"loss": self.loss(inputs, labels)}
         logits = self.logits(inputs)
         if mode == "predict":
-            assert labels is not None
             return [{"logits": z, "label": y} for z, y in zip(logits, labels, strict=True)]
         return logits
 
@@ -82,9 +84,8 @@ class Teacher:
 
     def __init__(self, recipe: str, temperature: float, form: str, card: str | None = None, sha256: str = "") -> None:
         if card is None or not Path(card).is_file():
-            raise FileNotFoundError(
-                f"the teacher {recipe} is missing; make it with: tools/train.py classification {recipe}"
-            )
+            made = f"tools/train.py classification {recipe}"
+            raise FileNotFoundError(f"the teacher {recipe} is missing; make it with: {made}")
         self.model = read_classifier(card).eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.temperature, self.weight = temperature, FORMS[form]
 
@@ -104,3 +105,32 @@ def read_classifier(card_path: str | Path) -> ImageClassifier:
     model = ImageClassifier(backbone=card.slot(), num_classes=len(head["bias"]))
     load_strictly(model.head, head, card.folder / HEAD)
     return model
+
+
+def build(cfg: Config, checkpoint: str | Path, timm: bool = False) -> ImageClassifier:
+    """A recipe's classifier with a checkpoint's weights (`timm`: under timm's names). Raises ValueError for misfits."""
+    model = ImageClassifier(backbone=cfg.model.backbone, num_classes=cfg.model.num_classes)
+    state = read_weights(checkpoint)
+    load_strictly(model, from_timm(state, model.state_dict()) if timm else state, checkpoint)
+    return model.eval()
+
+
+def export(model: ImageClassifier, cfg: Config, folder: Path, metrics: dict[str, float], **about: Any) -> Card:
+    """Write card, backbone and head; `about` is name, tier, seed and the data's licence. The card is written last."""
+    write_tensors(folder / HEAD, model.head.state_dict())
+    config = {k: v for k, v in cfg.model.backbone.to_dict().items() if k != "zero_gamma"}  # an initialisation only
+    scaler = cfg.model.data_preprocessor
+    licence = about.pop("licence", "unknown")
+    licences = {"code": "Apache-2.0", "weights": licence, "data": licence}
+    about |= {"mean": list(scaler.mean), "std": list(scaler.std), "licences": licences}
+    px = cfg.val_dataloader.dataset.crop.size_px  # some networks accept no other
+    return write_card(folder, model.backbone, config, metrics, px, **about)
+
+
+def untrained_card(cfg: Config, name: str) -> Card:
+    """The card of a recipe's backbone before training, without weights. Takes no memory and no arithmetic."""
+    net = sketch(cfg.model.backbone)
+    about: dict[str, Any] = {key: list(cfg.model.data_preprocessor[key]) for key in ("mean", "std")}
+    about |= dict(channels=list(net.channels), strides=list(net.strides), backbone=cfg.model.backbone.to_dict())
+    about |= dict(tier="", seed=0, sha256="", metrics={}, feature_error=0.0, commit="", versions={}, licences={})
+    return Card(name=name, **about)

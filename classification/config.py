@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from backbones.registry import MODELS as BACKBONES
-from backbones.registry import by_name, check_options, check_size
+from backbones.registry import by_name, check_size, sketch
 from trick_transfer.engine.batch import Batch
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.values import check_name, check_value, check_whole, nearest, value_at
@@ -20,8 +20,7 @@ from .registry import METRICS
 from .tricks import BAG, check_tricks, switch
 from .tricks.schedule import schedulers
 
-FOLDER = Path(__file__).parent
-RECIPES = FOLDER / "recipes"
+RECIPES = Path(__file__).parent / "recipes"
 BACKBONE, TRICKS = "model.backbone", "tricks"
 
 
@@ -35,17 +34,16 @@ def load(recipe: str, sets: dict[str, Any] | None = None) -> Config:
     return draft(recipe, sets or {}).cfg
 
 
-def draft(recipe: str, sets: dict[str, Any]) -> Layers:
+def draft(name: str, sets: dict[str, Any]) -> Layers:
     """A recipe's Config with its tricks applied, for the paper tier.
 
-    `sets` are dotted keys set before the tricks are applied, as in {"tricks.mixup": None, "max_epochs": 10}, or
-    {"model.backbone": "timm/NAME"}.
+    `sets` are set before: {"tricks.mixup": None, "max_epochs": 10}, or {"model.backbone": "timm/NAME"}.
     Raises ValueError for a recipe or key that does not exist, with the closest name, and for a value of another type.
     """
-    check_name("recipe", recipe, names())
-    baseline = Config.fromfile(FOLDER / "baseline.py")
+    check_name("recipe", name, names())
+    baseline = Config.fromfile(RECIPES.parent / "baseline.py")
     layers = Layers("baseline", baseline)
-    layers.replace(f"recipe {recipe}", Config.fromfile(RECIPES / f"{recipe}.py"))
+    layers.replace(f"recipe {name}", Config.fromfile(RECIPES / f"{name}.py"))
     layers.add("--set", lambda cfg: cfg.merge_from_dict(sets))
     if not isinstance(layers.cfg.model.backbone, dict):
         layers.cfg.model.backbone = by_name(str(layers.cfg.model.backbone))
@@ -56,11 +54,11 @@ def draft(recipe: str, sets: dict[str, Any]) -> Layers:
     backbone = stated["model"].pop("backbone")
     check_value("", stated, baseline.to_dict(), baseline.default_scope)
     check_backbone(backbone)
-    for name, options in tricks.items():
-        check_name("trick", name, BAG)
+    for trick, options in tricks.items():
+        check_name("trick", trick, BAG)
         if options is not None:
-            mine = " (--set)" if any(key.startswith(f"{TRICKS}.{name}") for key in sets) else ""
-            layers.add(f"trick {name}{mine}", partial(switch, name=name, options=options))
+            mine = " (--set)" if any(key.startswith(f"{TRICKS}.{trick}") for key in sets) else ""
+            layers.add(f"trick {trick}{mine}", partial(switch, name=trick, options=options))
     return layers
 
 
@@ -71,7 +69,7 @@ def check_backbone(backbone: ConfigDict | dict) -> None:
     for option in backbone:
         if option != "type" and option not in known:
             raise ValueError(f"key '{BACKBONE}.{option}' does not exist; {nearest(option, known)}")
-    check_options(backbone)
+    sketch(backbone)
 
 
 def check(cfg: Config) -> None:
@@ -107,10 +105,7 @@ def check_data(cfg: Config) -> None:
 
 
 def finish(cfg: Config, batch: Batch) -> None:
-    """Replace `global_batch`, `max_epochs`, `schedule` and `data` by the keys that the Runner reads.
-
-    Raises ValueError if the training images do not fill one step.
-    """
+    """Replace what a recipe states by what the Runner reads. Raises ValueError if the images do not fill one step."""
     data, epochs = cfg.pop("data"), cfg.pop("max_epochs")
     for loader in (cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset):
         loader.update(root=data.root, num_classes=cfg.model.num_classes)

@@ -1,9 +1,12 @@
 """Class folders of JPEGs (the layout of ImageNet-1k): root/train/<class>/*.jpg, root/val/<class>/*.jpg.
 
-Workers decode, crop, flip and jitter in uint8; see `augment`.
+Also unlabelled images in a flat folder: root/test/*.jpg. Workers decode, crop, flip and jitter in uint8; see `augment`.
 """
 
+import os
 import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from trick_transfer.engine.images import decode
+from trick_transfer.engine.split import Reader, Split, size_px, write_image, wrong_count
 
 from .augment import CROPS, jitter
 from .registry import DATASETS
@@ -23,25 +27,21 @@ SUFFIXES = {".jpg", ".jpeg", ".png"}
 def list_images(root: str | Path, split: str) -> tuple[list[str], list[str], np.ndarray]:
     """Class names, files and labels, sorted. Raises FileNotFoundError with the folder and the expected layout."""
     folders = class_folders(root, split)
-    files, labels = [], []
-    for label, folder in enumerate(folders):
-        found = images_in(folder)
-        if not found:
-            raise FileNotFoundError(f"class folder {folder} holds no image; {LAYOUT.format(root=root, split=split)}")
-        files += found
-        labels += [label] * len(found)
-    return [folder.name for folder in folders], files, np.array(labels)
+    files = [images_in(folder) for folder in folders]
+    if [] in files:
+        empty, layout = folders[files.index([])], LAYOUT.format(root=root, split=split)
+        raise FileNotFoundError(f"class folder {empty} holds no image; {layout}")
+    labels = np.repeat(np.arange(len(folders)), [len(found) for found in files])
+    return [folder.name for folder in folders], [file for found in files for file in found], labels
 
 
 def class_folders(root: str | Path, split: str) -> list[Path]:
     """The class folders, sorted. Raises FileNotFoundError with the expected layout if there are none."""
-    folder = Path(root) / split
-    layout = LAYOUT.format(root=root, split=split)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"image folder {folder} does not exist; {layout}")
-    found = sorted(entry for entry in folder.iterdir() if entry.is_dir())
+    folder = Path(root, split)
+    found = sorted(entry for entry in folder.glob("*") if entry.is_dir())
     if not found:
-        raise FileNotFoundError(f"image folder {folder} is empty; {layout}")
+        state = "is empty" if folder.is_dir() else "does not exist"
+        raise FileNotFoundError(f"image folder {folder} {state}; {LAYOUT.format(root=root, split=split)}")
     return found
 
 
@@ -52,10 +52,9 @@ def images_in(folder: Path) -> list[str]:
 
 def list_unlabelled(root: str | Path, split: str) -> list[str]:
     """Images of unknown class in a flat folder, sorted. Raises FileNotFoundError if there are none."""
-    folder = Path(root) / split
-    files = images_in(folder)
+    files = images_in(Path(root, split))
     if not files:
-        raise FileNotFoundError(f"{folder} holds no image; put the unlabelled images there, without subfolders")
+        raise FileNotFoundError(f"{root}/{split} holds no image; put the unlabelled images there, without subfolders")
     return files
 
 
@@ -106,3 +105,67 @@ class ImageFolder(Dataset):
         if self.flip and np.random.random() < self.flip:
             image = cv2.flip(image, 1)
         return jitter(image, **self.jitter) if self.jitter else image
+
+
+@dataclass(frozen=True)
+class Folder(Split):
+    """root/<name>/<class>/*.jpg."""
+
+    name: str
+    images: int
+    classes: int
+
+    def samples(self, root: Path) -> tuple[list[tuple[str, str]], list[str]]:
+        try:
+            folders = {folder: images_in(folder) for folder in class_folders(root, self.name)}
+        except FileNotFoundError as error:
+            return [], [str(error)]
+        samples = [(file, folder.name) for folder, files in folders.items() for file in files]
+        wrong = wrong_count(f"classes in {root / self.name}", len(folders), self.classes)
+        wrong += wrong_count(f"images in {root / self.name}", len(samples), self.images)
+        wrong += [f"class folder {folder} holds no image" for folder, files in folders.items() if not files]
+        return samples, wrong
+
+    def labels(self, root: Path) -> set[str]:
+        return {folder.name for folder in (root / self.name).glob("*") if folder.is_dir()}
+
+    def reader(self) -> Reader:
+        def look(sample: tuple[str, str]) -> Iterable[str]:
+            decode(sample[0])
+            return sample[1:]
+
+        return look
+
+    def make_up(self, root: Path) -> None:
+        first = root / self.name / "class0000" / "0.jpg"
+        write_image(first, size_px(0))
+        for number in range(1, self.classes):
+            folder = root / self.name / f"class{number:04d}"
+            folder.mkdir()
+            os.link(first, folder / "0.jpg")
+
+
+@dataclass(frozen=True)
+class Unlabelled(Split):
+    """root/<name>/*.jpg, whose classes only the publisher knows."""
+
+    name: str
+    images: int
+    labelled = False
+
+    def samples(self, root: Path) -> tuple[list[str], list[str]]:
+        try:
+            files = list_unlabelled(root, self.name)
+        except FileNotFoundError as error:
+            return [], [str(error)]
+        return files, wrong_count(f"images in {root / self.name}", len(files), self.images)
+
+    def reader(self) -> Reader:
+        def look(sample: str) -> Iterable[str]:
+            decode(sample)
+            return []
+
+        return look
+
+    def make_up(self, root: Path) -> None:
+        write_image(root / self.name / "0.jpg", size_px(0))

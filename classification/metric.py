@@ -12,6 +12,7 @@ from trick_transfer.engine.files import write_arrays
 from .registry import METRICS
 
 KEPT = 5
+COLUMNS = ("labels", "ranked", "logits", "logits_mean", "log_sum_exp")  # of the .npz
 
 
 def topk(ranked: np.ndarray, labels: np.ndarray, k: int) -> float:
@@ -43,10 +44,9 @@ class TopK(BaseMetric):
             self.results.append((int(sample["label"]), classes.numpy(), values.numpy(), *rest))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        columns = (np.array(column) for column in zip(*results, strict=True))
-        table = dict(zip(("labels", "ranked", "logits", "logits_mean", "log_sum_exp"), columns, strict=True))
-        kept = table["labels"] >= 0  # -1: the file could not be read
-        table = {name: column[kept] for name, column in table.items()}
+        columns = [np.array(column) for column in zip(*results, strict=True)]
+        kept = columns[0] >= 0  # -1: the file could not be read
+        table = {name: column[kept] for name, column in zip(COLUMNS, columns, strict=True)}
         if self.outputs and is_main_process():
             write_arrays(self.outputs, table)
         scores = {f"top{k}": topk(table["ranked"], table["labels"], k) for k in self.k}

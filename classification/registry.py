@@ -1,15 +1,9 @@
 """The scope `classification`: what its Configs name by string."""
 
-from mmengine.registry import DATASETS as ROOT_DATASETS
-from mmengine.registry import METRICS as ROOT_METRICS
-from mmengine.registry import MODELS as ROOT_MODELS
-from mmengine.registry import Registry
+from mmengine import registry as root
 
-MODELS = Registry(
-    "model",
-    parent=ROOT_MODELS,
-    scope="classification",
-    locations=["classification.classifier", "classification.augment"],
-)
-DATASETS = Registry("dataset", parent=ROOT_DATASETS, scope="classification", locations=["classification.data"])
-METRICS = Registry("metric", parent=ROOT_METRICS, scope="classification", locations=["classification.metric"])
+from trick_transfer.registry import part_of
+
+MODELS = part_of("classification", root.MODELS, "classifier", "augment")
+DATASETS = part_of("classification", root.DATASETS, "data")
+METRICS = part_of("classification", root.METRICS, "metric")

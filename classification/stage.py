@@ -7,16 +7,14 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
+from backbones.base import gmacs, params_m
 from backbones.card import Card
-from backbones.complexity import gmacs, params_m
-from trick_transfer.engine import drawing
-from trick_transfer.engine.batch import Batch
-from trick_transfer.engine.layers import Layers
+from trick_transfer.engine import pictures
 from trick_transfer.engine.stage import Arrays, Metric, Outputs, Stage
 
 from . import config
-from .exported import export
-from .swapped import SWAPPED, swapped_coats
+from .classifier import export
+from .predictions import SWAPPED, swapped_coats
 
 ECE_BINS = 15  # Guo et al., "On Calibration of Modern Neural Networks", 2017
 SCORING = ("version", "data", "val_dataloader", "val_evaluator")  # the keys that say how a classifier is scored
@@ -37,8 +35,10 @@ class Classification(Stage):
         Metric("follows_coat", "swapped coat: says coat", "lower", verifiable=False),
     )
 
-    def draft(self, name: str, sets: dict[str, Any]) -> Layers:
-        return config.draft(name, sets)
+    draft = staticmethod(config.draft)
+    check = staticmethod(config.check)
+    check_data = staticmethod(config.check_data)
+    finish = staticmethod(config.finish)
 
     def is_early(self, key: str) -> bool:
         """Tricks and the backbone decide which other keys exist."""
@@ -50,32 +50,22 @@ class Classification(Stage):
     def place(self, cfg: Config, root: Path) -> None:
         cfg.data.root = str(root)
 
-    def check(self, cfg: Config) -> None:
-        config.check(cfg)
-
     def connect(self, cfg: Config, card: Card) -> None:
         cfg.model.teacher.update(card=str(card.folder / "card.json"), sha256=card.sha256)
 
     def protocol(self, cfg: dict[str, Any]) -> dict[str, Any]:
         return {key: cfg[key] for key in SCORING}
 
-    def protocol_name(self, cfg: Config) -> str:
-        return cfg.data.name
-
     def data_name(self, cfg: Config) -> str:
         return cfg.data.name
 
-    def check_data(self, cfg: Config) -> None:
-        config.check_data(cfg)
+    protocol_name = data_name
 
     def training_images(self, cfg: Config) -> int | None:
         return cfg.data.num_train
 
     def global_batch(self, cfg: Config) -> int:
         return cfg.global_batch
-
-    def finish(self, cfg: Config, batch: Batch) -> None:
-        config.finish(cfg, batch)
 
     def leave(self, model: Any, cfg: Config, folder: Path, metrics: dict[str, float], **about: Any) -> dict[str, Any]:
         card = export(model, cfg, folder, metrics, **about)
@@ -101,7 +91,7 @@ class Classification(Stage):
     def draw(self, sample: dict, found: dict, classes: Sequence[str]) -> np.ndarray:
         predicted, true = classes[int(found["logits"].argmax())], classes[int(found["label"])]
         text = predicted if predicted == true else f"{predicted} ({true})"
-        return drawing.write(drawing.fit(sample["inputs"]), text)
+        return pictures.write(pictures.fit(sample["inputs"]), text)
 
 
 CLASSIFICATION = Classification()

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmdet.datasets import XMLDataset
 
-from trick_transfer.engine.images import size_px, usable
+from trick_transfer.engine.images import stored_px, usable
 
 from .registry import DATASETS
 
@@ -35,11 +35,13 @@ def box_of(found: ET.Element, width: int, height: int) -> list[float]:
     return [x1, y1, x2, y2]
 
 
-def read_annotation(path: Path, classes: tuple[str, ...]) -> tuple[int, int, list[dict]]:
+def read_annotation(path: Path, classes: tuple[str, ...], jpeg: Path | None = None) -> tuple[int, int, list[dict]]:
     """A VOC XML -> width, height, and a dict(bbox, bbox_label, difficult) per object; a ValueError names the file."""
     try:
         root = ET.parse(path).getroot()
         width, height = (number(root, f"size/{side}") for side in ("width", "height"))
+        if jpeg and (own := stored_px(jpeg)) != (width, height):
+            raise ValueError(f"it states {width} x {height} pixels, its JPEG has {own[0]} x {own[1]}")
         objects = []
         for found in root.iter("object"):
             name = found.findtext("name", "").strip()
@@ -63,7 +65,6 @@ class VOC(XMLDataset):
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """One dict per image of the `ann_file`, in its order."""
         names = Path(self.ann_file).read_text().split()
         return [self.image(name) for name in names if usable(self.jpeg(name), self.skip_broken)]
 
@@ -71,12 +72,9 @@ class VOC(XMLDataset):
         return Path(self.sub_data_root, self.img_subdir, f"{name}.jpg")
 
     def image(self, name: str) -> dict:
-        """The fields of one image that mmdet's transforms need; raises ValueError if XML and JPEG differ in size."""
+        """The fields of one image that mmdet's transforms need."""
         xml = Path(self.sub_data_root, self.ann_subdir, f"{name}.xml")
-        width, height, objects = read_annotation(xml, self.metainfo["classes"])
-        own = size_px(self.jpeg(name))
-        if own != (width, height):
-            raise ValueError(f"VOC annotation {xml} states {width} x {height} pixels, its JPEG has {own[0]} x {own[1]}")
+        width, height, objects = read_annotation(xml, self.metainfo["classes"], self.jpeg(name))
         for found in objects:
             found["ignore_flag"] = int(self.test_mode and found.pop("difficult") == 1)
         paths = {"img_id": name, "img_path": str(self.jpeg(name)), "xml_path": str(xml)}

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trick_transfer.engine.images import decode
-from trick_transfer.engine.images import size_px as stored_px
 from trick_transfer.engine.split import MADE_UP_SAMPLES, Reader, Split, size_px, write_image, wrong_count
 
 XML = (
@@ -28,10 +27,6 @@ class Voc(Split):
     def name(self) -> str:  # type: ignore[override]
         return f"{self.year} {self.image_set}"
 
-    @property
-    def trains(self) -> bool:
-        return self.image_set == "trainval"
-
     def samples(self, root: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
         base = root / "VOCdevkit" / self.year
         listed = base / "ImageSets" / "Main" / f"{self.image_set}.txt"
@@ -50,9 +45,7 @@ class Voc(Split):
         def look(sample: tuple[Path, Path]) -> Iterable[str]:
             jpeg, xml = sample
             decode(jpeg)
-            *size, objects = read_annotation(xml, self.classes)
-            if tuple(size) != stored_px(jpeg):
-                raise ValueError(f"{xml} states {size[0]} x {size[1]} pixels, its JPEG differs")
+            *_, objects = read_annotation(xml, self.classes, jpeg)
             return [self.classes[found["bbox_label"]] for found in objects]
 
         return look
@@ -62,17 +55,13 @@ class Voc(Split):
 
     def make_up(self, root: Path) -> None:
         base = root / "VOCdevkit" / self.year
+        for folder in ("Annotations", "ImageSets/Main"):
+            (base / folder).mkdir(parents=True, exist_ok=True)
         names = [f"{self.image_set}{i}" for i in range(MADE_UP_SAMPLES)]
         for number, name in enumerate(names):
             height, width = size_px(number)
             write_image(base / "JPEGImages" / f"{name}.jpg", (height, width))
             box = dict(xmin=width // 4, ymin=height // 4, xmax=width // 2, ymax=height // 2)
             text = XML.format(width=width, height=height, name=self.classes[0], **box)
-            write_text(base / "Annotations" / f"{name}.xml", text)
-        write_text(base / "ImageSets" / "Main" / f"{self.image_set}.txt", "\n".join(names) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file and the folders above it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+            (base / "Annotations" / f"{name}.xml").write_text(text)
+        (base / "ImageSets/Main" / f"{self.image_set}.txt").write_text("\n".join(names) + "\n")

@@ -12,12 +12,13 @@ from mmdet.evaluation.functional import average_precision, eval_map
 from mmengine.evaluator import BaseMetric
 
 from trick_transfer.engine.files import write_arrays
+from trick_transfer.engine.pictures import spread
+from trick_transfer.engine.stage import Arrays
 
 from .ranking import ranking
 from .registry import METRICS
 
-Arrays = dict[str, np.ndarray]
-SHOWN, LEAST_SCORE, MOST_BOXES = 6, 0.3, 10  # images; detections of an image
+LEAST_SCORE, MOST_BOXES = 0.3, 10  # of the detections of an image that are shown
 
 
 @METRICS.register_module()
@@ -29,23 +30,20 @@ class VOCMeanAP(BaseMetric):
         self.outputs = outputs
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep each image's detections and truths, on the original image's pixels."""
         for sample in data_samples:
             found, truth, ignored = (sample[k] for k in ("pred_instances", "gt_instances", "ignored_instances"))
-            self.results.append(
-                {
-                    "image_ids": np.array([sample["img_id"]]),
-                    "boxes": array(found["bboxes"]).reshape(-1, 4),
-                    "scores": array(found["scores"]),
-                    "labels": array(found["labels"]).astype(np.int16),
-                    "gt_boxes": np.concatenate([array(t["bboxes"]).reshape(-1, 4) for t in (truth, ignored)]),
-                    "gt_labels": np.concatenate([array(t["labels"]) for t in (truth, ignored)]).astype(np.int16),
-                    "gt_difficult": np.repeat([False, True], [len(truth["labels"]), len(ignored["labels"])]),
-                }
-            )
+            image = {
+                "image_ids": np.array([sample["img_id"]]),
+                "boxes": array(found["bboxes"]).reshape(-1, 4),
+                "scores": array(found["scores"]),
+                "labels": array(found["labels"]).astype(np.int16),
+                "gt_boxes": np.concatenate([array(t["bboxes"]).reshape(-1, 4) for t in (truth, ignored)]),
+                "gt_labels": np.concatenate([array(t["labels"]) for t in (truth, ignored)]).astype(np.int16),
+                "gt_difficult": np.repeat([False, True], [len(truth["labels"]), len(ignored["labels"])]),
+            }
+            self.results.append(image)
 
     def compute_metrics(self, results: list[Arrays]) -> dict[str, float]:
-        """Score each image once and write `outputs`; in the main process only."""
         if self.outputs is not None:
             write_outputs(self.outputs, results)
         return mean_ap(results, classes=len(self.dataset_meta["classes"])) | {"samples_scored": len(results)}
@@ -80,9 +78,8 @@ def write_outputs(path: str, results: list[Arrays]) -> None:
 
 
 def shown(results: list[Arrays]) -> Arrays:
-    """SHOWN evenly spaced images; `shown_counts` and `shown_gt_counts` are the number of rows of each."""
-    spread = np.linspace(0, len(results) - 1, min(SHOWN, len(results))).round().astype(int)
-    images = [results[at] | best(results[at]) for at in spread]
+    """A few images for display; `shown_counts` and `shown_gt_counts` are the number of rows of each."""
+    images = [results[at] | best(results[at]) for at in spread(len(results))]
     keys = {"image_ids": "ids"} | {key: key for key in ("boxes", "labels", "scores", "gt_boxes", "gt_labels")}
     arrays = {f"shown_{name}": np.concatenate([image[key] for image in images]) for key, name in keys.items()}
     counts = {"shown_counts": "scores", "shown_gt_counts": "gt_labels"}

@@ -13,14 +13,15 @@ crowds. From the stored arrays every precision can be recomputed, to the last bi
 - `ranked_states` uint32: the eleven states of each detection, two bits per matching, VOC's lowest, then COCO's by IoU.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from pycocotools import mask
 from scipy.sparse import coo_array, csr_array
 
-Arrays = dict[str, np.ndarray]
+from trick_transfer.engine.stage import Arrays
+
 VOC_IOU = 0.5
 COCO_IOUS = np.linspace(0.5, 0.95, 10)
 FALSE, TRUE, IGNORED = 0, 1, 2
@@ -28,8 +29,7 @@ SHIFTS = 2 * np.arange(1 + len(COCO_IOUS), dtype=np.uint32)
 ANY_TRUE = np.bitwise_or.reduce(np.uint32(TRUE) << SHIFTS)
 
 
-@dataclass(frozen=True)
-class Curve:
+class Curve(NamedTuple):
     """The true positives of one class at one IoU, best first. Only they can raise precision: others are counted."""
 
     images: np.ndarray  # (T,) the image of each
@@ -81,9 +81,8 @@ def ranking(images: list[Arrays]) -> Arrays:
     easy = [each["gt_labels"][~each["gt_difficult"]] for each in images]
     classes = np.unique(np.concatenate(easy))
     truths = np.array([[(of == c).sum() for of in easy] for c in classes], int).reshape(-1, len(images))
-    ranked = [
-        own[order(scores[own], image[own], states[own])] for own in (np.flatnonzero(labels == c) for c in classes)
-    ]
+    of_classes = [np.flatnonzero(labels == c) for c in classes]
+    ranked = [own[order(scores[own], image[own], states[own])] for own in of_classes]
     every = np.concatenate([*ranked, np.array([], int)])
     return {
         "class_labels": classes.astype(np.int16),
@@ -95,10 +94,7 @@ def ranking(images: list[Arrays]) -> Arrays:
 
 
 def order(scores: np.ndarray, image: np.ndarray, states: np.ndarray) -> np.ndarray:
-    """Indices of one class's detections, best first up to the last true positive; equal scores keep their order.
-
-    Each true positive is followed by the false positives up to the next one, sorted by image.
-    """
+    """Indices of one class's detections as they are stored: best first, between two true positives by image."""
     best = np.argsort(-scores, kind="stable")
     true = states[best] & ANY_TRUE > 0
     run = np.cumsum(true)
@@ -113,16 +109,15 @@ def match(image: Arrays) -> np.ndarray:
         truth = image["gt_labels"] == label
         found = np.flatnonzero(image["labels"] == label)
         found = found[np.argsort(-image["scores"][found], kind="stable")]
-        pair = image["boxes"][found], image["gt_boxes"][truth], image["gt_difficult"][truth]
-        states[:, found] = np.concatenate([match_voc(*pair), match_coco(*pair)])
+        if len(found):
+            pair = image["boxes"][found], image["gt_boxes"][truth], image["gt_difficult"][truth]
+            states[:, found] = np.concatenate([match_voc(*pair), match_coco(*pair)])
     return states
 
 
 def match_voc(boxes: np.ndarray, truths: np.ndarray, difficult: np.ndarray) -> np.ndarray:
     """(1, D) states of one image's detections (D, 4), best first, with the truths (G, 4) of their class."""
     state = np.full((1, len(boxes)), FALSE)
-    if not len(boxes) or not len(truths):
-        return state
     overlap = ious(boxes, truths)
     claimed, close = overlap.argmax(1), overlap.max(1) >= VOC_IOU
     state[0, close & difficult[claimed]] = IGNORED
@@ -144,8 +139,6 @@ def ious(boxes: np.ndarray, truths: np.ndarray) -> np.ndarray:
 def match_coco(boxes: np.ndarray, truths: np.ndarray, difficult: np.ndarray) -> np.ndarray:
     """(10, D) states of one image's detections (D, 4), best first, with the truths (G, 4) of their class."""
     states = np.full((len(COCO_IOUS), len(boxes)), FALSE)
-    if not len(boxes) or not len(truths):
-        return states
     overlap = mask.iou(corner_and_sides(boxes), corner_and_sides(truths), difficult.tolist())
     for state, least in zip(states, COCO_IOUS, strict=True):
         free = ~difficult

@@ -1,8 +1,4 @@
-"""Detection as a stage: what the pipeline and the leaderboard need to know about it.
-
-The card fills the backbone slots (trunk and RoI head) and their output channels. The protocol states everything else,
-for every backbone alike.
-"""
+"""Detection as a stage. The card fills the backbone slots (trunk, RoI head) and channels, the protocol the rest."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,16 +9,15 @@ from mmengine.config import Config
 
 from backbones.card import Card
 from backbones.fine_tuning import FineTuning, parts
-from backbones.registry import check_options
-from trick_transfer.engine import drawing
-from trick_transfer.engine.pictures import Seen
+from backbones.registry import sketch
+from trick_transfer.engine import pictures
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
-from . import pictures
 from .ranking import average_precision, curves
 
 STRIDES = [4, 8, 16, 32]  # of the maps, in both protocols
 LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
+TEST_IMAGES = Path("VOCdevkit/VOC2007/JPEGImages")
 LEAST_SCORE = 0.3  # of the boxes drawn
 VOC07_LEVELS = np.arange(0, 1.001, 0.1)  # as in mmdet's `average_precision`, to the last bit
 COCO_LEVELS = np.linspace(0, 1, 101)
@@ -75,18 +70,25 @@ class Detection(FineTuning):
 
         return Outputs(arrays["image_ids"], score, {})
 
-    def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> Seen:
-        """Detections and the truth."""
-        return pictures.seen(outputs, data_root, config)
+    def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> pictures.Seen:
+        """The stored detections, and the truth: [x1, y1, x2, y2, class, score] in the image's pixels."""
+        with np.load(outputs) as arrays:
+            names, counts, gt_counts = (arrays[f"shown_{name}"] for name in ("ids", "counts", "gt_counts"))
+            found = np.column_stack([arrays[f"shown_{name}"] for name in ("boxes", "labels", "scores")])
+            truth = np.column_stack([arrays[f"shown_gt_{name}"] for name in ("boxes", "labels")])
+        boxes = [each.round(2).tolist() for each in np.split(found, np.cumsum(counts)[:-1])]
+        gt_boxes = [each.round(1).tolist() for each in np.split(truth, np.cumsum(gt_counts)[:-1])]
+        classes = config["val_dataloader"]["dataset"]["metainfo"]["classes"]
+        return pictures.Seen(names.tolist(), boxes, gt_boxes, classes, data_root / TEST_IMAGES)
 
     def draw(self, sample: dict, found: Any, classes: Sequence[str]) -> np.ndarray:
-        image = drawing.photo(found.img_path)
-        picture, scale = drawing.fit(image), drawing.HEIGHT_PX / len(image)
+        image = pictures.stored(found.img_path)
+        picture, scale = pictures.fit(image), pictures.HEIGHT_PX / len(image)
         boxes = found.pred_instances
         for box, label, score in zip(boxes.bboxes.cpu(), boxes.labels, boxes.scores, strict=True):
             if score >= LEAST_SCORE:
                 corners = [round(float(side) * scale) for side in box]
-                drawing.frame(picture, corners, f"{classes[int(label)]} {100 * float(score):.0f} %")
+                pictures.frame(picture, corners, f"{classes[int(label)]} {100 * float(score):.0f} %")
         return picture
 
 
@@ -95,7 +97,7 @@ def check_slot(slot: dict, card: Card) -> None:
     if card.strides != STRIDES:
         raise ValueError(f"{card.name} has maps of strides {card.strides}, the detectors need {STRIDES}")
     try:
-        check_options(slot)
+        sketch(slot)
     except ValueError as error:
         hint = "; use --protocol faster_rcnn_fpn_voc" if len(slot["stages"]) < len(STRIDES) else ""
         raise ValueError(f"{error}{hint}") from error
@@ -103,9 +105,7 @@ def check_slot(slot: dict, card: Card) -> None:
 
 def is_empty(path: Path) -> bool:
     """Whether a folder or a list is missing or empty."""
-    if path.is_dir():
-        return next(path.iterdir(), None) is None
-    return not path.is_file() or not path.read_text().strip()
+    return not (any(path.iterdir()) if path.is_dir() else path.is_file() and path.read_text().strip())
 
 
 DETECTION = Detection()

@@ -49,17 +49,12 @@ class ADE20K(BaseSegDataset):
         return None
 
     def load_data_list(self) -> list[dict]:
-        """One dict per image, sorted by name."""
         folders = (Path(self.data_prefix[key]) for key in ("img_path", "seg_map_path"))
         labels = dict(num_classes=len(self.metainfo["classes"]), reduce_zero_label=True)
-        found = [
-            labels | dict(img_path=str(image), seg_map_path=str(mask), seg_fields=[])
-            for image, mask in pairs(*folders)
-            if usable(image, self.skip_broken)
-        ]
-        if not found:
+        whole = [(image, mask) for image, mask in pairs(*folders) if usable(image, self.skip_broken)]
+        if not whole:
             raise ValueError(f"every JPEG of {self.data_prefix['img_path']} is broken")
-        return found
+        return [labels | dict(img_path=str(image), seg_map_path=str(mask), seg_fields=[]) for image, mask in whole]
 
 
 def read_mask(path: str) -> np.ndarray:
@@ -73,11 +68,7 @@ def read_mask(path: str) -> np.ndarray:
 
 @TRANSFORMS.register_module()
 class LoadMask(BaseTransform):
-    """`gt_seg_map`: (H, W) uint8 of the classes from 0, and 255 where the raw mask is 0.
-
-    Raises ValueError for a mask that is not an image or truncated, differs from its image in size, or holds a value
-    outside the classes.
-    """
+    """`gt_seg_map`: (H, W) uint8 of the classes from 0, 255 where the raw mask is 0. Raises ValueError for misfits."""
 
     def transform(self, results: dict) -> dict:
         raw = read_mask(results["seg_map_path"])

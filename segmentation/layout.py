@@ -18,10 +18,6 @@ class Ade(Split):
     images: int
     classes: int
 
-    @property
-    def trains(self) -> bool:
-        return self.name == "training"
-
     def samples(self, root: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
         base = root / "ADEChallengeData2016"
         images = {path.stem: path for path in sorted((base / "images" / self.name).glob("*.jpg"))}

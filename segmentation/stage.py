@@ -1,8 +1,4 @@
-"""Segmentation as a stage: what the pipeline and the leaderboard need to know about it.
-
-The card fills the backbone slot. The protocol states everything else, for every backbone alike; the heads take the
-backbone's channels (see `fcn`).
-"""
+"""Segmentation as a stage. The card fills the backbone slot (the heads take its channels), the protocol the rest."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +6,13 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
+from PIL import Image
 
 from backbones.fine_tuning import FineTuning
-from trick_transfer.engine import drawing
-from trick_transfer.engine.pictures import Seen
+from trick_transfer.engine import pictures
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
-from . import pictures
+DATA = Path("ADEChallengeData2016")  # under the data root
 
 
 class Segmentation(FineTuning):
@@ -60,11 +56,19 @@ class Segmentation(FineTuning):
 
     def draw(self, sample: dict, found: Any, classes: Sequence[str]) -> np.ndarray:
         mask = found.pred_sem_seg.data.squeeze(0).cpu().numpy()
-        return drawing.fit(drawing.cover(drawing.photo(found.img_path), mask, len(classes)))
+        return pictures.fit(pictures.cover(pictures.stored(found.img_path), mask, len(classes)))
 
-    def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> Seen:
-        """Masks and the truth."""
-        return pictures.seen(outputs, data_root)
+    def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> pictures.Seen:
+        """Predicted masks and the truth's as PNG, transparent where the truth names no class."""
+        with np.load(outputs) as arrays:
+            shown = pictures.spread(len(arrays["shown_names"]))
+            names, classes = arrays["shown_names"][shown].tolist(), arrays["classes"].tolist()
+            found = [pictures.png(arrays[f"shown_{place}"]) for place in shown]
+        truth = []
+        for name in names:
+            with Image.open(data_root / DATA / f"annotations/validation/{name}.png") as mask:
+                truth.append(pictures.png(np.asarray(mask) - np.uint8(1)))  # 0, no class, becomes IGNORED
+        return pictures.Seen(names, found, truth, classes, data_root / DATA / "images/validation")
 
 
 SEGMENTATION = Segmentation()

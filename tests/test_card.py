@@ -11,9 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from backbones.card import arrived_percent, feature_error, read_card
 from backbones.resnet import ResNet
-from classification.classifier import ImageClassifier, read_classifier
+from classification.classifier import ImageClassifier, export, read_classifier
 from classification.config import load
-from classification.exported import export
 
 ARCHITECTURE = dict(type="backbones.ResNet", depth=18, tweak="bcd")
 

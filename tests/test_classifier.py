@@ -5,9 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from classification.classifier import ImageClassifier
+from classification.classifier import ImageClassifier, export
 from classification.config import load
-from classification.exported import export
 from classification.tricks.label_smoothing import smooth
 from classification.tricks.mixup import mix_up
 

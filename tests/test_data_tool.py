@@ -12,7 +12,7 @@ import toy_voc
 from archive_server import serving
 from PIL import Image
 
-from classification.layout import Folder, Unlabelled
+from classification.data import Folder, Unlabelled
 from detection.layout import Voc
 from segmentation.layout import Ade
 from tools import data

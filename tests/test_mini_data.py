@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from trick_transfer import mini
-from trick_transfer.mini import animals, build, coats, contact_sheet, formats, places, splits, surfaces
+from trick_transfer.mini import animals, build, coats, contact_sheet, places, splits, surfaces
 
 SPLIT = {split.name: split for split in splits.SPLITS}
 DETECTION = [SPLIT["voc07_trainval"], SPLIT["voc07_test"]]
@@ -26,7 +26,7 @@ def made(tmp_path_factory):
         for index in range(split.count):
             build.make_one((number, index, str(root)))
         if split.form == "voc":
-            formats.write_image_set(split, root)
+            splits.write_image_set(split, root)
     return root
 
 
@@ -79,8 +79,7 @@ def test_drawn_coats_stay_in_their_bands():
     rng = np.random.default_rng(0)
     for side, bands in coats.BANDS.items():
         for _ in range(200):
-            coat = coats.draw(0, side, rng)
-            for value in (coat.hue, coat.scale, coat.contrast):
+            for value in coats.draw(side, rng)[1]:
                 assert any(low <= value <= high for low, high in bands)
 
 
@@ -102,7 +101,7 @@ def test_pools_own_different_quarters_of_the_photographs():
 
 
 def test_the_specs_draw_from_the_pool_of_their_split():
-    sides = {split.name: split.spec.side for split in splits.SPLITS}
+    sides = {split.name: split.spec.pool.split("_")[0] for split in splits.SPLITS}
     assert {sides[n] for n in ("train", "val", "swapped")} == {"pretrain"}
     assert {side for name, side in sides.items() if name.startswith(("voc", "ade"))} == {"downstream"}
     pools = {"voc07_trainval": "train", "voc12_trainval": "train", "voc07_test": "test"}
@@ -123,7 +122,7 @@ def test_boxes_are_the_extents_of_the_visible_pixels(split):
         height, width = scene.mask.shape
         found = ndimage.find_objects(scene.instances, max_label=len(scene.animals))
         for number, (rows, columns) in enumerate(found):
-            assert formats.visible_box(scene, number) == (
+            assert splits.visible_box(scene, number) == (
                 columns.start,
                 rows.start,
                 columns.stop - 1,
@@ -132,7 +131,7 @@ def test_boxes_are_the_extents_of_the_visible_pixels(split):
             assert 0 <= columns.start < columns.stop <= width and 0 <= rows.start < rows.stop <= height
             kind = scene.animals[number].kind
             assert np.unique(scene.mask[scene.instances == number + 1]).tolist() == [kind + 1]
-            assert formats.visible_share(scene, number) > split.spec.least_visible - 0.01
+            assert splits.visible_share(scene, number) > split.spec.least_visible - 0.01
 
 
 def test_masks_hold_known_classes_only():

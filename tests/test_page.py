@@ -18,8 +18,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from test_results import a_detection, a_result
 
-from detection.pictures import VOC
-from segmentation.pictures import ADE20K
+from detection.stage import TEST_IMAGES as VOC
+from segmentation.stage import DATA as ADE20K
 from trick_transfer.engine.pictures import Seen, photo
 from trick_transfer.leaderboard.paper.as_leaderboard import published
 from trick_transfer.leaderboard.rendering.page import render

@@ -3,7 +3,7 @@
 import pytest
 
 from classification.config import load as recipe
-from classification.swapped import follows
+from classification.predictions import follows
 from trick_transfer import mini
 from trick_transfer.engine.layers import changed_keys
 from trick_transfer.mini.splits import SPLITS

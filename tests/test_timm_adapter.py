@@ -14,13 +14,13 @@ from mmengine.registry import MODELS as ROOT
 from torch import nn
 from toy_voc import MEAN, STD, nested, shrink, write_voc
 
+from backbones import registry
+from backbones.base import gmacs, params_m
 from backbones.card import arrived_percent, from_timm, write_card
-from backbones.complexity import gmacs, params_m
-from backbones.registry import check_options, check_size
+from backbones.registry import check_size
 from backbones.timm_adapter import Timm
-from classification.classifier import ImageClassifier, read_classifier
+from classification.classifier import ImageClassifier, export, read_classifier, untrained_card
 from classification.config import check_backbone, load
-from classification.exported import export, untrained_card
 
 RELU = dict(act_layer="relu")
 SWIN = "swin_tiny_patch4_window7_224"
@@ -161,7 +161,7 @@ def test_what_timm_does_not_have_is_refused_in_one_line(sets, message):
 
 def test_an_unknown_option_of_an_architecture_is_refused_by_name():
     with pytest.raises(ValueError, match="backbones.Timm .*'widht'"):
-        check_options(dict(type="backbones.Timm", model="mobilenetv1_100", options=dict(widht=2)))
+        registry.sketch(dict(type="backbones.Timm", model="mobilenetv1_100", options=dict(widht=2)))
 
 
 def test_a_network_of_one_size_accepts_no_other_unless_timm_has_an_option():

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from detection.stage import DETECTION
 from segmentation.stage import SEGMENTATION
-from trick_transfer.engine.drawing import GREEN, HEIGHT_PX
+from trick_transfer.engine.pictures import GREEN, HEIGHT_PX
 from trick_transfer.runs import resolve
 
 TRAIN = str(Path(__file__).parents[1] / "tools" / "train.py")

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from classification.exported import build, export
+from classification.classifier import build, export
 from trick_transfer.runs.command import add_run_options, run_of, tool
 from trick_transfer.runs.result import FILE_NAME, read
 from trick_transfer.runs.run import MODEL

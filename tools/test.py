@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from classification.submission import submission
+from classification.predictions import submission
 from trick_transfer.engine.files import write_whole
 from trick_transfer.runs.command import add_run_options, run_of, tool
 from trick_transfer.runs.run import FIRST, MODEL

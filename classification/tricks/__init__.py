@@ -18,17 +18,9 @@ from .schedule import check_schedule, schedule
 from .zero_gamma import zero_gamma
 
 # in the paper's order (Tables 4 and 6)
-BAG: dict[str, Callable[..., None]] = {
-    "large_batch": large_batch,
-    "zero_gamma": zero_gamma,
-    "no_bias_decay": no_bias_decay,
-    "amp": amp,
-    "schedule": schedule,
-    "label_smoothing": label_smoothing,
-    "distillation": distillation,
-    "mixup": mixup,
-}
-CHECKS = (check_batch, check_schedule, check_smoothing, check_teacher, check_mix)
+TRICKS = (large_batch, zero_gamma, no_bias_decay, amp, schedule, label_smoothing, distillation, mixup)
+BAG: dict[str, Callable[..., None]] = {trick.__name__: trick for trick in TRICKS}
+CHECKS = {"smoothing": check_smoothing, "teacher": check_teacher, "mix": check_mix}  # of the model's slots that are set
 # the keys of the Config that each sets, by the paper's name of the trick: each file declares its own
 SLOTS: dict[str, tuple[str, ...]] = {
     name: keys for switch in BAG.values() for name, keys in vars(getmodule(switch))["SLOTS"].items()
@@ -50,5 +42,8 @@ def switch(cfg: Config, name: str, options: dict[str, Any]) -> None:
 
 def check_tricks(cfg: Config) -> None:
     """Raise ValueError for values that a trick's slot cannot hold; a slot can be set without its trick."""
-    for check in CHECKS:
-        check(cfg)
+    check_batch(cfg)
+    check_schedule(cfg)
+    for slot, check in CHECKS.items():
+        if cfg.model[slot] is not None:
+            check(cfg.model[slot])

@@ -4,6 +4,8 @@ Costs the teacher's forward pass. The teacher sees the student's batch, mixed or
 and T^2; the authors' later code by 0.5 and 0.5 T^2 (`form="authors"`). The paper's teacher is ResNet-152-D.
 """
 
+from typing import Any
+
 from mmengine.config import Config
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,11 +22,8 @@ def distillation(cfg: Config, teacher: str, temperature: float = 20, form: str =
     cfg.model.teacher = dict(recipe=teacher, temperature=temperature, form=form)
 
 
-def check_teacher(cfg: Config) -> None:
+def check_teacher(teacher: Any) -> None:
     """Raise ValueError for a teacher without a recipe, an unknown form, or a temperature not positive and finite."""
-    teacher = cfg.model.teacher
-    if teacher is None:
-        return
     check_slot("distillation", teacher, {"recipe": str, "temperature": float, "form": str}, {"card", "sha256"})
     check_name("distillation: form", teacher["form"], FORMS)
     if not 0 < teacher["temperature"] < float("inf"):

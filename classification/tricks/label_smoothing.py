@@ -4,6 +4,8 @@ Eq. 4 gives the true class 1 - eps and each other class eps / (K - 1). The autho
 eps / K (`form="authors"`, as in torch). At K = 1000 both are the same; at small K they differ.
 """
 
+from typing import Any
+
 import torch
 from mmengine.config import Config
 from torch import Tensor
@@ -20,11 +22,8 @@ def label_smoothing(cfg: Config, eps: float = 0.1, form: str = "paper") -> None:
     cfg.model.smoothing = dict(eps=eps, form=form)
 
 
-def check_smoothing(cfg: Config) -> None:
+def check_smoothing(smoothing: Any) -> None:
     """Raise ValueError for an unknown form or an eps outside [0, 1)."""
-    smoothing = cfg.model.smoothing
-    if smoothing is None:
-        return
     check_slot("label_smoothing", smoothing, {"eps": float, "form": str})
     check_name("label_smoothing: form", smoothing["form"], FORMS)
     if not 0 <= smoothing["eps"] < 1:

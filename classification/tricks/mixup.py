@@ -5,6 +5,8 @@ among all GPUs: it comes from NumPy, which `engine.SeedEachStep` seeds alike in 
 permutation of one device's images; the authors' code reverses their order, which is equivalent for shuffled images.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -20,11 +22,8 @@ def mixup(cfg: Config, alpha: float = 0.2) -> None:
     cfg.model.mix = dict(alpha=alpha)
 
 
-def check_mix(cfg: Config) -> None:
+def check_mix(mix: Any) -> None:
     """Raise ValueError for an alpha that is not positive and finite."""
-    mix = cfg.model.mix
-    if mix is None:
-        return
     check_slot("mixup", mix, {"alpha": float})
     if not 0 < mix["alpha"] < float("inf"):
         raise ValueError(f"mixup: alpha of Beta(alpha, alpha) must be positive and finite, got {mix['alpha']}")

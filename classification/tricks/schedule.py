@@ -5,6 +5,7 @@ is (1 + cos(t pi / T)) eta / 2. Steps are at absolute epochs, warm-up included, 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.config import Config
 
@@ -15,6 +16,7 @@ SLOTS = {  # two tricks of the paper in one slot
     "cosine decay": ("schedule.decay",),
     "warm-up and cosine decay": ("schedule.warmup_epochs", "schedule.decay"),
 }
+DECAYS = ("step", "cosine")
 
 
 def schedule(cfg: Config, warmup_epochs: float = 5, decay: str = "cosine") -> None:
@@ -32,25 +34,17 @@ def check_schedule(cfg: Config) -> None:
         raise ValueError(f"max_epochs={epochs} end before the warm-up's {warmup}; lower tricks.schedule.warmup_epochs")
 
 
-def steps(steps_per_epoch: int, milestones: Sequence[float], begin: int, end: int) -> dict:
-    """The rate is divided by 10 at each milestone."""
-    return dict(type="MultiStepLR", milestones=[round(epoch * steps_per_epoch) for epoch in milestones], gamma=0.1)
-
-
-def cosine(steps_per_epoch: int, milestones: Sequence[float], begin: int, end: int) -> dict:
-    """Eq. 1."""
-    return dict(type="CosineAnnealingLR", eta_min=0.0, T_max=end - begin, begin=begin, end=end)
-
-
-DECAYS = {"step": steps, "cosine": cosine}
-
-
 def schedulers(
     steps_per_epoch: int, max_epochs: int, warmup_epochs: float, decay: str, milestones: Sequence[float]
 ) -> list[dict]:
     """The schedule as mmengine's schedulers, stepped every batch."""
     warmup, total = round(warmup_epochs * steps_per_epoch), max_epochs * steps_per_epoch
-    plan = [DECAYS[decay](steps_per_epoch, milestones, warmup, total)]
+    plan: list[dict[str, Any]] = []
     if warmup > 1:
-        plan.insert(0, dict(type="LinearLR", start_factor=1 / warmup, begin=0, end=warmup))
+        plan.append(dict(type="LinearLR", start_factor=1 / warmup, begin=0, end=warmup))
+    if decay == "step":  # divided by 10 at each milestone
+        at = [round(epoch * steps_per_epoch) for epoch in milestones]
+        plan.append(dict(type="MultiStepLR", milestones=at, gamma=0.1))
+    else:  # eq. 1
+        plan.append(dict(type="CosineAnnealingLR", eta_min=0.0, T_max=total - warmup, begin=warmup, end=total))
     return [dict(each, by_epoch=False) for each in plan]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from backbones.fine_tuning import FineTuning
-from trick_transfer.engine import drawing
+from trick_transfer.engine import pictures
 from trick_transfer.engine.stage import Metric, Outputs
 
 
@@ -30,7 +30,7 @@ class ToyTask(FineTuning):
 
     def draw(self, sample, found, classes):
         image = np.ascontiguousarray(sample["inputs"].permute(1, 2, 0).numpy())
-        return drawing.write(drawing.fit(image), "right" if found["hit"] else "wrong")
+        return pictures.write(pictures.fit(image), "right" if found["hit"] else "wrong")
 
 
 TOY_TASK = ToyTask()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from classification.layout import Folder, Unlabelled
+from classification.data import Folder, Unlabelled
 from detection.layout import Voc
 from segmentation.layout import Ade
 from trick_transfer import mini

@@ -12,9 +12,8 @@ class Batch(NamedTuple):
     accumulation: int
 
     def __str__(self) -> str:
-        return (
-            f"global batch {self.total} = {self.per_device} a device x {self.devices} x {self.accumulation} accumulated"
-        )
+        split = f"{self.per_device} a device x {self.devices} x {self.accumulation} accumulated"
+        return f"global batch {self.total} = {split}"
 
 
 def solve(total: int, devices: int = 1, accumulation: int = 1) -> Batch:

@@ -21,33 +21,26 @@ LATEST = "latest.pth"
 
 @HOOKS.register_module()
 class WholeCheckpoint(Hook):
-    """Weights, optimiser, schedule and position after each epoch that ends with a step.
-
-    mmengine's own hook deletes the old file before the new one exists, and its pointer file can be truncated.
-    """
+    """Weights, optimiser, schedule and position after each epoch that ends with a step; see CONTRIBUTING.md."""
 
     priority = "VERY_LOW"
 
     def after_train_epoch(self, runner: Any) -> None:
         # a checkpoint cannot hold accumulated gradients
         if is_main_process() and runner.optim_wrapper.should_update():
-            write_whole(
-                Path(runner.work_dir) / LATEST, lambda part: runner.save_checkpoint(str(part.parent), part.name)
-            )
+            path = Path(runner.work_dir, LATEST)
+            write_whole(path, lambda part: runner.save_checkpoint(str(part.parent), part.name))
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """A state dict from .safetensors, or from a .pth read with `weights_only=True` (it may come from elsewhere).
-
-    Raises FileNotFoundError, or ValueError if the file holds more than weights or is truncated.
-    """
+    """A state dict from .safetensors or .pth. Raises FileNotFoundError, ValueError unless it is whole weights."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"checkpoint {path} does not exist")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)  # it may come from elsewhere
     except Exception as error:
         reason = str(error).split(". ")[0].splitlines()[0]  # without torch's advice to read it unsafely
         raise ValueError(f"{path} is not a plain, whole checkpoint of weights: {reason}") from error

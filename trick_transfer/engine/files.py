@@ -14,10 +14,7 @@ from torch import Tensor
 
 
 def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a file beside `path`, then rename it to `path`; a failure leaves an older file untouched.
-
-    Raises OSError that names the file, for example on a full disk.
-    """
+    """Let `write` fill a file beside `path`, then rename it; an OSError names the file, and an older one is kept."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -68,10 +65,7 @@ def in_turn(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock, a file beside it; the kernel releases it when the process ends.
-
-    Raises ValueError if another process holds it.
-    """
+    """Hold a folder's lock, a file beside it, until the process ends. Raises ValueError if another process holds it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f".{folder.name}.lock").open("a") as lock:
         try:

@@ -34,22 +34,20 @@ class History(Hook):
         steps = len(runner.train_dataloader)
         scalars = runner.message_hub.log_scalars
         loss, lr = scalars["train/loss"].mean(steps), scalars["train/lr"].current()
-        add(runner, {"loss": float(loss), "lr": float(lr)}, runner.epoch + 1)
+        self.add(runner, {"loss": float(loss), "lr": float(lr)}, runner.epoch + 1)
         runner.message_hub.update_info(SECONDS, time.time() - self.begun)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         percents = {name: float(value) for name, value in (metrics or {}).items() if name != "samples_scored"}
-        add(runner, percents, runner.epoch)
+        self.add(runner, percents, runner.epoch)
 
-
-def add(runner: Any, values: dict[str, float], epoch: int) -> None:
-    """Append a point to each curve; a second scoring of one epoch is left out."""
-    known = curves(runner)
-    for name, value in values.items():
-        points = known.setdefault(name, [])
-        if not points or points[-1][0] < epoch:
-            points.append([epoch, value])
-    runner.message_hub.update_info(CURVES, known)
+    def add(self, runner: Any, values: dict[str, float], epoch: int) -> None:
+        known = curves(runner)
+        for name, value in values.items():
+            points = known.setdefault(name, [])
+            if not points or points[-1][0] < epoch:  # a second scoring of one epoch is left out
+                points.append([epoch, value])
+        runner.message_hub.update_info(CURVES, known)
 
 
 def curves(runner: Any) -> dict[str, list[list[float]]]:

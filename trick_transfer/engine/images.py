@@ -38,7 +38,7 @@ def decode(path: str | Path) -> np.ndarray:
     return image
 
 
-def size_px(image: str | Path) -> tuple[int, int]:
+def stored_px(image: str | Path) -> tuple[int, int]:
     """Width and height as stored, without EXIF's rotation, from the header alone; 0, 0 if it cannot be read."""
     try:
         with Image.open(image) as header:
@@ -49,7 +49,7 @@ def size_px(image: str | Path) -> tuple[int, int]:
 
 def usable(image: Path, skip_broken: bool) -> bool:
     """Whether a JPEG is intact. If not, it is reported, without `skip_broken` by a ValueError."""
-    if is_whole(image) and all(size_px(image)):
+    if is_whole(image) and all(stored_px(image)):
         return True
     reason = f"JPEG {image} is missing, truncated or not an image"
     if not skip_broken:

@@ -34,7 +34,6 @@ class Layers:
             self.sources[key] = source
 
     def copy(self) -> "Layers":
-        """A deep copy of these layers."""
         other = Layers("", copied(self.cfg))
         other.sources = dict(self.sources)
         return other

@@ -1,19 +1,23 @@
-"""mmengine makes one parameter group per parameter; merged into a few, the fused optimiser updates them in one sweep.
+"""For torch's fused optimiser: few parameter groups, which it updates in one sweep, and gradients in one memory format.
 
 Measured for ResNet-50-D's SGD step on two CPU cores: 161 groups 94 ms, one group 118 ms, one fused group 26 ms.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import torch
+from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import OPTIMIZERS
 from torch import nn
 
-from trick_transfer.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from trick_transfer.registry import MODEL_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS
 
-FUSED = dict(fused=True)  # an update in one sweep
+FUSED = dict(fused=True)
+# torch 2.14 warns; the replacement does not exist in 2.6
+warnings.filterwarnings("ignore", ".broadcast_buffers. is deprecated")
 
 
 def check_optimiser(options: Mapping[str, Any]) -> None:
@@ -26,11 +30,12 @@ def check_optimiser(options: Mapping[str, Any]) -> None:
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class MergedGroups(DefaultOptimWrapperConstructor):
-    """mmengine's settings of each parameter, in one group per distinct settings."""
+    """mmengine's settings of each parameter, but in one group per distinct settings, not per parameter."""
 
     def add_params(self, params: list[dict], module: nn.Module, prefix: str = "", **options: Any) -> None:
         if prefix:  # mmengine calls this for every submodule
-            return super().add_params(params, module, prefix, **options)
+            super().add_params(params, module, prefix, **options)
+            return
         single: list[dict] = []
         super().add_params(single, module, **options)
         merged: dict[tuple, dict] = {}
@@ -39,4 +44,15 @@ class MergedGroups(DefaultOptimWrapperConstructor):
             target = merged.setdefault(tuple(sorted(settings.items())), {"params": []} | settings)
             target["params"] += group["params"]
         params += merged.values()
-        return None
+
+
+@MODEL_WRAPPERS.register_module()
+class ChannelsLastParallel(MMDistributedDataParallel):
+    """mmengine's wrapper, one model per process, around a model that is in channels_last already.
+
+    If it were converted afterwards, weights and the gradients from other processes would have two memory formats, and
+    torch's fused SGD (2.14, CPU) adds them up as if they had one.
+    """
+
+    def __init__(self, module: nn.Module, *args: Any, **kwargs: Any) -> None:
+        super().__init__(module.to(memory_format=torch.channels_last), *args, **kwargs)

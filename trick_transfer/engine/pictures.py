@@ -1,22 +1,24 @@
-"""Pictures small enough to embed in a page: photos as JPEG, masks as PNG, both as data URIs."""
+"""Predictions as pictures: drawn on RGB arrays (H, W, 3) uint8 for a tracker; as small data URIs for the page."""
 
 import colorsys
 import io
 from base64 import b64encode
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from PIL import Image
 
+HEIGHT_PX = 192  # of a drawing
+GREEN, WHITE, BLACK = (0, 200, 80), (255, 255, 255), (0, 0, 0)
 IMAGES = 6  # that a page shows of each stage
 LONGER_SIDE_PX = 320
 IGNORED = 255  # a mask's pixels without class
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """A model's predictions on some images, and the truth: lists of boxes, or masks as data URIs."""
 
     names: list[str]
@@ -24,6 +26,38 @@ class Seen:
     truth: list[Any]
     classes: list[str]
     folder: Path  # holds <name>.jpg
+
+
+def stored(path: str | Path) -> np.ndarray:
+    """An image file as it is stored."""
+    with Image.open(path) as file:
+        return np.asarray(file.convert("RGB"))
+
+
+def fit(image: np.ndarray) -> np.ndarray:
+    """Resize an image to the common height."""
+    return cv2.resize(image, (round(image.shape[1] * HEIGHT_PX / len(image)), HEIGHT_PX))
+
+
+def cover(image: np.ndarray, mask: np.ndarray, classes: int) -> np.ndarray:
+    """Cover an image with one half-transparent colour per class, of evenly spaced hues."""
+    hue = (mask.astype(np.float32) * 180 / classes).astype(np.uint8)
+    colours = cv2.cvtColor(np.dstack([hue, np.full_like(hue, 200), np.full_like(hue, 230)]), cv2.COLOR_HSV2RGB)
+    return cv2.addWeighted(image, 0.5, colours, 0.5, 0)
+
+
+def frame(picture: np.ndarray, corners: Sequence[int], text: str) -> None:
+    """Draw a box x1, y1, x2, y2 with its label, in place."""
+    x1, y1, x2, y2 = corners
+    cv2.rectangle(picture, (x1, y1), (x2, y2), GREEN, 1)
+    write(picture, text, (x1 + 2, y1 + 12))
+
+
+def write(picture: np.ndarray, text: str, place: tuple[int, int] = (4, 14)) -> np.ndarray:
+    """Write white letters with a dark edge, in place."""
+    for colour, width in ((BLACK, 3), (WHITE, 1)):
+        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, width, cv2.LINE_AA)
+    return picture
 
 
 def spread(images: int) -> list[int]:

@@ -33,13 +33,9 @@ class ProgressLine(Hook):
         self.begun = self.said = time.monotonic()
         self.loss = None
         if is_main_process() and self.console.is_terminal:
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
-            )
-            self.bar = Progress(*columns, TimeRemainingColumn(), TextColumn("left"), console=self.console)
+            title, rate, left = (TextColumn(text) for text in ("{task.description}", "{task.fields[rate]}", "left"))
+            columns = title, BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(), left
+            self.bar = Progress(*columns, console=self.console)
             self.task = self.bar.add_task(f"{self.title} {phase}", total=steps, completed=done, rate="")
             self.bar.start()
 
@@ -61,8 +57,7 @@ class ProgressLine(Hook):
             self.bar = None
 
     def before_train(self, runner: Any) -> None:
-        images = runner.train_dataloader.batch_size * get_world_size()
-        self.start("train", runner.max_iters, runner.iter, images)
+        self.start("train", runner.max_iters, runner.iter, runner.train_dataloader.batch_size * get_world_size())
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if runner.iter % 10 == 0 and "loss" in outputs:  # rarely: `.item()` waits for the device

@@ -14,6 +14,7 @@ import numpy as np
 
 Reader = Callable[[Any], Iterable[str]]
 MADE_UP_PX = ((375, 500), (500, 375), (333, 500))  # heights and widths: ImageNet's and VOC's most common ones
+TRAINING = ("train", "trainval", "training")  # the data sets' names for it
 MADE_UP_SAMPLES = 4  # of a split whose classes have no folders
 
 
@@ -27,7 +28,7 @@ class Split(ABC):
     @property
     def trains(self) -> bool:
         """Whether a stage is trained on it."""
-        return False
+        return self.name.split()[-1] in TRAINING
 
     @abstractmethod
     def samples(self, root: Path) -> tuple[list, list[str]]:

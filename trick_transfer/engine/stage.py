@@ -45,7 +45,6 @@ class Outputs:
         return sha256("\n".join(map(str, self.images)).encode()).hexdigest()
 
     def metrics(self) -> dict[str, float]:
-        """The metrics over all images."""
         return {name: float(values[0]) for name, values in self.score(np.ones((len(self.images), 1))).items()}
 
 
@@ -62,10 +61,7 @@ class Stage(ABC):
 
     @abstractmethod
     def draft(self, name: str, sets: dict[str, Any]) -> Layers:
-        """A recipe or protocol for the paper tier. Raises ValueError with the closest name for an unknown one.
-
-        `sets` are those of the user's settings that `is_early`.
-        """
+        """A recipe or protocol for the paper tier, with the user's settings that `is_early`. Raises ValueError."""
 
     def is_early(self, key: str) -> bool:
         """Whether a setting is needed to make the draft; all others are set after the tier."""
@@ -85,10 +81,7 @@ class Stage(ABC):
 
     @abstractmethod
     def connect(self, cfg: Config, card: Any) -> None:
-        """Fill in the backbone or teacher that an earlier run made (a backbones.card.Card).
-
-        Raises ValueError for one that does not fit.
-        """
+        """Fill in an earlier run's backbone or teacher (a backbones.card.Card). Raises ValueError for a misfit."""
 
     def protocol(self, cfg: dict[str, Any]) -> dict[str, Any]:
         """The part of a Config, as plain data, that must be equal for two results to be compared."""
@@ -139,7 +132,7 @@ class Stage(ABC):
         """A validation sample with the model's prediction drawn on it, RGB (HEIGHT_PX, W, 3)."""
 
     def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> Seen | None:
-        """Some images with this run's predictions, for the page; None where a stage has no pictures.
+        """Predictions on some images, for the page; None where a stage has no pictures.
 
         Raises KeyError for outputs that hold none, FileNotFoundError where the data are missing.
         """

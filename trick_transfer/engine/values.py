@@ -46,10 +46,7 @@ def check_slot(name: str, slot: Any, kinds: dict[str, type], optional: Collectio
 
 
 def override(cfg: Config, sets: dict[str, Any], also: Collection[str] = ()) -> None:
-    """Set dotted keys that exist. Raises ValueError for an unknown key, with the closest name, or an invalid value.
-
-    `also` are further keys that the message may suggest.
-    """
+    """Set dotted keys. Raises ValueError for an invalid value or unknown key; `also`: more keys that it may suggest."""
     for dotted, value in sets.items():
         old = value_at(cfg._cfg_dict, dotted, also)
         if value is None and "." not in dotted:  # every run needs its `data`
@@ -74,10 +71,7 @@ def value_at(root: Any, dotted: str, also: Collection[str] = ()) -> Any:
 
 
 def check_value(key: str, value: Any, old: Any, scope: str, whole: bool = False) -> None:
-    """Raise ValueError unless a value may replace `old`: its type, its keys, the classes it names.
-
-    A `whole` dict, as from `--set`, may have new keys; one of a recipe may not.
-    """
+    """Raise ValueError unless a value may replace `old`: type, keys, classes. A `whole` dict (`--set`) may add keys."""
     if not replaces(value, old):
         raise ValueError(f"{key} must be a {type(old).__name__} such as {old!r:.60}, got {value!r:.60}")
     if isinstance(value, dict) and isinstance(old, dict):
@@ -101,10 +95,7 @@ def replaces(value: Any, old: Any) -> bool:
 
 
 def check_class(key: str, name: str, old: str, scope: str) -> None:
-    """Raise ValueError if `old` is a registered class or function, and `name` is not registered beside it.
-
-    A name without a scope is looked up in `scope`.
-    """
+    """Raise ValueError if `old` is registered and `name` is not beside it; without a scope, names are of `scope`."""
     for kind in KINDS:
         if is_registered(kind, old, scope) and not is_registered(kind, name, scope):
             scopes = {"": kind, **{f"{child.scope}.": child for child in kind.children.values()}}

@@ -1,11 +1,12 @@
 """The animals' silhouettes: 10 kinds, some 970 distinct instances each, from the `animal-mnist` wheel (LICENSES.md).
 
-Four pools share no silhouette and no near-duplicate. `vendor.py` cleaned, grouped and split them.
+Four pools share no silhouette and no near-duplicate. The file was made by `mini/vendor.py`, last in the repository
+at commit 4e44b134.
 """
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,12 +16,10 @@ from .noise import sample
 ANIMALS_FILE = Path(__file__).parent / "animals.npz"
 KINDS = ("bear", "bird", "cat", "cow", "dog", "elephant", "giraffe", "horse", "sheep", "zebra")
 POOLS = ("pretrain_train", "pretrain_val", "downstream_train", "downstream_test")
-SIDE_PX = 28
-UPSAMPLING = 4
+SIDE_PX, LARGE_PX = 28, 112
 
 
-@dataclass(frozen=True)
-class Animals:
+class Animals(NamedTuple):
     """silhouettes (N, 28, 28) bool; labels, groups of near-duplicates and pools, each (N,)."""
 
     silhouettes: np.ndarray
@@ -41,17 +40,10 @@ def load() -> Animals:
         return Animals(bits.reshape(-1, SIDE_PX, SIDE_PX) > 0, file["labels"], file["groups"], file["pools"])
 
 
-def smooth(silhouette: np.ndarray) -> np.ndarray:
-    """(28, 28) bool -> (112, 112) uint8: four times the size, with round edges."""
-    large = cv2.resize(
-        silhouette.astype(np.uint8) * 255, None, fx=UPSAMPLING, fy=UPSAMPLING, interpolation=cv2.INTER_LINEAR_EXACT
-    )
-    return cv2.GaussianBlur(large, (7, 7), 1.8)
-
-
 def pose(silhouette: np.ndarray, size_px: float, rng: np.random.Generator) -> np.ndarray:
     """(28, 28) bool -> (h, w) uint8 alpha, larger side about size_px; mirrored, leaned and stretched at random."""
-    large = smooth(silhouette)
+    large = cv2.resize(silhouette.astype(np.uint8) * 255, (LARGE_PX, LARGE_PX), interpolation=cv2.INTER_LINEAR_EXACT)
+    large = cv2.GaussianBlur(large, (7, 7), 1.8)  # round edges
     rows, columns = np.flatnonzero(large.max(1) > 127), np.flatnonzero(large.max(0) > 127)
     height, width = np.ptp(rows) + 1.0, np.ptp(columns) + 1.0
     stretch = rng.uniform(0.88, 1.14)

@@ -16,8 +16,7 @@ from pathlib import Path
 import cv2
 from rich.progress import Progress
 
-from .formats import write, write_image_set
-from .splits import SPLITS
+from .splits import SPLITS, write, write_image_set
 
 VERSION = 3  # raised with every change of the data
 # Of all pictures (before JPEG) and labels in order; and of the first and last scene of each split only.
@@ -65,10 +64,7 @@ def is_made(root: Path) -> bool:
 
 
 def make(root: Path) -> None:
-    """Make the data under `root`, unless this version exists already (a check of milliseconds).
-
-    Raises ValueError if `root` holds other files.
-    """
+    """Make the data, unless this version exists (a check of milliseconds). Raises ValueError for other files there."""
     root = Path(root)
     if is_made(root):
         return

@@ -8,12 +8,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .formats import DIFFICULT_BELOW, visible_box, visible_share
 from .scenes import Scene
-from .splits import SPLITS
+from .splits import DIFFICULT_BELOW, SPLITS, visible_box, visible_share
 
 MAX_BYTES = 300_000
-SPLIT = {split.name: split for split in SPLITS}
 # One colour per class id: golden-angle hues, so that neighbours differ; 0 (other) is black.
 HSV = np.array([[(i * 68) % 180, 200, 230] for i in range(21)], np.uint8)[None]
 PALETTE = cv2.cvtColor(HSV, cv2.COLOR_HSV2RGB)[0]
@@ -31,35 +29,23 @@ def with_boxes(scene: Scene) -> np.ndarray:
     return image
 
 
-def with_mask(scene: Scene) -> np.ndarray:
-    """The scene half covered by its classes' colours."""
-    return (scene.image // 2 + PALETTE[scene.mask] // 2).astype(np.uint8)
-
-
-def tile(images: list[np.ndarray], columns: int) -> np.ndarray:
-    """Equal pictures in rows of `columns`."""
-    rows = [np.concatenate(images[i : i + columns], 1) for i in range(0, len(images), columns)]
-    return np.concatenate(rows, 0)
-
-
 def sheet() -> np.ndarray:
-    """(H, W, 3) uint8: classification, VOC and ADE20K scenes."""
-    train, voc, ade = SPLIT["train"], SPLIT["voc07_trainval"], SPLIT["ade_training"]
-    return np.concatenate(
-        (
-            tile([train.scene(i).image for i in range(20)], 10),
-            tile([with_boxes(voc.scene(i)) for i in range(10)], 5),
-            tile([with_mask(ade.scene(i)) for i in range(5)], 5),
-        )
-    )
+    """(H, W, 3) uint8: classification, VOC and ADE20K scenes, in five rows."""
+    split = {each.name: each for each in SPLITS}
+    train, voc, ade = split["train"], split["voc07_trainval"], split["ade_training"]
+    whole = [train.scene(i).image for i in range(20)]
+    boxed = [with_boxes(voc.scene(i)) for i in range(10)]
+    masked = [scene.image // 2 + PALETTE[scene.mask] // 2 for scene in map(ade.scene, range(5))]
+    rows = whole[:10], whole[10:], boxed[:5], boxed[5:], masked
+    return np.concatenate([np.concatenate(row, 1) for row in rows])
 
 
 def main(path: Path) -> None:
     """Write the sheet as a PNG of fewer colours, as many as fit MAX_BYTES."""
+    picture = Image.fromarray(sheet())
     for colours in (256, 192, 128, 96, 64, 32):
         buffer = io.BytesIO()
-        picture = Image.fromarray(sheet()).quantize(colours, dither=Image.Dither.NONE)
-        picture.save(buffer, "PNG", optimize=True)
+        picture.quantize(colours, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
         if buffer.tell() < MAX_BYTES:
             break
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,10 @@
-"""Tileable random fields, the raw material of coats and surfaces, and the sampler that maps them into a picture.
+"""The raw material of coats and surfaces: tileable random fields, their sampler, and colours from ranges of HSV.
 
 Fields are computed in float64 and rounded to uint8, sampling is in fixed point, so results do not depend on the CPU.
 """
+
+import colorsys
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -9,6 +12,7 @@ from scipy.spatial import cKDTree
 
 TILE_PX = 256
 FRACTION_BITS = 5  # of OpenCV's fixed-point maps
+Ranges = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]  # of hue, saturation, value in [0, 1]
 
 
 def sample(tile: np.ndarray, x: np.ndarray, y: np.ndarray, wrap: bool = True) -> np.ndarray:
@@ -32,13 +36,11 @@ def fractal(rng: np.random.Generator, slope: float, waves: float = 1.0, stretch:
     return np.clip(0.5 + field / (5.0 * field.std()), 0.0, 1.0)
 
 
-def cells(rng: np.random.Generator, count: int, stretch: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def cells(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Worley noise: distances to the nearest two of `count` points (in mean spacings), and which is nearest."""
-    box = (1.0, stretch)
-    points = rng.random((count, 2)) * box
-    grid = (np.mgrid[0:TILE_PX, 0:TILE_PX].reshape(2, -1).T + 0.5) / TILE_PX * box
-    distance, owner = cKDTree(points, boxsize=box).query(grid, k=2)
-    near, far = (distance * np.sqrt(count / stretch)).T.reshape(2, TILE_PX, TILE_PX)
+    pixels = (np.mgrid[0:TILE_PX, 0:TILE_PX].reshape(2, -1).T + 0.5) / TILE_PX
+    distance, owner = cKDTree(rng.random((count, 2)), boxsize=1.0).query(pixels, k=2)
+    near, far = (distance * np.sqrt(count)).T.reshape(2, TILE_PX, TILE_PX)
     return near, far, owner[:, 0].reshape(TILE_PX, TILE_PX)
 
 
@@ -65,3 +67,10 @@ def smoothstep(field: np.ndarray, low: float, high: float) -> np.ndarray:
 def to_uint8(field: np.ndarray) -> np.ndarray:
     """[0, 1] -> uint8."""
     return np.rint(np.clip(field, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def blend(ranges: Ranges, at: Iterable[float]) -> tuple[float, float, float]:
+    """The RGB colour in [0, 255] at the position `at` (each in [0, 1]) in the ranges."""
+    hue, saturation, value = (low + (high - low) * t for (low, high), t in zip(ranges, at, strict=True))
+    red, green, blue = colorsys.hsv_to_rgb(hue % 1.0, saturation, value)
+    return 255.0 * red, 255.0 * green, 255.0 * blue

@@ -1,13 +1,14 @@
 """Places: a ground plane, walls or a skyline, and the sky, ray-cast into a pinhole camera's picture."""
 
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
 from .noise import fractal, sample, to_uint8
 from .surfaces import MATERIALS, VARIANTS, mean_colour, surface
 
+Array = np.ndarray
 GROUNDS = ("grass", "gravel", "sand", "wood", "tile", "brick")
 PATCHES = ("water", "sand", "gravel", "grass", "tile", "wood")
 WALLS = ("brick", "wood", "plaster", "hedge", "tile")
@@ -18,8 +19,7 @@ STUFF_ID = {material: i for i, material in enumerate(MATERIALS, 11)}  # 0 other,
 CLOUDS_M = 6.0  # the height of the sky, a ceiling
 
 
-@dataclass(frozen=True)
-class Camera:
+class Camera(NamedTuple):
     """A pinhole that looks level: `focal_px`, the horizon's row, and the eye's height over the ground."""
 
     height: int
@@ -28,22 +28,6 @@ class Camera:
     horizon: float
     eye_m: float
 
-    def rays(self) -> tuple[np.ndarray, np.ndarray]:
-        """x/z and y/z (down) of each column and of each row."""
-        return (
-            (np.arange(self.width)[None] + 0.5 - self.width / 2) / self.focal_px,
-            (np.arange(self.height)[:, None] + 0.5 - self.horizon) / self.focal_px,
-        )
-
-
-@dataclass
-class Place:
-    """image (H, W, 3) float32 RGB; stuff (H, W) uint8 ids; ground (H, W) bool: where shadows fall."""
-
-    image: np.ndarray
-    stuff: np.ndarray
-    ground: np.ndarray
-
 
 @cache
 def wobble(seed: int) -> np.ndarray:
@@ -51,9 +35,7 @@ def wobble(seed: int) -> np.ndarray:
     return to_uint8(fractal(np.random.Generator(np.random.PCG64([7, seed])), 1.7, 1))
 
 
-def texture(
-    material: str, pool: str, x_m: np.ndarray, y_m: np.ndarray, texel_px: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def texture(material: str, pool: str, x_m: Array, y_m: Array, texel_px: Array, rng: np.random.Generator) -> Array:
     """(H, W, 3) float32: a material at coordinates in metres; fades to its mean colour where texels are too small."""
     variant = int(rng.integers(VARIANTS[pool]))
     tile = surface(material, pool, variant)
@@ -64,28 +46,27 @@ def texture(
     return near + (mean_colour(material, pool, variant) - near) * fade
 
 
-class Canvas:
+class Place:
     """The picture so far and the depth of each pixel; surfaces are added in any order, and the nearest is visible."""
 
     def __init__(self, camera: Camera, pool: str, rng: np.random.Generator) -> None:
         self.camera, self.pool, self.rng = camera, pool, rng
-        self.dx, self.dy = camera.rays()
+        # x/z of each column, and y/z (down) of each row
+        self.dx = (np.arange(camera.width)[None] + 0.5 - camera.width / 2) / camera.focal_px
+        self.dy = (np.arange(camera.height)[:, None] + 0.5 - camera.horizon) / camera.focal_px
         shape = (camera.height, camera.width)
         self.depth: np.ndarray = np.full(shape, 1e6)
-        self.image: np.ndarray = np.zeros((*shape, 3), np.float32)
+        self.image: np.ndarray = np.zeros((*shape, 3), np.float32)  # RGB
         self.stuff = np.zeros(shape, np.uint8)
         self.haze = np.array((205.0, 215.0, 225.0), np.float32) * np.float32(rng.uniform(0.8, 1.05))
         self.haze_m = rng.uniform(50.0, 200.0)
 
+    def ground(self) -> np.ndarray:
+        """(H, W) bool: where shadows fall."""
+        return (self.depth < 1e5) & (self.camera.eye_m - self.dy * self.depth < 0.02)
+
     def add(
-        self,
-        where: np.ndarray,
-        depth: np.ndarray,
-        material: str,
-        x_m: np.ndarray,
-        y_m: np.ndarray,
-        slant: np.ndarray,
-        light: np.ndarray | float,
+        self, where: Array, depth: Array, material: str, x_m: Array, y_m: Array, slant: Array, light: Array | float
     ) -> None:
         """Draw a surface where it is nearest. `slant`: a pixel's footprint relative to a head-on view."""
         where = where & (depth < self.depth)
@@ -139,39 +120,29 @@ class Canvas:
         self.add(seen, z, material, self.dx * z * stretch, up, 1.0 / facing, dim)
 
 
-def skyline(width: int, rng: np.random.Generator) -> np.ndarray:
-    """(1, width) heights in [0, 1] of a tree line."""
-    x = np.arange(width) * rng.uniform(0.4, 1.2) + rng.integers(256)
-    row = np.full(width, float(rng.integers(256)))
-    return sample(wobble(int(rng.integers(8))), x[None], row[None]) / 255.0
-
-
 def build(camera: Camera, pool: str, far_m: float, rng: np.random.Generator) -> Place:
     """A random place: open country, a wall, or a corner of two walls; only the ground is nearer than `far_m`."""
-    canvas = Canvas(camera, pool, rng)
-    canvas.add_sky()
-    canvas.add_ground()
+    place = Place(camera, pool, rng)
+    place.add_sky()
+    place.add_ground()
     half = camera.width / 2 / camera.focal_px
     style = rng.choice(("open", "wall", "corner"), p=(0.4, 0.35, 0.25))
     if style == "open":
-        top = rng.uniform(1.0, 5.0) * (0.3 + skyline(camera.width, rng))
-        canvas.add_wall(rng.uniform(10, 30), 0.0, "hedge", top, rng.uniform(0.6, 1.0))
+        most_m = rng.uniform(1.0, 5.0)
+        x = np.arange(camera.width) * rng.uniform(0.4, 1.2) + rng.integers(256)
+        row = np.full(camera.width, float(rng.integers(256)))
+        tree_line = sample(wobble(int(rng.integers(8))), x[None], row[None]) / 255.0
+        place.add_wall(rng.uniform(10, 30), 0.0, "hedge", most_m * (0.3 + tree_line), rng.uniform(0.6, 1.0))
     elif style == "wall":
         turn = rng.uniform(-0.7, 0.7)
         top = rng.choice((rng.uniform(0.8, 2.0), 99.0))
-        canvas.add_wall(
-            far_m * rng.uniform(1.1, 1.8) * (1 + abs(turn) * half),
-            turn,
-            str(rng.choice(WALLS)),
-            top,
-            rng.uniform(0.6, 1.0),
-        )
+        distance = far_m * rng.uniform(1.1, 1.8) * (1 + abs(turn) * half)
+        place.add_wall(distance, turn, str(rng.choice(WALLS)), top, rng.uniform(0.6, 1.0))
     else:
         material, lights = str(rng.choice(WALLS)), rng.uniform(0.5, 1.0, 2)
         edge = rng.uniform(-0.6, 0.6) * half
         for turn, light in zip((rng.uniform(0.4, 1.2), -rng.uniform(0.4, 1.2)), lights, strict=True):
             # Both walls pass through the corner at the ray `edge`.
             distance = far_m * (1.3 + 1.2 * half) * (1.0 - turn * edge)
-            canvas.add_wall(distance, -turn, material, 99.0, light)
-    ground = (canvas.depth < 1e5) & (canvas.camera.eye_m - canvas.dy * canvas.depth < 0.02)
-    return Place(canvas.image, canvas.stuff, ground)
+            place.add_wall(distance, -turn, material, 99.0, light)
+    return place

@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 
 from . import animals, coats, places
-from .clutter import THINGS, Cutout
-from .layout import Thing, lay_out, stand, window
 from .noise import sample
 from .places import Camera
+from .things import CLUTTER, Cutout, Thing, lay_out, stand, window
 
 SEED = 0
 
@@ -28,12 +27,6 @@ class Spec:
     animal_px: tuple[float, float]
     clutter: tuple[int, int]
     least_visible: float
-    coat_link: float = coats.COAT_LINK
-
-    @property
-    def side(self) -> str:
-        """The name of the coats' bands that the pool draws from."""
-        return self.pool.split("_")[0]
 
 
 @dataclass
@@ -49,10 +42,10 @@ class Scene:
 def model_body(alpha: np.ndarray, light: float) -> np.ndarray:
     """(h, w) uint8 -> float32 shading near 1: a silhouette lit as if round, from the left (-1) to the right (1)."""
     size = max(alpha.shape)
-    padded = np.pad(alpha, size // 6 + 1)
-    round_ = cv2.GaussianBlur(padded, (0, 0), max(1.0, size / 14))
+    edge = size // 6 + 1
+    round_ = cv2.GaussianBlur(np.pad(alpha, edge), (0, 0), max(1.0, size / 14))
     slope_y, slope_x = np.gradient(round_.astype(np.float32) / np.float32(255.0 * 7.0 / size))
-    inner = (slice(size // 6 + 1, -(size // 6 + 1)),) * 2
+    inner = (slice(edge, -edge),) * 2
     return np.clip(1.0 + 0.55 * slope_y[inner] - 0.45 * np.float32(light) * slope_x[inner], 0.4, 1.5).astype(np.float32)
 
 
@@ -60,7 +53,7 @@ def make_animal(kind: int, coat: int, size_px: float, spec: Spec, light: float, 
     """One animal: a silhouette of the pool, posed, in a coat of the family `coat`, shaded."""
     stock = animals.load()
     alpha = animals.pose(stock.silhouettes[rng.choice(stock.of(spec.pool, kind))], size_px, rng)
-    colour = coats.paint(coats.draw(coat, spec.side, rng), alpha.shape[0], alpha.shape[1], rng)
+    colour = coats.paint(coat, spec.pool.split("_")[0], alpha.shape, rng)
     return Cutout(alpha, colour * model_body(alpha, light)[..., None])
 
 
@@ -96,7 +89,7 @@ def expose(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def compose(camera: Camera, things: list[Thing], place: places.Place, lean: float, rise: float, depth: float) -> Scene:
     """Draw shadows first, then things from far to near; a thing sets the label where its alpha is above one half."""
-    image = place.image * (1 - np.float32(depth) * shadow(things, camera, lean, rise) * place.ground)[..., None]
+    image = place.image * (1 - np.float32(depth) * shadow(things, camera, lean, rise) * place.ground())[..., None]
     scene = Scene(image, place.stuff.copy(), np.zeros_like(place.stuff))
     for thing in things:
         outer, inner = window(thing, camera.height, camera.width)
@@ -114,14 +107,13 @@ def render(spec: Spec, index: int, kind: int | None = None, coat: int | None = N
     """Scene number `index` of a split; `kind` and `coat` are the animals', None: drawn at random."""
     rng = np.random.Generator(np.random.PCG64([SEED, spec.split, index]))
     height, width = spec.size
-    camera = Camera(
-        height, width, width * rng.uniform(0.9, 1.3), height * rng.uniform(0.12, 0.5), rng.uniform(0.9, 1.5)
-    )
+    focal_px, horizon = width * rng.uniform(0.9, 1.3), height * rng.uniform(0.12, 0.5)
+    camera = Camera(height, width, focal_px, horizon, eye_m=rng.uniform(0.9, 1.5))
     light = float(rng.uniform(-1, 1))
     candidates = []
     for _ in range(rng.integers(spec.count[0], spec.count[1] + 1)):
         shape = int(rng.integers(10)) if kind is None else kind
-        family = coats.family_of(shape, spec.coat_link, rng) if coat is None else coat
+        family = coats.family_of(shape, rng) if coat is None else coat
         size_px = rng.uniform(*spec.animal_px)
         thing = stand(make_animal(shape, family, size_px, spec, light, rng), camera, rng.uniform(0.95, 1.6), rng)
         thing.kind, thing.coat = shape, family
@@ -131,13 +123,11 @@ def render(spec: Spec, index: int, kind: int | None = None, coat: int | None = N
     far_m = max(camera.focal_px * camera.eye_m / max(2.0, t.foot - camera.horizon) for t in candidates)
     for _ in range(rng.integers(spec.clutter[0], spec.clutter[1] + 1)):
         size = int(rng.uniform(0.25, 0.8) * rng.uniform(*spec.animal_px)) + 4
-        candidates.append(
-            stand(THINGS[rng.integers(len(THINGS))](size, spec.pool, rng), camera, rng.uniform(0.5, 1.2), rng)
-        )
+        cutout = CLUTTER[rng.integers(len(CLUTTER))](size, spec.pool, rng)
+        candidates.append(stand(cutout, camera, rng.uniform(0.5, 1.2), rng))
     place = places.build(camera, spec.pool, far_m, rng)
     things = lay_out(candidates, camera, spec.least_visible)
-    scene = compose(
-        camera, things, place, -light * 1.2, float(rng.choice((-1, 1)) * rng.uniform(0.15, 0.45)), rng.uniform(0.3, 0.7)
-    )
+    rise = float(rng.choice((-1, 1)) * rng.uniform(0.15, 0.45))
+    scene = compose(camera, things, place, -light * 1.2, rise, rng.uniform(0.3, 0.7))
     scene.image = expose(scene.image, rng)
     return scene

@@ -11,7 +11,7 @@ from skimage import data as photographs
 
 from . import noise
 from .animals import POOLS
-from .colour import Ranges, pick
+from .noise import Ranges, blend
 
 VARIANTS = {"pretrain_train": 8, "pretrain_val": 3, "downstream_train": 5, "downstream_test": 4}
 PHOTOGRAPHS = {"grass": photographs.grass, "gravel": photographs.gravel}
@@ -82,9 +82,8 @@ def brick(rng: np.random.Generator) -> np.ndarray:
     """Bricks in mortar."""
     rows = int(rng.integers(4, 8)) * 2
     across, down, cell = noise.grid(rows, rows // 2, 0.5)
-    edge = noise.smoothstep(np.minimum(across, 1 - across), 0.0, 0.06) * noise.smoothstep(
-        np.minimum(down, 1 - down), 0, 0.12
-    )
+    edge = noise.smoothstep(np.minimum(across, 1 - across), 0.0, 0.06)
+    edge = edge * noise.smoothstep(np.minimum(down, 1 - down), 0, 0.12)
     body = 0.1 + 0.35 * per_cell(cell, rng) + 0.35 * noise.fractal(rng, 0.9, 4)
     return edge * body + (1 - edge) * rng.uniform(0.6, 1.0)
 
@@ -119,11 +118,10 @@ MATERIALS: dict[str, tuple[Callable[[np.random.Generator], np.ndarray], Ranges, 
 def surface(material: str, pool: str, variant: int) -> np.ndarray:
     """A (256, 256, 3) uint8 RGB tile (512 for a photograph); pools share no field, palette or patch of a photograph."""
     make, dark, light = MATERIALS[material]
-    seed = [list(MATERIALS).index(material), POOLS.index(pool), variant]
-    rng = np.random.Generator(np.random.PCG64(seed))
+    rng = np.random.Generator(np.random.PCG64([list(MATERIALS).index(material), POOLS.index(pool), variant]))
     photo = material in PHOTOGRAPHS and variant % 2 == 1
     mix = (photograph(material, pool) if photo else make(rng))[..., None]
-    low, high = np.array(pick(dark, rng)), np.array(pick(light, rng))
+    low, high = (np.array(blend(ranges, rng.random(3))) for ranges in (dark, light))
     return np.rint(low + (high - low) * np.clip(mix, 0, 1)).astype(np.uint8)
 
 

@@ -20,8 +20,7 @@ from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from classification.classifier import ImageClassifier
-from classification.exported import export
+from classification.classifier import ImageClassifier, export
 from trick_transfer.engine.batch import Batch
 from trick_transfer.engine.receipt import device
 

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from classification.exported import untrained_card
+from classification.classifier import untrained_card
 from trick_transfer.data_sets.sources import DATA_SETS
 from trick_transfer.engine.receipt import ROOT
 from trick_transfer.engine.values import check_name

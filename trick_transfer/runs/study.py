@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from backbones.complexity import gmacs, params_m
+from backbones.base import gmacs, params_m
 from classification.classifier import ImageClassifier
 from trick_transfer.engine.layers import changed_keys
 

@@ -20,7 +20,7 @@ from classification.augment import PixelScaler
 from classification.classifier import ImageClassifier
 from classification.config import load
 from classification.data import ImageFolder
-from classification.exported import export
+from classification.classifier import export
 from trick_transfer.engine.memory import keep_freed_memory
 from trick_transfer.engine.precision import low_precision
 

@@ -1,0 +1,70 @@
+"""Predictions beside the scoring: on `mini`'s animals in another kind's coat, and for a server with secret labels.
+
+Places365's server takes lines of `<file name> <label> x 5`, best first. Labels count classes from 0 in sorted order, as
+Places365 does. The format: zhoubolei/places_devkit at 1c1b021f, README.md, sec. 2.2.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from trick_transfer.engine.checkpoint import load_strictly, read_weights
+from trick_transfer.engine.images import decode
+
+from .augment import CROPS
+from .classifier import ImageClassifier
+from .data import ImageFolder, list_unlabelled
+from .registry import MODELS
+
+SWAPPED = "swapped"  # a split that only `mini` has: <shape>/<coat>_<n>.jpg
+UNLABELLED = "test"  # beside train and val, a flat folder
+
+
+@torch.inference_mode()
+def swapped_coats(model: ImageClassifier, cfg: Config) -> dict[str, float]:
+    """follows_shape and follows_coat: does a network follow the shape or the coat? In percent."""
+    options = {key: value for key, value in cfg.val_dataloader.dataset.items() if key != "type"}
+    data = ImageFolder(**options | dict(split=SWAPPED, root=cfg.data.root, num_classes=cfg.model.num_classes))
+    images = torch.from_numpy(np.stack([data[i]["inputs"] for i in range(len(data))]))
+    scaled = model.data_preprocessor.normalise(images, training=False)
+    predicted = torch.cat([model(chunk).argmax(1) for chunk in scaled.split(64)])
+    return follows(data.files, [data.classes[i] for i in predicted])
+
+
+def follows(files: Sequence[str], predicted: Sequence[str]) -> dict[str, float]:
+    """Percent of the predicted kinds that are the file's shape, and its coat."""
+    shapes = [Path(file).parent.name for file in files]
+    coats = [Path(file).stem.split("_")[0] for file in files]
+    return {
+        f"follows_{name}": 100 * sum(a == b for a, b in zip(predicted, true, strict=True)) / len(true)
+        for name, true in (("shape", shapes), ("coat", coats))
+    }
+
+
+@torch.inference_mode()
+def submission(cfg: Config, checkpoint: Path) -> Iterator[str]:
+    """One line for each image in <data root>/test. Raises ValueError for a checkpoint that does not fit."""
+    files, val = list_unlabelled(cfg.data.root, UNLABELLED), cfg.val_dataloader
+    model = MODELS.build(cfg.model | dict(teacher=None))
+    load_strictly(model, read_weights(checkpoint), checkpoint)
+    model = model.to(get_device()).eval()
+    scale = partial(model.data_preprocessor.normalise, training=False)
+    crop = partial(cropped, crop=val.dataset.crop)
+    loader: DataLoader = DataLoader(files, val.batch_size, num_workers=val.num_workers, collate_fn=crop)  # type: ignore[arg-type]
+    best = (row for images in loader for row in model(scale(images.to(get_device()))).topk(5).indices.tolist())
+    for file, classes in zip(files, best, strict=True):
+        yield " ".join([Path(file).name, *map(str, classes)])
+
+
+def cropped(files: list[str], crop: dict) -> Tensor:
+    """A batch (N, size_px, size_px, 3) of images, cropped as in validation."""
+    options = dict(crop)
+    cut = CROPS[options.pop("type")]
+    return torch.from_numpy(np.stack([cut(decode(file), **options) for file in files]))
