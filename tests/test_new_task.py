@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from toy_task.stage import TOY_TASK
 from toy_voc import toy_card
 
-from classification.layout import Folder
+from classification.data import Folder
 from tools import data, leaderboard
 from trick_transfer.data_sets.sources import DATA_SETS, DataSet, Part
 from trick_transfer.engine.stage import Metric
