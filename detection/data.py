@@ -40,8 +40,6 @@ def read_annotation(path: Path, classes: tuple[str, ...], jpeg: Path | None = No
     try:
         root = ET.parse(path).getroot()
         width, height = (number(root, f"size/{side}") for side in ("width", "height"))
-        if jpeg and (own := stored_px(jpeg)) != (width, height):
-            raise ValueError(f"it states {width} x {height} pixels, its JPEG has {own[0]} x {own[1]}")
         objects = []
         for found in root.iter("object"):
             name = found.findtext("name", "").strip()
@@ -53,6 +51,8 @@ def read_annotation(path: Path, classes: tuple[str, ...], jpeg: Path | None = No
     except (OSError, ET.ParseError, ValueError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else error
         raise ValueError(f"VOC annotation {path}: {reason}") from error
+    if jpeg and (own := stored_px(jpeg)) != (width, height):
+        raise ValueError(f"VOC annotation {path} states {width} x {height} pixels, its JPEG has {own[0]} x {own[1]}")
     return width, height, objects
 
 
