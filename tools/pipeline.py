@@ -16,8 +16,8 @@ from trick_transfer.runs.plan import add_options, chain, check, check_data, cons
 from trick_transfer.stages import STAGES
 
 
-def main() -> int:
-    """Plan, check, run, rank."""
+def options() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", help="see classification/recipes")
     add_options(parser)
@@ -28,7 +28,12 @@ def main() -> int:
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets",
         help="a key of the recipe; with detection. or segmentation. before it, of that stage",
     )  # fmt: skip
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Plan, check, run, rank."""
+    args = options()
     planned = chain(args.recipe, args.seed, args.stages, parse_sets(args.sets), args)
     check(planned, args)
     if args.plan:
