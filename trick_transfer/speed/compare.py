@@ -17,10 +17,9 @@ from torch.nn import functional as F
 from torchvision import transforms
 
 from classification.augment import PixelScaler
-from classification.classifier import ImageClassifier
+from classification.classifier import ImageClassifier, export
 from classification.config import load
 from classification.data import ImageFolder
-from classification.classifier import export
 from trick_transfer.engine.memory import keep_freed_memory
 from trick_transfer.engine.precision import low_precision
 
