@@ -17,8 +17,9 @@ from trick_transfer.engine.stage import Arrays
 
 from .ranking import ranking
 from .registry import METRICS
+from .stage import LEAST_SCORE
 
-LEAST_SCORE, MOST_BOXES = 0.3, 10  # of the detections of an image that are shown
+MOST_BOXES = 10  # of an image that are shown
 
 
 @METRICS.register_module()

@@ -18,7 +18,7 @@ from .ranking import average_precision, curves
 STRIDES = [4, 8, 16, 32]  # of the maps, in both protocols
 LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
 TEST_IMAGES = Path("VOCdevkit/VOC2007/JPEGImages")
-LEAST_SCORE = 0.3  # of the boxes drawn
+LEAST_SCORE = 0.3  # of a box that is drawn or shown on the page
 VOC07_LEVELS = np.arange(0, 1.001, 0.1)  # as in mmdet's `average_precision`, to the last bit
 COCO_LEVELS = np.linspace(0, 1, 101)
 

@@ -14,10 +14,10 @@ from mmseg.datasets import ADE20KDataset, BaseSegDataset
 from PIL import Image
 
 from trick_transfer.engine.images import usable
+from trick_transfer.engine.pictures import IGNORED
 
 from .registry import DATASETS, TRANSFORMS
 
-IGNORED = 255  # mmseg's `ignore_index`
 LAYOUT = "ADEChallengeData2016/{images,annotations}/{training,validation}/*.{jpg,png}"
 
 

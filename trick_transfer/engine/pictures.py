@@ -15,7 +15,7 @@ HEIGHT_PX = 192  # of a drawing
 GREEN, WHITE, BLACK = (0, 200, 80), (255, 255, 255), (0, 0, 0)
 IMAGES = 6  # that a page shows of each stage
 LONGER_SIDE_PX = 320
-IGNORED = 255  # a mask's pixels without class
+IGNORED = 255  # a mask's pixels without class; mmseg's `ignore_index`
 
 
 class Seen(NamedTuple):

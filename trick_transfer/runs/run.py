@@ -141,15 +141,15 @@ class Run:
         return layers
 
     def draft(self) -> Config:
-        """A copy of that Config."""
+        """A copy of the Config of `layers`."""
         return copied(self.layers.cfg)
 
     def config(self) -> Config:
-        """The experiment with that card, without what the machine decides. Raises ValueError or FileNotFoundError."""
+        """The Config of `connected`. Raises ValueError or FileNotFoundError."""
         return self.connected().cfg
 
     def connected(self, card: Card | None = None) -> Layers:
-        """The same, with the source of each value; `card` replaces one that is not written yet."""
+        """The experiment with the card of an earlier stage; `card` replaces one that is not written yet."""
         upstream = self.upstream()
         if card is None and not self.task.trains_backbone:
             card = self.backbone()
