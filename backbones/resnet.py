@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from .base import Backbone
 from .registry import MODELS
 
-BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+BASIC = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
+BLOCKS = {**BASIC, 26: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 TWEAKS = ("", "b", "bc", "bcd")
 RUNS = [tuple(range(first, last + 1)) for first in range(1, 5) for last in range(first, 5)]
-# (stride, dilation of the stage, dilation of its first block), for stages 1 to 4; sec. 6.2 and GluonCV `dilated`.
+# (stride, dilation of the stage, dilation before its stride), for stages 1 to 4; sec. 6.2, and a trous: a removed stride
+# dilates all that comes after it, also within the first block.
 GEOMETRY = {
     32: ((1, 1, 1), (2, 1, 1), (2, 1, 1), (2, 1, 1)),
     16: ((1, 1, 1), (2, 1, 1), (2, 1, 1), (1, 2, 1)),
@@ -53,21 +55,27 @@ class Residual(nn.Module):
         self.shortcut = short
         self.relu = nn.ReLU(inplace=True)
 
+    @property
+    def last_norm(self) -> nn.Module:
+        """The branch's last batch norm: with gamma and beta at 0, the block is its shortcut."""
+        return self.path[-1].get_submodule("bn")
+
     def forward(self, x: Tensor) -> Tensor:
         return self.relu(self.path(x).add_(self.shortcut(x)))  # in place: nothing needs the path's own output again
 
 
-def bottleneck(inp: int, width: int, stride: int, dilation: int, tweak: str) -> Residual:
-    """1x1, 3x3, 1x1; the paper's path A and path B."""
+def bottleneck(inp: int, width: int, stride: int, before: int, after: int, tweak: str) -> Residual:
+    """1x1, 3x3, 1x1; the paper's path A and path B. `before` and `after` the stride are the dilations."""
     out = 4 * width
-    first, second = (1, stride) if "b" in tweak else (stride, 1)  # tweak B: "switches the strides" (Fig. 2a)
+    # tweak B: "switches the strides" (Fig. 2a); without it the 3x3 comes after the stride
+    first, second, dilation = (1, stride, before) if "b" in tweak else (stride, 1, after)
     path = [conv_bn(inp, width, 1, first), conv_bn(width, width, 3, second, dilation)]
     return Residual([*path, conv_bn(width, out, 1, relu=False)], shortcut(inp, out, stride, "d" in tweak))
 
 
-def basic(inp: int, width: int, stride: int, dilation: int, tweak: str) -> Residual:
-    """Two 3x3, for depths 18 and 34; tweak B does not apply."""
-    path = (conv_bn(inp, width, 3, stride, dilation), conv_bn(width, width, 3, 1, dilation, relu=False))
+def basic(inp: int, width: int, stride: int, before: int, after: int, tweak: str) -> Residual:
+    """Two 3x3, for depths 18 and 34; tweak B does not apply. `before` and `after` the stride are the dilations."""
+    path = (conv_bn(inp, width, 3, stride, before), conv_bn(width, width, 3, 1, after, relu=False))
     return Residual(path, shortcut(inp, width, stride, "d" in tweak))
 
 
@@ -104,7 +112,7 @@ class ResNet(Backbone):
         built = tuple(stages)
         check_option("stages", built, RUNS)
         self.stages, self.depth, self.tweak = built, depth, tweak
-        self.expansion = 4 if depth >= 50 else 1
+        self.expansion = 1 if depth in BASIC else 4
         if 1 in built:
             self.stem = stem(tweak)
         for stage in built:
@@ -124,8 +132,8 @@ class ResNet(Backbone):
         """The residual blocks of one stage; the first one downsamples."""
         block = bottleneck if self.expansion == 4 else basic
         width, out = 64 * 2 ** (stage - 1), self.width(stage)
-        first = block(self.width(stage - 1), width, stride, first_dilation, self.tweak)
-        rest = (block(out, width, 1, dilation, self.tweak) for _ in range(BLOCKS[self.depth][stage - 1] - 1))
+        first = block(self.width(stage - 1), width, stride, first_dilation, dilation, self.tweak)
+        rest = (block(out, width, 1, dilation, dilation, self.tweak) for _ in range(BLOCKS[self.depth][stage - 1] - 1))
         return nn.Sequential(first, *rest)
 
     def reset(self, zero_gamma: bool) -> None:
@@ -134,7 +142,7 @@ class ResNet(Backbone):
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)
             elif isinstance(module, Residual) and zero_gamma:
-                nn.init.zeros_(module.path[-1].get_parameter("bn.weight"))
+                nn.init.zeros_(module.last_norm.get_parameter("weight"))
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         if 1 in self.stages:

@@ -55,9 +55,13 @@ CROPS: dict[str, Callable[..., Image]] = {"random": random_crop, "center": cente
 
 
 def scale_hsv(image: Image, hue: float, saturation: float, value: float) -> Image:
-    """Step 4, literally: "scale hue, saturation, and brightness" by three coefficients; hue wraps around."""
+    """Step 4, "scale hue, saturation, and brightness" by three coefficients.
+
+    Hue is an angle: a product would tear the reds, which lie on both sides of 0, apart. It is turned by
+    (hue - 1) x 180 degrees, as MXNet's `HueJitterAug` does for a coefficient drawn around 0.
+    """
     h, s, v = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV))  # hue in 180 steps; 256 steps take twice the time
-    turned = (np.arange(256) * hue % 180).astype(np.uint8)
+    turned = ((np.arange(256) + np.rint((hue - 1) * 90)) % 180).astype(np.uint8)
     scaled = cv2.LUT(h, turned), cv2.convertScaleAbs(s, alpha=saturation), cv2.convertScaleAbs(v, alpha=value)
     return cv2.cvtColor(cv2.merge(scaled), cv2.COLOR_HSV2RGB)
 

@@ -1,6 +1,6 @@
 """The animals' silhouettes: 10 kinds, some 970 distinct instances each, from the `animal-mnist` wheel (LICENSES.md).
 
-Four pools share no silhouette and no near-duplicate. The file was made by `mini/vendor.py`, last in the repository
+The pools share no silhouette and no near-duplicate. The file was made by `mini/vendor.py`, last in the repository
 at commit 4e44b134.
 """
 
@@ -15,7 +15,8 @@ from .noise import sample
 
 ANIMALS_FILE = Path(__file__).parent / "animals.npz"
 KINDS = ("bear", "bird", "cat", "cow", "dog", "elephant", "giraffe", "horse", "sheep", "zebra")
-POOLS = ("pretrain_train", "pretrain_val", "downstream_train", "downstream_test")
+POOLS = ("pretrain_train", "pretrain_val", "downstream_train", "downstream_test", "pretrain_tuning")
+TUNING_SHARE = 10  # every tenth group of the training pool is held out for `tuning`, the split to choose settings on
 SIDE_PX, LARGE_PX = 28, 112
 
 
@@ -36,8 +37,10 @@ class Animals(NamedTuple):
 def load() -> Animals:
     """All silhouettes, unpacked."""
     with np.load(ANIMALS_FILE) as file:
-        bits = np.unpackbits(file["silhouettes"], axis=1, count=SIDE_PX**2)
-        return Animals(bits.reshape(-1, SIDE_PX, SIDE_PX) > 0, file["labels"], file["groups"], file["pools"])
+        bits, labels = np.unpackbits(file["silhouettes"], axis=1, count=SIDE_PX**2), file["labels"]
+        pools, groups = file["pools"].copy(), file["groups"]
+    pools[(pools == POOLS.index("pretrain_train")) & (groups % TUNING_SHARE == 0)] = POOLS.index("pretrain_tuning")
+    return Animals(bits.reshape(-1, SIDE_PX, SIDE_PX) > 0, labels, groups, pools)
 
 
 def pose(silhouette: np.ndarray, size_px: float, rng: np.random.Generator) -> np.ndarray:

@@ -13,14 +13,14 @@ from . import noise
 from .animals import POOLS
 from .noise import Ranges, blend
 
-VARIANTS = {"pretrain_train": 8, "pretrain_val": 3, "downstream_train": 5, "downstream_test": 4}
+VARIANTS = {"pretrain_train": 8, "pretrain_val": 3, "downstream_train": 5, "downstream_test": 4, "pretrain_tuning": 3}
 PHOTOGRAPHS = {"grass": photographs.grass, "gravel": photographs.gravel}
 HALF_PX = 256  # the photographs are 512 x 512; each pool owns a quarter
 
 
 def photograph(name: str, pool: str) -> np.ndarray:
     """A pool's quarter of a grey photograph, stretched to [0, 1] and mirrored to repeat without a seam."""
-    row, column = divmod(POOLS.index(pool), 2)
+    row, column = divmod(POOLS.index(pool) % 4, 2)  # tuning shares the quarter of training
     quarter = PHOTOGRAPHS[name]()[row * HALF_PX :, column * HALF_PX :][:HALF_PX, :HALF_PX]
     tile = np.concatenate((quarter, quarter[:, ::-1]), 1)
     tile = np.concatenate((tile, tile[::-1]), 0).astype(np.float64)
