@@ -74,9 +74,6 @@ class FineTuning(Stage):
     def finish(self, cfg: Config, batch: Batch) -> None:
         cfg.train_dataloader.batch_size = batch.per_device
         cfg.optim_wrapper.accumulative_counts = batch.accumulation
-        for schedule in cfg.param_scheduler:
-            if not schedule.by_epoch:  # mmengine steps it once per accumulated part of a batch
-                schedule.end *= batch.accumulation
 
     def arrived(self, model: nn.Module, card: Card) -> dict[str, float]:
         backbones = (module for module in model.modules() if isinstance(module, Backbone))

@@ -2,7 +2,6 @@
 
 import inspect
 from functools import partial
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +110,14 @@ def finish(cfg: Config, batch: Batch) -> None:
         loader.update(root=data.root, num_classes=cfg.model.num_classes)
     cfg.train_dataloader.batch_size = batch.per_device
     cfg.optim_wrapper.accumulative_counts = batch.accumulation
-    share = ceil(data.num_train / batch.devices)  # the sampler rounds up, the loader drops the last part of a batch
-    full = share // batch.per_device
-    if not full:
+    few = cfg.train_dataloader.get("num_batch_per_epoch")  # the smoke tier's
+    updates = few or data.num_train // batch.total
+    if not updates:
         raise ValueError(f"{data.num_train} training images do not fill one step of {batch}")
-    iterations = cfg.train_dataloader.get("num_batch_per_epoch") or full
-    cfg.param_scheduler = schedulers(iterations, epochs, **cfg.pop("schedule"))
+    if few:
+        cfg.train_dataloader.num_batch_per_epoch = few * batch.accumulation
+    cfg.train_dataloader.sampler.images = updates * batch.total  # so that an epoch ends with an update
+    cfg.param_scheduler = schedulers(updates, epochs, **cfg.pop("schedule"))
     cfg.train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=1)
     cfg.val_cfg = dict()
     cfg.pop("global_batch")

@@ -1,10 +1,10 @@
-"""Predictions beside the scoring: on `mini`'s animals in another kind's coat, and for a server with secret labels.
+"""Predictions for a server with secret labels.
 
 Places365's server takes lines of `<file name> <label> x 5`, best first. Labels count classes from 0 in sorted order, as
 Places365 does. The format: zhoubolei/places_devkit at 1c1b021f, README.md, sec. 2.2.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -19,33 +19,10 @@ from trick_transfer.engine.checkpoint import load_strictly, read_weights
 from trick_transfer.engine.images import decode
 
 from .augment import CROPS
-from .classifier import ImageClassifier
-from .data import ImageFolder, list_unlabelled
+from .data import list_unlabelled
 from .registry import MODELS
 
-SWAPPED = "swapped"  # a split that only `mini` has: <shape>/<coat>_<n>.jpg
 UNLABELLED = "test"  # beside train and val, a flat folder
-
-
-@torch.inference_mode()
-def swapped_coats(model: ImageClassifier, cfg: Config) -> dict[str, float]:
-    """follows_shape and follows_coat: does a network follow the shape or the coat? In percent."""
-    options = {key: value for key, value in cfg.val_dataloader.dataset.items() if key != "type"}
-    data = ImageFolder(**options | dict(split=SWAPPED, root=cfg.data.root, num_classes=cfg.model.num_classes))
-    images = torch.from_numpy(np.stack([data[i]["inputs"] for i in range(len(data))]))
-    scaled = model.data_preprocessor.normalise(images, training=False)
-    predicted = torch.cat([model(chunk).argmax(1) for chunk in scaled.split(64)])
-    return follows(data.files, [data.classes[i] for i in predicted])
-
-
-def follows(files: Sequence[str], predicted: Sequence[str]) -> dict[str, float]:
-    """Percent of the predicted kinds that are the file's shape, and its coat."""
-    shapes = [Path(file).parent.name for file in files]
-    coats = [Path(file).stem.split("_")[0] for file in files]
-    return {
-        f"follows_{name}": 100 * sum(a == b for a, b in zip(predicted, true, strict=True)) / len(true)
-        for name, true in (("shape", shapes), ("coat", coats))
-    }
 
 
 @torch.inference_mode()

@@ -14,7 +14,7 @@ from trick_transfer.engine.stage import Arrays, Metric, Outputs, Stage
 
 from . import config
 from .classifier import export
-from .predictions import SWAPPED, swapped_coats
+from .diagnostics import SWAPPED, residual_branches, swapped_coats
 
 ECE_BINS = 15  # Guo et al., "On Calibration of Modern Neural Networks", 2017
 SCORING = ("version", "data", "val_dataloader", "val_evaluator")  # the keys that say how a classifier is scored
@@ -72,7 +72,8 @@ class Classification(Stage):
         if Path(cfg.data.root, SWAPPED).is_dir():
             metrics |= swapped_coats(model, cfg)
         px = cfg.val_dataloader.dataset.crop.size_px
-        return dict(params_m=params_m(model), gmacs=gmacs(model, px), feature_error=card.feature_error)
+        facts = dict(params_m=params_m(model), gmacs=gmacs(model, px), feature_error=card.feature_error)
+        return facts | dict(branches=residual_branches(model, cfg))
 
     def outputs(self, arrays: Arrays) -> Outputs:
         """top1, top5, and the expected calibration error in bins of equal width (confidence from log_sum_exp)."""

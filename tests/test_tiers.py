@@ -3,7 +3,7 @@
 import pytest
 
 from classification.config import load as recipe
-from classification.predictions import follows
+from classification.diagnostics import follows
 from trick_transfer import mini
 from trick_transfer.engine.layers import changed_keys
 from trick_transfer.mini.splits import SPLITS

@@ -35,7 +35,7 @@ def main() -> None:
         show(run, args.devices, args.accumulate)
     elif args.dry_run:
         print(dry_run(run, args.devices, args.accumulate))
-    elif result := train(replace(run, tracker=args.tracker), args.accumulate, args.resume):
+    elif result := train(replace(run, tracker=args.tracker, precision=args.precision), args.accumulate, args.resume):
         print("  ".join(f"{name} {value:.2f} %" for name, value in result.metrics.items()))
 
 

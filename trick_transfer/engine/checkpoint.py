@@ -25,6 +25,12 @@ class WholeCheckpoint(Hook):
 
     priority = "VERY_LOW"
 
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """The position in steps of this run, which may accumulate another number of them for one update."""
+        if runner._resume:  # else weights are loaded alone
+            steps = runner.train_loop.max_iters // runner.train_loop.max_epochs
+            checkpoint["meta"]["iter"] = checkpoint["meta"]["epoch"] * steps
+
     def after_train_epoch(self, runner: Any) -> None:
         # a checkpoint cannot hold accumulated gradients
         if is_main_process() and runner.optim_wrapper.should_update():

@@ -1,4 +1,6 @@
-"""For torch's fused optimiser: few parameter groups, which it updates in one sweep, and gradients in one memory format.
+"""The optimiser's updates: the schedule counts them, and torch's fused optimiser makes them.
+
+It wants few parameter groups, which it updates in one sweep, and gradients in one memory format.
 
 Measured for ResNet-50-D's SGD step on two CPU cores: 161 groups 94 ms, one group 118 ms, one fused group 26 ms.
 """
@@ -8,12 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from mmengine.hooks import ParamSchedulerHook
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import OPTIMIZERS
 from torch import nn
 
-from trick_transfer.registry import MODEL_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS
+from trick_transfer.registry import HOOKS, MODEL_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS
 
 FUSED = dict(fused=True)
 # torch 2.14 warns; the replacement does not exist in 2.6
@@ -26,6 +29,15 @@ def check_optimiser(options: Mapping[str, Any]) -> None:
         OPTIMIZERS.build({**options, **FUSED, "params": [torch.zeros(1, requires_grad=True)]})
     except (TypeError, ValueError) as error:
         raise ValueError(f"optim_wrapper.optimizer: {error}") from error
+
+
+@HOOKS.register_module()
+class ScheduleUpdates(ParamSchedulerHook):
+    """Moves the schedule with each update: mmengine's does with each part of a batch, however many are accumulated."""
+
+    def after_train_iter(self, runner: Any, *position: Any, **outputs: Any) -> None:
+        if runner.optim_wrapper.should_update():
+            super().after_train_iter(runner, *position, **outputs)
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

@@ -1,8 +1,8 @@
 """Low-precision training (Bag of Tricks, sec. 3.2; Micikevicius et al. 2018) on any device.
 
 CUDA: fp16 activations and gradients, fp32 master weights, dynamic loss scaling. CPU: bf16, which needs no scaling, if
-the processor multiplies it; otherwise fp32, since emulated bf16 is slower. mmengine's own AMP wrapper refuses a machine
-without an accelerator.
+the processor multiplies it; otherwise fp32, since emulated bf16 is slower. `--precision` takes another. mmengine's own
+AMP wrapper refuses a machine without an accelerator.
 """
 
 from collections.abc import Iterator
@@ -15,9 +15,15 @@ from torch import Tensor, nn
 
 from trick_transfer.registry import OPTIM_WRAPPERS
 
+PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 
-def low_precision() -> torch.dtype:
-    """The lowest precision that is fast on this machine."""
+
+def low_precision(name: str | None = None) -> torch.dtype:
+    """One of PRECISIONS, by default the lowest that is fast on this machine. Raises ValueError for fp16 on a CPU."""
+    if name == "fp16" and not torch.cuda.is_available():
+        raise ValueError("--precision fp16 needs a CUDA device; on a CPU take bf16 or fp32")
+    if name:
+        return PRECISIONS[name]
     if torch.cuda.is_available():
         return torch.float16
     onednn = torch.backends.mkldnn.is_available()  # not on every platform
@@ -28,9 +34,9 @@ def low_precision() -> torch.dtype:
 class LowPrecisionOptimWrapper(OptimWrapper):
     """Forward under autocast, backward with loss scaling for fp16."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, precision: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.dtype = low_precision()
+        self.dtype = low_precision(precision)
         self.scaler = torch.amp.GradScaler("cuda", enabled=self.dtype == torch.float16)
 
     @contextmanager

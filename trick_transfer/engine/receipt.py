@@ -43,11 +43,28 @@ def versions() -> dict[str, str]:
     return found
 
 
+def build() -> dict[str, str]:
+    """What decides the last bits of a sum beside the versions: torch's build, threads, the processor's vector sets."""
+    onednn = next((line.strip(" -") for line in torch.__config__.show().splitlines() if "MKL-DNN" in line), "no oneDNN")
+    cuda = f"{torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}" if torch.cuda.is_available() else "none"
+    flags = [flag for flag in cpu("flags").split() if flag.startswith(("avx", "amx", "fma"))]
+    return {
+        "torch": f"{torch.version.git_version}, {onednn}",
+        "cuda": cuda,
+        "threads": str(torch.get_num_threads()),
+        "cpu": f"{torch.backends.cpu.get_cpu_capability()}: {' '.join(flags) or platform.machine()}",
+    }
+
+
 def device() -> str:
     """The name of the GPU or processor."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
+    return cpu("model name") or platform.processor() or platform.machine()
+
+
+def cpu(field: str) -> str:
+    """A field of the first processor in /proc/cpuinfo, "" where there is none."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith(field)), "")

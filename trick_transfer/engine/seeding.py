@@ -34,7 +34,15 @@ def seed_all(*position: int) -> None:
 
 @DATA_SAMPLERS.register_module()
 class DrawSampler(DefaultSampler):
-    """mmengine's shuffling sampler, but it yields (index, draw); the draw is unique over epochs and ranks."""
+    """mmengine's shuffling sampler, but it yields (index, draw); the draw is unique over epochs and ranks.
+
+    `images`: of all ranks in an epoch, which leaves out the rest of the shuffled ones.
+    """
+
+    def __init__(self, dataset: Any, images: int | None = None, **options: Any) -> None:
+        super().__init__(dataset, **options)
+        if images:
+            self.total_size, self.num_samples = images, images // self.world_size
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         first = self.epoch * self.total_size + self.rank

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from trick_transfer.engine.precision import PRECISIONS
 from trick_transfer.stages import STAGES
 
 from . import tiers
@@ -38,9 +39,10 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """--accumulate --tracker."""
+    """--accumulate --tracker --precision."""
     parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
     parser.add_argument("--tracker", choices=TRACKERS, default=TRACKERS[0], help="of scalars and predictions")
+    parser.add_argument("--precision", choices=PRECISIONS, help="of low-precision training (default: fp16 on CUDA)")
 
 
 def parse_sets(pairs: list[str]) -> dict[str, Any]:

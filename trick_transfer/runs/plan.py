@@ -14,6 +14,7 @@ from rich.table import Table
 
 from classification.classifier import untrained_card
 from trick_transfer.data_sets.sources import DATA_SETS
+from trick_transfer.engine.precision import low_precision
 from trick_transfer.engine.receipt import ROOT
 from trick_transfer.engine.values import check_name
 from trick_transfer.stages import STAGES
@@ -93,6 +94,7 @@ def processes(run: Run, args: argparse.Namespace) -> int:
 def check(planned: list[Run], args: argparse.Namespace) -> None:
     """Raise ValueError for batches that do not divide and backbones that a later stage cannot take."""
     check_tracker(args.tracker)
+    low_precision(args.precision)
     upstream = {run.card: run for run in planned if run.stage == FIRST}
     for run in planned:
         run.batch(processes(run, args), args.accumulate)
@@ -133,6 +135,7 @@ def execute(planned: list[Run], args: argparse.Namespace) -> bool:
     ran = False
     options = ["--tracker", args.tracker] if args.tracker != TRACKERS[0] else []
     options += ["--accumulate", str(args.accumulate)] if args.accumulate > 1 else []
+    options += ["--precision", args.precision] if args.precision else []
     for i, run in enumerate(planned, 1):
         word, remark = state(run)
         title = f"[{i}/{len(planned)}] {run.name} {run.stage}"

@@ -32,6 +32,8 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
     run.task.finish(cfg, batch)
     cfg.optim_wrapper.constructor = "trick_transfer.MergedGroups"
     cfg.optim_wrapper.optimizer.update(FUSED)
+    if uses_low_precision(cfg):
+        cfg.optim_wrapper.precision = run.precision
     cfg.train_dataloader.dataset.seed = run.seed
     cfg.work_dir = str(run.folder)
     cfg.experiment_name = uuid4().hex  # mmengine's is the second: runs that share it share log and curves
@@ -40,6 +42,7 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
     cfg.default_hooks = dict(
         history=dict(type="trick_transfer.History"),
         checkpoint=dict(type="trick_transfer.WholeCheckpoint"),
+        param_scheduler=dict(type="trick_transfer.ScheduleUpdates"),
         logger=dict(type="trick_transfer.OpenLogger", interval=20),
     )
     cfg.custom_hooks = [
@@ -56,6 +59,11 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
     if batch.devices > 1 and not torch.cuda.is_available():
         cfg.model_wrapper_cfg.device_ids = None
         cfg.sync_bn = None  # torch's works on CUDA only; here each process has batch norms of its own
+
+
+def uses_low_precision(cfg: Config) -> bool:
+    """Whether a Config asks for it; what it is, the machine or `--precision` decides."""
+    return "LowPrecision" in cfg.optim_wrapper.type
 
 
 def check_tracker(tracker: str) -> None:

@@ -18,7 +18,7 @@ from trick_transfer.stages import STAGES
 
 from .identity import fingerprint
 
-SCHEMA: Literal[3] = 3
+SCHEMA: Literal[4] = 4
 FILE_NAME = "metrics.json"
 OUTPUTS = "outputs.npz"  # beside it: the metrics can be recomputed from these
 FILLED = Field(min_length=1)
@@ -50,12 +50,17 @@ class Result:
     gmacs: float | None
     arrived_percent: Percent | None  # share of the backbone's tensors that arrived downstream bit for bit
     feature_error: float | None  # max |exported backbone - classifier's trunk| on one fixed input
+    branches: dict[str, Any] | None  # classification: see classification/diagnostics.py; None without residual branches
     global_batch: PositiveInt
     lr: NonNegativeFloat
     steps: NonNegativeInt
-    precision: Text
-    device: Text
     devices: PositiveInt
+    per_device: PositiveInt  # images of one device that batch norm sees together
+    accumulation: PositiveInt  # of such parts in an update
+    precision: Text  # of the training
+    low_precision: Text  # what low precision means in this run, also if its recipe does not ask for it
+    device: Text
+    build: Texts  # see engine/receipt.py
     seconds: NonNegativeFloat
     commit: Text
     dirty: bool
@@ -64,7 +69,7 @@ class Result:
     config: Annotated[dict[str, Any], FILLED]  # resolved
     config_hash: Text  # fingerprint(config)
     remarks: list[str]  # what was done to this file after the run, such as a conversion from an older schema
-    schema: Literal[3] = SCHEMA
+    schema: Literal[4] = SCHEMA
 
     def __post_init__(self) -> None:
         check(vars(self))

@@ -29,7 +29,7 @@ from .result import FILE_NAME
 
 FIRST = next(stage.name for stage in STAGES.values() if stage.trains_backbone)
 MODEL = "model.safetensors"  # a stage's final weights
-TEACHER_SEED = 0  # one teacher for all seeds of a student, as in the paper
+MACHINE = "machine"  # beside a Config's own keys in config.json: how its batch is spread, and the precision
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Run:
     data_root: Path | None = None
     backbone_seed: int | None = None  # downstream, where it is not the run's own seed
     tracker: str = "none"  # see resolve.py
+    precision: str | None = None  # what low precision means, see engine/precision.py; None: the machine's
 
     def __post_init__(self) -> None:
         check_name("stage", self.stage, STAGES)
@@ -171,12 +172,15 @@ class Run:
     # the earlier stage
 
     def upstream(self) -> "Run | None":
-        """The run that writes the card it needs: its backbone's, or its teacher's, trained on the same data."""
+        """The run that writes the card it needs: its backbone's, or its teacher's, trained on the same data.
+
+        A student has a teacher of its own seed, so that what the teacher's luck adds is between seeds, too.
+        """
         if not self.task.trains_backbone:
-            return Run(FIRST, self.recipe, self.tier, self.upstream_seed, work_dir=self.work_dir, tracker=self.tracker)
+            return Run(FIRST, self.recipe, self.tier, self.upstream_seed, work_dir=self.work_dir)
         teacher = self.layers.cfg.model.get("teacher")
         sets = {key: value for key, value in self.sets.items() if key.startswith("data.") or key == "model.num_classes"}
-        return replace(self, recipe=teacher.recipe, seed=TEACHER_SEED, sets=sets) if teacher else None
+        return replace(self, recipe=teacher.recipe, sets=sets) if teacher else None
 
     def backbone(self) -> Card:
         """Downstream: its backbone's card. Raises ValueError, or FileNotFoundError with the command that makes it."""
@@ -240,7 +244,9 @@ class Run:
         receipt = self.folder / "config.json"
         if receipt.is_file():
             try:
-                changes = changed_keys(json.loads(receipt.read_text()), plain(cfg))
+                stored = json.loads(receipt.read_text())
+                stored.pop(MACHINE, None)
+                changes = changed_keys(stored, plain(cfg))
             except ValueError as error:
                 raise ValueError(f"{receipt} is not JSON; move {self.folder} away to run the stage again") from error
             if changes:

@@ -1,7 +1,7 @@
 """A tier: where the numbers come from. It is a file of plain data, see trick_transfer/tiers/mini.py.
 
 What a tier may change is checked here, in one place: data, sizes, counts, the schedule's length, and with it batch and
-rate. Anything else it has to list under `departs`.
+rate. Anything else it has to list under `departs`, or where it depends on the old value, under `stand_ins`.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from trick_transfer.engine.values import check_name, nearest
 
 FOLDER = Path(tiers.__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
-PARTS = ("data", "times", "rounded_times", "values", "departs")
+PARTS = ("data", "times", "rounded_times", "values", "departs", "stand_ins")
 MAY_CHANGE = {  # by a key's last word
     *("name", "root", "num_train", "num_val", "num_classes", "classes", "metainfo"),  # data
     *("size_px", "shorter_px", "scale", "scales", "size", "crop_size", "output_size", "roi_feat_size"),  # sizes
@@ -49,6 +49,10 @@ class Tier:
             for key, value in {**part.get("values", {}), **part.get("departs", {})}.items():
                 for node, last in places(cfg._cfg_dict, key):
                     node[last] = value
+            for key, instead in part.get("stand_ins", {}).items():
+                for node, last in places(cfg._cfg_dict, key):
+                    if last in node:
+                        node[last] = instead.get(node[last], node[last])
 
 
 def scale(cfg: Config, key: str, factor: float | str, before: dict, rounded: bool = False) -> None:

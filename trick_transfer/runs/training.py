@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from math import ceil
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
@@ -27,12 +28,12 @@ from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.manifest import manifest_digest
 from trick_transfer.engine.memory import keep_freed_memory
 from trick_transfer.engine.precision import low_precision
-from trick_transfer.engine.receipt import commit, device, versions
+from trick_transfer.engine.receipt import build, commit, device, versions
 
 from .identity import fingerprint, plain
-from .resolve import check_tracker, resolve
+from .resolve import check_tracker, resolve, uses_low_precision
 from .result import FILE_NAME, OUTPUTS, Result, read, write
-from .run import MODEL, Run
+from .run import MACHINE, MODEL, Run
 
 LOST = "by peer|Broken pipe|remote process exited"  # gloo's and NCCL's words
 WAIT_SECONDS = 2.0
@@ -68,8 +69,11 @@ def make_runner(complete_cfg: Config) -> Runner:
     return runner
 
 
-def begin(run: Run, cfg: Config, resume: bool) -> None:
-    """Rename the folder of another config, delete one that `--no-resume` refuses, then record this config."""
+def begin(run: Run, cfg: Config, batch: Batch, resume: bool) -> None:
+    """Rename the folder of another config, delete one that `--no-resume` refuses, then record this config.
+
+    Raises ValueError for a checkpoint that this command cannot carry on.
+    """
     _, changes = run.state(cfg)
     if changes:  # it may have taken days: keep it
         kept = run.folder.with_name(f"{run.folder.name}.{time.strftime('%Y%m%d_%H%M%S')}")
@@ -80,8 +84,31 @@ def begin(run: Run, cfg: Config, resume: bool) -> None:
     latest = run.folder / LATEST
     if latest.is_file() and not is_zipfile(latest):
         raise ValueError(f"{latest} is not a whole checkpoint; delete it, and the stage starts from the beginning")
-    text = json.dumps(plain(cfg), indent=1) + "\n"
-    write_whole(run.folder / "config.json", lambda part: part.write_text(text))
+    receipt, now = run.folder / "config.json", machine(run, batch)
+    if latest.is_file() and receipt.is_file():
+        check_machine(run, json.loads(receipt.read_text()).get(MACHINE, {}), now)
+    text = json.dumps({MACHINE: now} | plain(cfg), indent=1) + "\n"
+    write_whole(receipt, lambda part: part.write_text(text))
+
+
+def machine(run: Run, batch: Batch) -> dict[str, Any]:
+    """What a run's numbers depend on beside its Config, and a result reports."""
+    spread = {key: value for key, value in batch._asdict().items() if key != "total"}
+    return spread | dict(low_precision=str(low_precision(run.precision)).removeprefix("torch."))
+
+
+def check_machine(run: Run, begun: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise ValueError where a checkpoint's run had other batches in batch norm (a device's), or another precision.
+
+    Devices and accumulated steps may change if their product does not: each update sees the same batches.
+    """
+    for key in ("per_device", "low_precision"):
+        if key in begun and begun[key] != now[key]:
+            raise ValueError(
+                f"{run.folder} was begun with {key} {begun[key]}, this command has {now[key]}, which would be another "
+                f"experiment; go on with --gpus {begun['devices']} --accumulate {begun['accumulation']} and its "
+                f"precision, or start again with --no-resume"
+            )
 
 
 def unwrapped(runner: Runner) -> Any:
@@ -106,7 +133,7 @@ def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None
         barrier()  # each has seen the folder as it was
         with alone(run.folder) if is_main_process() else nullcontext():
             if is_main_process():
-                begin(run, layers.cfg, resume)
+                begin(run, layers.cfg, batch, resume)
                 print(f"{run.title}: {batch}", file=sys.stderr)
             barrier()
             return fit(run, layers, batch)
@@ -126,7 +153,7 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
     started = time.time()
     metrics = runner.val()
     runner.visualizer.close()
-    facts |= dict(steps=runner.iter // batch.accumulation, seconds=seconds(runner) + time.time() - started)
+    facts |= dict(steps=ceil(runner.iter / batch.accumulation), seconds=seconds(runner) + time.time() - started)
     facts |= dict(curves=curves(runner), samples_scored=int(metrics.pop("samples_scored")))
     if not is_main_process():
         return None
@@ -157,7 +184,7 @@ def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts
     """Keep the weights, export a classifier, and write the result with its receipt last: then all is written."""
     write_tensors(run.folder / MODEL, model.cpu().state_dict())
     about = dict(name=run.name, tier=run.tier_file.name, seed=run.seed, licence=data_licence(run))
-    unmeasured = dict.fromkeys(("params_m", "gmacs", "arrived_percent", "feature_error"))
+    unmeasured = dict.fromkeys(("params_m", "gmacs", "arrived_percent", "feature_error", "branches"))
     facts = unmeasured | facts | run.task.leave(model, cfg, run.card.parent, metrics, **about)
     result = Result(metrics=metrics, **facts, **receipt(run, cfg, batch))
     keep(result, run.folder / OUTPUTS, run.results_root / result.folder)
@@ -175,9 +202,9 @@ def receipt(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
     found |= dict(outputs_sha256=file_sha256(run.folder / OUTPUTS), data_manifest=manifest_digest(run.root))
     own_data = {} if run.task.trains_backbone else {f"{run.stage} data": data_licence(run)}
     found |= dict(licences=read_card(run.card).licences | own_data)
-    precision = low_precision() if "LowPrecision" in cfg.optim_wrapper.type else torch.float32
-    found |= dict(precision=str(precision).removeprefix("torch."), lr=cfg.optim_wrapper.optimizer.lr)
-    found |= dict(global_batch=batch.total, devices=batch.devices, device=device(), versions=versions())
+    found |= machine(run, batch) | dict(global_batch=batch.total, lr=cfg.optim_wrapper.optimizer.lr)
+    found["precision"] = found["low_precision"] if uses_low_precision(cfg) else "float32"
+    found |= dict(device=device(), build=build(), versions=versions())
     found["commit"], found["dirty"] = commit()
     return found | dict(command=f"tools/train.py {' '.join(sys.argv[1:])}", remarks=[])
 
