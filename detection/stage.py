@@ -28,6 +28,7 @@ class Detection(FineTuning):
 
     name = "detection"
     data_set = "voc0712"
+    frozen_norms = True
     folder = Path(__file__).parent
     protocols = ("faster_rcnn_voc", "faster_rcnn_fpn_voc")
     metrics = (

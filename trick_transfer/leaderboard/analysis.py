@@ -1,6 +1,6 @@
 """All numbers of the leaderboard: tables with their statistics, of runs and of the paper."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +12,12 @@ from .paper.as_leaderboard import published
 from .paper.ladder import Step, entry, steps
 from .paper.tables import values_of
 from .scores.comparable import Group, copies, doubts, groups
+from .scores.controls import controls, dead
 from .scores.load import Scored, by_backbone
 from .statistics.comparison import Comparison
 from .statistics.rows import cell, sample, tabulated
 from .statistics.variance import components, pooled
-from .table import BACKBONE, YOURS, Analysis, Cell, LedgerLine, Row, RunKey, Table
+from .table import BACKBONE, YOURS, Analysis, Cell, Gain, LedgerLine, Row, RunKey, Table
 
 LISTED_PAIRS = 2000  # of a metric, each row with its nearest; all pairs count for Holm, groups and ranks
 
@@ -30,7 +31,7 @@ def analyse(runs: Sequence[Scored], problems: Sequence[str] = (), pool: bool = F
     return Analysis(
         (*(of_group(group, runs) for group in found), *published()),
         {run.stored.name: run.stored for run in runs},
-        (*problems, *known, *doubts(runs, found)),
+        (*problems, *known, *doubts(runs, found), *dead(runs)),
     )
 
 
@@ -41,7 +42,7 @@ def of_group(group: Group, runs: Sequence[Scored]) -> Table:
     configs = {name: result.config for name, result in trained if result.stage == BACKBONE.name}
     found = [step for step in steps(configs) if not crosses(step, configs)]
     for column in table.metrics:
-        table = with_statistics(table, column.name, group.rows, found)
+        table = with_statistics(table, column.name, group.rows, found, controls(configs))
     return table
 
 
@@ -100,8 +101,10 @@ def total_hours(metric: str, of_backbone: float | None, results: Sequence[Result
     return of_backbone + mean_hours([each for each in results if each.stage == stage.name])
 
 
-def with_statistics(table: Table, metric: str, runs: Mapping[str, list[Scored]], found: list[Step]) -> Table:
-    """A table with the variance, groups, ranks, pairs and ledger of one metric."""
+def with_statistics(
+    table: Table, metric: str, runs: Mapping[str, list[Scored]], found: list[Step], untrained: Mapping[str, str]
+) -> Table:
+    """A table with one metric's variance, groups, ranks, pairs, gains over the `untrained` controls, and ledger."""
     having = {recipe: backbones for recipe, some in runs.items() if (backbones := by_backbone(some, metric))}
     points = [[np.array([run.points[metric] for run in backbone]) for backbone in row] for row in having.values()]
     samples = {recipe: drawn for recipe, backbones in having.items() if (drawn := sample(backbones, metric))}
@@ -121,8 +124,19 @@ def with_statistics(table: Table, metric: str, runs: Mapping[str, list[Scored]],
     ours = {recipe: {metric: cell} for recipe, cell in cells.items()}
     rows = (replace(row, cells=row.cells | ours.get(row.recipe, {})) for row in table.rows)
     lines = (effect(step, metric, cells, compared) for step in found if {step.without, step.with_it} <= cells.keys())
+    gains = [] if stage_of(metric).trains_backbone or not compared else gained(metric, table, untrained, compared)
     variance = table.variance | ({metric: parts} if parts.seed or parts.fine_tuning else {})
-    return replace(table, rows=tuple(rows), pairs=pairs, ledger=(*table.ledger, *lines), variance=variance)
+    table = replace(table, gains=(*table.gains, *gains), ledger=(*table.ledger, *lines))
+    return replace(table, rows=tuple(rows), pairs=pairs, variance=variance)
+
+
+def gained(metric: str, table: Table, untrained: Mapping[str, str], compared: Comparison) -> Iterator[Gain]:
+    """Each row beside its control, where both have the metric; rows in the table's order."""
+    for row in table.rows:
+        control = untrained.get(row.recipe)
+        if control and {row.recipe, control} <= {*compared.names}:
+            pair = compared.pair(row.recipe, control)
+            yield Gain(row.recipe, control, metric, pair.difference, pair.low, pair.high)
 
 
 def effect(step: Step, metric: str, cells: Mapping[str, Cell], compared: Comparison | None) -> LedgerLine:

@@ -17,6 +17,8 @@ class Protocol:
     hash: str | None
     data: str | None  # sha256 of its manifest
     samples: int
+    low_precision: str = ""  # what low precision means, so that of two machines' rows none is rounded otherwise
+    norm_parts: int = 1  # of a batch, in batch norm
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,18 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Gain:
+    """What pre-training added to a row in one downstream metric, in percent points: the row minus its control."""
+
+    recipe: str
+    control: str  # the same network from the same initialisation, not trained
+    metric: str
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class LedgerLine:
     """What switching one trick on changed in one metric, in percent points, beside the paper's effect."""
 
@@ -152,6 +166,7 @@ class Table:
     rows: tuple[Row, ...]
     correlations: tuple[Correlation, ...] = ()
     pairs: dict[str, tuple[Pair, ...]] = field(default_factory=dict)  # by metric
+    gains: tuple[Gain, ...] = ()
     ledger: tuple[LedgerLine, ...] = ()
     variance: dict[str, Variance] = field(default_factory=dict)  # by metric
 

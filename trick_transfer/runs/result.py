@@ -55,8 +55,9 @@ class Result:
     lr: NonNegativeFloat
     steps: NonNegativeInt
     devices: PositiveInt
-    per_device: PositiveInt  # images of one device that batch norm sees together
-    accumulation: PositiveInt  # of such parts in an update
+    per_device: PositiveInt  # images
+    accumulation: PositiveInt  # steps of an update
+    norm_parts: PositiveInt  # of an update's images, each with its own statistics in batch norm
     precision: Text  # of the training
     low_precision: Text  # what low precision means in this run, also if its recipe does not ask for it
     device: Text

@@ -25,6 +25,10 @@ LEDGER = (
     f"sign of the paper's effect, where our interval excludes 0). {text.CAVEATS}"
 )
 LEDGER_OF_PAPER = "**What each trick did** (percent points, from one run each, so no step is decidable)"
+ADDED = (
+    "**What pre-training adds**: percent points above the row's own control, the same network from the same "
+    "initialisation, not trained, [95 % interval]"
+)
 CORRELATIONS = "**Does top-1 predict it?** Rank correlation of top-1 over rows, [95 % interval]"
 VARIANCE = "**Noise between seeds** (standard deviation of one run, degrees of freedom in brackets)"
 TOP_ROWS = 8  # in README
@@ -41,6 +45,7 @@ def markdown(analysis: Analysis) -> str:
     ]
     for table in analysis.tables:
         parts += [f"## {text.title(table)}", *ranking(table, analysis)]
+        parts += added(table)
         of_ledger = LEDGER if table.tier != PUBLISHED else LEDGER_OF_PAPER, ledger(table)
         for caption, lines in (of_ledger, (CORRELATIONS, correlations(table)), (VARIANCE, variance(table))):
             parts += [caption, text.grid(lines)] if len(lines) > 1 else []
@@ -55,8 +60,29 @@ def ranking(table: Table, analysis: Analysis) -> Iterator[str]:
     if table.tier in text.NOTES:
         yield text.NOTES[table.tier]
     yield text.grid(text.lines_of(table, analysis.runs, quote="`"))
-    if notes := text.footnotes(table, analysis.runs):
+    notes = text.footnotes(table, analysis.runs)
+    notes += [text.devices(table, analysis.runs)] if any(row.runs for row in table.rows) else []
+    if notes:
         yield " ".join(notes)
+
+
+def added(table: Table) -> Iterator[str]:
+    """What pre-training adds to each row, and where it does not help."""
+    if table.gains:
+        yield ADDED
+        yield text.grid(gains(table))
+        yield text.no_help(table)
+
+
+def gains(table: Table) -> list[list[str]]:
+    """Rows by metrics, each beside its control."""
+    by_row: dict[tuple, dict[str, str]] = defaultdict(dict)
+    for each in table.gains:
+        found = f"{each.difference:+.2f} {text.between(each.low, each.high, 1, '+')}"
+        by_row[each.recipe, each.control][each.metric] = found
+    names = list(dict.fromkeys(each.metric for each in table.gains))
+    rows = ([f"`{a}`", f"`{b}`", *(found.get(name, text.ABSENT) for name in names)] for (a, b), found in by_row.items())
+    return [["recipe", "its control", *(metrics()[name].label for name in names)], *rows]
 
 
 def ledger(table: Table) -> list[list[str]]:
@@ -112,7 +138,10 @@ def top(analysis: Analysis) -> Iterator[str]:
         rules = ", ".join(f"{each.stage} {each.name} ({each.samples:,} images scored)" for each in table.protocols)
         yield f"**{tier}**: {rules}"
         rows = tuple(whole[: TOP_ROWS - 1] + whole[TOP_ROWS - 1 :][-1:])
+        names = {each.name for each in shown}, {row.recipe for row in rows}
+        gains = tuple(each for each in table.gains if each.metric in names[0] and each.recipe in names[1])
         yield from ranking(replace(table, metrics=shown, rows=rows), analysis)
+        yield from added(replace(table, gains=gains))
 
 
 def papers(analysis: Analysis, tier: str) -> Iterator[str]:

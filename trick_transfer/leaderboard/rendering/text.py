@@ -4,6 +4,7 @@ Metrics are percent with two decimals, as in the paper; GMACs are the paper's "F
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from trick_transfer.runs.store import Stored
@@ -21,10 +22,7 @@ FOOTNOTES = {
     UNCOMMITTED: "a run of this row was made with changes that were not committed",
     UNVERIFIED: "a diagnostic of `mini`, as the runs reported it; the stored outputs cannot verify it",
 }
-CAVEATS = (
-    "Intervals are not corrected for their number: of 20 tricks without effect, expect one to exclude 0. "
-    "All seeds of a distilled recipe share one teacher (seed 0), so no interval covers the teacher's seed."
-)
+CAVEATS = "Intervals are not corrected for their number: of 20 tricks without effect, expect one to exclude 0."
 PROBLEMS = "Left out or in doubt"
 SYNTHETIC = "The `mini` data are synthetic scenes: these numbers say nothing about ImageNet, VOC or ADE20K."
 NOTES = {
@@ -60,6 +58,22 @@ def footnotes(table: Table, runs: Mapping[str, Stored]) -> list[str]:
     marks = {mark(row, runs).strip() for row in table.rows}
     marks |= {UNVERIFIED for each in table.metrics if not each.verifiable}
     return [f"{each}: {text}." for each, text in FOOTNOTES.items() if each in marks]
+
+
+def no_help(table: Table) -> str:
+    """In one sentence, where a row is not above its control."""
+    found: dict[str, list[str]] = {}
+    for each in table.gains:
+        if each.low <= 0:
+            found.setdefault(metrics()[each.metric].label, []).append(f"`{each.recipe}`")
+    places = "; ".join(f"in {label}: {', '.join(names)}" for label, names in found.items())
+    return f"No gain is shown (the interval includes 0) {places}." if places else "Every gain is above 0."
+
+
+def devices(table: Table, runs: Mapping[str, Stored]) -> str:
+    """What the table's runs were made on, with their number."""
+    names = Counter(runs[run.path].result.device for row in table.rows for run in row.runs)
+    return "Trained on: " + ", ".join(f"{name} ({count} runs)" for name, count in names.most_common()) + "."
 
 
 def lines_of(table: Table, runs: Mapping[str, Stored], quote: str = "") -> list[list[str]]:
@@ -117,7 +131,8 @@ def title(table: Table) -> str:
     """Tier, protocols with the first 8 digits of their hashes and of the data's, samples scored."""
     rules = []
     for each in table.protocols:
-        hashes = [each.hash[:8], f"data {each.data[:8]}"] if each.hash and each.data else []
+        hashes = [each.hash[:8], f"data {each.data[:8]}", each.low_precision] if each.hash and each.data else []
+        hashes += [f"batch norm on 1/{each.norm_parts} of a batch"] if each.norm_parts > 1 else []
         rules.append(f"{each.stage} {each.name} ({', '.join([*hashes, f'{each.samples} scored'])})")
     return f"{table.tier}: {'; '.join(rules)}"
 

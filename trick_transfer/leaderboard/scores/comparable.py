@@ -1,8 +1,8 @@
 """Which runs may be compared: a group for each tier and set of protocols, in it a row for each recipe.
 
 A chain (a backbone and all that was fine-tuned from it) enters a group only if each of its stages was scored under the
-group's protocols, so numbers of two tiers, protocol hashes, data or sample counts never meet. Your own chains have
-rows of their own, unless they are pooled with the reference.
+group's protocols, so numbers of two tiers, protocol hashes, data, sample counts, low precisions or splits of a batch in
+batch norm never meet. Your own chains have rows of their own, unless they are pooled with the reference.
 """
 
 from collections import defaultdict
@@ -20,6 +20,8 @@ from .load import Scored
 
 TIERS = ("paper", "mini", "smoke")  # the order of the tables
 PER_SEED = ("seed", "sha256")  # what seeds of one recipe may differ in: the sha256 is that of a card or a teacher
+MACHINE = ("device", "precision")
+MACHINE = ("device", "precision")
 Chain = list[Scored]
 
 
@@ -33,7 +35,8 @@ class Group(NamedTuple):
 
 def protocol(result: Result) -> Protocol:
     """The rules that a result was scored under."""
-    return Protocol(result.stage, result.protocol, result.protocol_hash, result.data_manifest, result.samples_scored)
+    rules = result.protocol, result.protocol_hash, result.data_manifest, result.samples_scored
+    return Protocol(result.stage, *rules, result.low_precision, result.norm_parts)
 
 
 def groups(runs: Sequence[Scored], pool: bool = False) -> list[Group]:
@@ -52,7 +55,7 @@ def groups(runs: Sequence[Scored], pool: bool = False) -> list[Group]:
 
 def rules(result: Result) -> tuple:
     """What your own result and a reference result must share to be averaged."""
-    return result.tier, result.recipe, protocol(result), result.precision
+    return result.tier, result.recipe, protocol(result)
 
 
 def order(group: Group) -> tuple:
@@ -102,7 +105,7 @@ def doubts(runs: Sequence[Scored], groups: Sequence[Group]) -> list[str]:
         first: dict[Protocol, Result] = {}
         for run in sorted(row, key=lambda each: each.result.seed):
             one = first.setdefault(protocol(run.result), run.result)
-            old, new = (each.config | {"precision": each.precision} for each in (one, run.result))
+            old, new = (each.config | {key: getattr(each, key) for key in MACHINE} for each in (one, run.result))
             if keys := [key for key in changed_keys(old, new) if key.split(".")[-1] not in PER_SEED]:
                 averaged = f"differs from seed {one.seed}, with which it is averaged, in {', '.join(keys)}"
                 lines.append(f"{run.stored.name} {averaged}")
