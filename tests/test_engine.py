@@ -164,7 +164,7 @@ def wrapped(kind, model, **options):
 
 
 def test_in_fp32_the_wrapper_is_mmengines_own(monkeypatch):
-    monkeypatch.setattr(precision, "low_precision", lambda: torch.float32)
+    monkeypatch.setattr(precision, "low_precision", lambda name: torch.float32)
     nets = [network(), network()]
     options = dict(clip_grad=dict(max_norm=0.5), accumulative_counts=2)
     for net, kind in zip(nets, (LowPrecisionOptimWrapper, OptimWrapper), strict=True):

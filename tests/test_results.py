@@ -40,7 +40,13 @@ def a_result(**changes):
         global_batch=64,
         lr=0.1,
         steps=300,
+        per_device=8,
+        accumulation=1,
+        norm_parts=4,
         precision="bf16",
+        low_precision="bf16",
+        build={"torch": "2.6"},
+        branches=None,
         device="cpu",
         devices=1,
         seconds=12.5,
@@ -80,7 +86,7 @@ def test_what_is_written_is_read_again(tmp_path):
 
 def test_a_file_is_plain_json_with_every_field(tmp_path):
     data = json.loads(store(tmp_path, a_result()).read_text())
-    assert data == asdict(a_result()) and data["schema"] == 3
+    assert data == asdict(a_result()) and data["schema"] == 4
 
 
 def test_the_place_follows_from_the_content():

@@ -287,9 +287,10 @@ def test_pooled_runs_of_one_seed_are_two_runs():
 
 
 @pytest.mark.parametrize(
-    "change", [dict(protocol_hash="b" * 64), dict(data_manifest="d" * 64), dict(precision="float32")]
+    "change",
+    [dict(protocol_hash="b" * 64), dict(data_manifest="d" * 64), dict(low_precision="float32"), dict(norm_parts=2)],
 )
-def test_runs_of_another_protocol_data_or_precision_are_not_pooled(change):
+def test_runs_of_another_protocol_data_precision_or_batch_of_batch_norm_are_not_pooled(change):
     tables = ours([a_result()], own=[a_result(**change)], pool=True)
     assert {row.recipe for table in tables for row in table.rows} == {"resnet50d_best", "resnet50d_best (yours)"}
     assert all(row.cells["top1"].n == 1 for table in tables for row in table.rows)

@@ -47,8 +47,8 @@ def run(folder, photos, *words, starter=(TRAIN,)):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
 
 
-def train(folder, photos, **options):
-    return run(folder, photos, *RUN, *SET, f"train_dataloader.num_batch_per_epoch={STEPS_PER_EPOCH}", **options)
+def train(folder, photos, more=(), **options):
+    return run(folder, photos, *RUN, *more, *SET, f"train_dataloader.num_batch_per_epoch={STEPS_PER_EPOCH}", **options)
 
 
 def only(folder, name):
@@ -57,17 +57,43 @@ def only(folder, name):
 
 
 @pytest.fixture(scope="module")
-def model(photos, tmp_path_factory):
-    """The weights of a run that was never killed."""
+def whole(photos, tmp_path_factory):
+    """The folder of a run that was never killed."""
     folder = tmp_path_factory.mktemp("whole")
     process = train(folder, photos)
     assert process.returncode == 0, process.stderr
-    return only(folder, "model.safetensors").read_bytes()
+    return folder
+
+
+def rates_and_steps(folder):
+    result = json.loads(only(folder, "metrics.json").read_text())
+    return result["curves"]["lr"], result["steps"], result["norm_parts"]
+
+
+def test_the_rate_follows_the_updates_however_they_are_accumulated(photos, tmp_path, whole):
+    assert train(tmp_path, photos, more=("--accumulate", "2")).returncode == 0
+    rates, steps, parts = rates_and_steps(tmp_path)
+    assert (rates, steps) == rates_and_steps(whole)[:2] and parts == 2
+    assert steps == STEPS_PER_EPOCH * EPOCHS and rates[-1][1] < 0.1 * rates[0][1]
+
+
+def test_a_run_is_not_carried_on_with_other_batches_in_batch_norm_or_another_precision(photos, tmp_path):
+    code = INTERRUPTED.format(root=str(ROOT), step=STEPS_PER_EPOCH, signal=int(signal.SIGKILL), tool=TRAIN)
+    train(tmp_path, photos, starter=("-c", code))
+    checkpoint = only(tmp_path, "latest.pth").read_bytes()
+    for more, named in (
+        (("--accumulate", "2"), "norm_parts 1, "),
+        (("--precision", "fp32"), "low_precision bfloat16, "),
+    ):
+        refused = train(tmp_path, photos, more=more)
+        (line,) = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+        assert refused.returncode == 2 and named in line and "--accumulate 1" in line and "--no-resume" in line
+        assert only(tmp_path, "latest.pth").read_bytes() == checkpoint
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_stopped_at_any_step_goes_on_with_the_same_command_and_ends_with_the_same_weights(
-    photos, tmp_path, model, number
+    photos, tmp_path, whole, number
 ):
     step = random.randrange(STEPS_PER_EPOCH * EPOCHS)
     code = INTERRUPTED.format(root=str(ROOT), step=step, signal=int(number), tool=TRAIN)
@@ -83,7 +109,8 @@ def test_a_run_stopped_at_any_step_goes_on_with_the_same_command_and_ends_with_t
     assert again.returncode == 0, again.stderr
     scalars = max(tmp_path.rglob("scalars.json")).read_text().splitlines()
     assert json.loads(scalars[0])["epoch"] == step // STEPS_PER_EPOCH + 1  # epochs that were whole are not done again
-    assert only(tmp_path, "model.safetensors").read_bytes() == model, f"stopped before step {step}"
+    weights = (only(folder, "model.safetensors").read_bytes() for folder in (tmp_path, whole))
+    assert len({*weights}) == 1, f"stopped before step {step}"
     curves = json.loads(only(tmp_path, "metrics.json").read_text())["curves"]  # of both legs
     assert [epoch for epoch, _ in curves["loss"]] == list(range(1, EPOCHS + 1)) and curves["top1"][-1][0] == EPOCHS
     assert not list(tmp_path.rglob("latest.pth")) and not list(tmp_path.rglob("*.part"))
@@ -142,7 +169,7 @@ SMOOTH = "resnet50d_smooth"
         ([SMOOTH, "--set", "model.backbone.dept=18"], ("model.backbone.dept", "'depth'")),
         ([SMOOTH, "--protocol", "other"], ("classification", "--protocol other")),
         ([SMOOTH, "--seed", "-1"], ("seed", "2**32 - 1", "-1")),
-        ([SMOOTH, "--set", "model.backbone.depth=51"], ("depth=51", "18, 34, 50,")),
+        ([SMOOTH, "--set", "model.backbone.depth=51"], ("depth=51", "18, 26, 34, 50,")),
         ([SMOOTH, "--set", "model=None"], ("model ", "None")),
         ([SMOOTH, "--set", "schedule=None"], ("schedule ", "None")),
         ([SMOOTH, "--set", "tricks=None"], ("tricks ", "--set tricks.NAME=None")),

@@ -15,20 +15,21 @@ DEAD_BELOW = 2.0  # points of top-1: less, and the branches did next to nothing
 
 
 def controls(configs: Mapping[str, dict[str, Any]]) -> dict[str, str]:
-    """Trained row -> its control among the rows, by their classification's configs; of yours, else the reference's."""
-    untrained = {name: backbone(config) for name, config in configs.items() if not config["max_epochs"]}
+    """Trained row -> its control among the rows, by their classification's configs; of yours, else the reference's.
+
+    The control's backbone has the same architecture and initialisation.
+    """
+    built = {
+        name: backbone for name, config in configs.items() if (backbone := (config.get("model") or {}).get("backbone"))
+    }
+    untrained = [name for name in built if configs[name].get("max_epochs") == 0]
     found = {}
-    for name in configs.keys() - untrained.keys():
-        same = [each for each, built in untrained.items() if built == backbone(configs[name])]
+    for name in built.keys() - {*untrained}:
+        same = [each for each in untrained if built[each] == built[name]]
         mine = [each for each in same if each.endswith(YOURS) == name.endswith(YOURS)]
         if allowed := mine or (same if name.endswith(YOURS) else []):
             found[name] = allowed[0]
     return found
-
-
-def backbone(config: dict[str, Any]) -> dict[str, Any]:
-    """Architecture and initialisation."""
-    return config["model"]["backbone"]
 
 
 def dead(runs: Sequence[Scored]) -> Iterator[str]:
