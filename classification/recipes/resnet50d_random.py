@@ -1,9 +1,9 @@
-"""ResNet-50-D with random weights, not trained: gives the downstream score without pre-training.
+"""ResNet-50-D with random weights, not trained: a control, which has no row in the paper.
 
-Not a row of the paper. Gamma starts at 1, so that the detector's frozen batch norms do not switch the blocks off.
+Gamma starts at 1. The control of the recipes with zero gamma is resnet50d_random_zero_gamma.
 """
 
 _base_ = "../baseline.py"
 
-model = dict(backbone=dict(depth=50, tweak="bcd"))
+model = dict(backbone=dict(tweak="bcd"))
 max_epochs = 0
