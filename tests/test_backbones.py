@@ -70,6 +70,7 @@ def test_parameters_and_multiply_adds_are_those_of_table_5(depth, tweak, params,
         (50, "b", "resnet50"),
         (50, "bc", "resnet50c"),
         (50, "bcd", "resnet50d"),
+        (26, "bcd", "resnet26d"),
         (18, "b", "resnet18"),
         (34, "b", "resnet34"),
         (18, "bcd", "resnet18d"),
@@ -133,6 +134,36 @@ def test_dilated_maps_equal_mmsegs_resnet_v1d():
             ]  # fmt: skip
             copy(*layers)
     assert_same(ours, theirs, images(px=72))
+
+
+@torch.no_grad()
+def a_trous_error(depth, tweak, output_stride, strided):
+    """How far the dilated map, at every position that the strides keep, is from the map of stride 32; relative."""
+    dilated = ResNet(depth, tweak, output_stride=output_stride).double().eval()
+    dilated.load_state_dict(strided.state_dict())
+    x = torch.randn(1, 3, 97, 128, dtype=torch.float64)  # maps of odd and of even sizes
+    step = 32 // output_stride
+    expected, found = strided(x)[-1], dilated(x)[-1][..., ::step, ::step]
+    return float((found - expected).norm() / expected.norm())
+
+
+# Holschneider et al. 1989; Chen et al. 2018 (DeepLab), sec. 3.1: the dilated network computes the same, more densely
+@pytest.mark.parametrize("output_stride", [8, 16])
+@pytest.mark.parametrize("tweak", ["", "b", "bc"])
+@pytest.mark.parametrize("depth", [18, 34, 26, 50])
+def test_a_dilated_map_holds_the_map_of_stride_32(depth, tweak, output_stride):
+    assert a_trous_error(depth, tweak, output_stride, randomise(ResNet(depth, tweak)).double()) < 1e-12
+
+
+@pytest.mark.parametrize("output_stride", [8, 16])
+@pytest.mark.parametrize("depth", [18, 34, 26, 50])
+def test_with_tweak_d_a_dilated_map_differs_only_by_the_shortcuts_average(depth, output_stride):
+    """The authors' pooling has the stride's size, so without a stride there is none (mmseg's too, see above)."""
+    strided = randomise(ResNet(depth, "bcd")).double()
+    assert 0.01 < a_trous_error(depth, "bcd", output_stride, strided) < 0.2
+    for stage in (strided.stage3, strided.stage4)[-2 if output_stride == 8 else -1 :]:
+        stage[0].shortcut[0] = nn.AvgPool2d(1, 2)  # the stride without its average
+    assert a_trous_error(depth, "bcd", output_stride, strided) < 1e-12
 
 
 def copy(ours, theirs):
