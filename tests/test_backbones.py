@@ -80,17 +80,17 @@ def test_parameters_and_multiply_adds_are_those_of_table_5(depth, tweak, params,
 def test_logits_equal_timms_and_the_weights_travel_both_ways(depth, tweak, name):
     theirs = randomise(timm.create_model(name, num_classes=10))
     ours = classifier(depth, tweak).eval()
-    ours.load_state_dict(from_timm(theirs.state_dict(), ours.state_dict()))
+    ours.load_state_dict(from_timm(theirs.state_dict(), ours))
     assert_same(ours, theirs)
     again = timm.create_model(name, num_classes=10).eval()
-    again.load_state_dict(to_timm(randomise(ours, seed=2).state_dict()))  # strict
+    again.load_state_dict(to_timm(randomise(ours, seed=2)))  # strict
     assert_same(again, ours)
 
 
 def test_logits_equal_torchvisions_resnet50():
     theirs = randomise(torchvision.models.resnet50(num_classes=10))
     ours = classifier(50, "b").eval()
-    ours.load_state_dict(from_timm(theirs.state_dict(), ours.state_dict()))
+    ours.load_state_dict(from_timm(theirs.state_dict(), ours))
     assert_same(ours, theirs)
 
 
@@ -100,21 +100,33 @@ def test_the_original_strides_in_its_first_1x1():
     for stage in (theirs.layer2, theirs.layer3, theirs.layer4):
         stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
     ours = classifier(50, "").eval()
-    ours.load_state_dict(from_timm(theirs.state_dict(), ours.state_dict()))
+    ours.load_state_dict(from_timm(theirs.state_dict(), classifier(50, "b")))  # the same names
     assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize("depth", [26, 50, 101, 152])
+def test_weights_do_not_travel_between_the_original_strides_and_timms(depth):
+    """timm's and torchvision's ResNet are tweak B, so the weights would fit and the logits would not."""
+    with torch.device("meta"):
+        ours, b = classifier(depth, ""), classifier(depth, "b")
+        theirs = to_timm(b)
+    assert from_timm(theirs, b).keys() == ours.state_dict().keys()
+    for travel in (lambda: to_timm(ours), lambda: from_timm(theirs, ours), lambda: to_timm(ours.backbone)):
+        with pytest.raises(ValueError, match=rf"ResNet-{depth} .*1x1.*3x3.* resnet50b_efficient"):
+            travel()
 
 
 def test_weights_older_than_the_counters_of_batch_norm_are_read():
     ours = classifier(18, "b")
     state = torchvision.models.resnet18(num_classes=10).state_dict()
     old = {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
-    ours.load_state_dict(from_timm(old, ours.state_dict()))  # strict
+    ours.load_state_dict(from_timm(old, ours))  # strict
 
 
 def test_timms_weights_of_another_architecture_are_refused():
     ours = classifier(18, "b")
     with pytest.raises(ValueError, match=r"architecture.* conv1\.0\.weight"):
-        from_timm(timm.create_model("resnet18d", num_classes=10).state_dict(), ours.state_dict())
+        from_timm(timm.create_model("resnet18d", num_classes=10).state_dict(), ours)
 
 
 def test_dilated_maps_equal_mmsegs_resnet_v1d():
