@@ -169,8 +169,8 @@ def check_strides(model: nn.Module) -> None:
     for net in model.modules():
         if isinstance(net, ResNet) and net.expansion > 1 and not net.tweak:
             raise ValueError(
-                f"ResNet-{net.depth} without tweak B strides in the first 1x1, timm's and torchvision's in the 3x3, under "
-                "the same names; use the recipe resnet50b_efficient, or --set model.backbone.tweak=b"
+                f"ResNet-{net.depth} without tweak B strides in the first 1x1, timm's and torchvision's in the 3x3, "
+                "under the same names; use the recipe resnet50b_efficient, or --set model.backbone.tweak=b"
             )
 
 

@@ -18,8 +18,8 @@ BASIC = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 BLOCKS = {**BASIC, 26: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 TWEAKS = ("", "b", "bc", "bcd")
 RUNS = [tuple(range(first, last + 1)) for first in range(1, 5) for last in range(first, 5)]
-# (stride, dilation of the stage, dilation before its stride), for stages 1 to 4; sec. 6.2, and a trous: a removed stride
-# dilates all that comes after it, also within the first block.
+# (stride, dilation of the stage, dilation before its stride), for stages 1 to 4; sec. 6.2. A removed stride dilates all
+# that comes after it, also within the first block (a trous).
 GEOMETRY = {
     32: ((1, 1, 1), (2, 1, 1), (2, 1, 1), (2, 1, 1)),
     16: ((1, 1, 1), (2, 1, 1), (2, 1, 1), (1, 2, 1)),

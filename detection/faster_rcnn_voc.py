@@ -24,7 +24,7 @@ model = dict(
         std=[58.393, 57.12, 57.375],
         bgr_to_rgb=True,  # OpenCV decodes to BGR
     ),
-    # frozen: BN, the stem and stage 1 (G: use_global_stats, train_patterns)
+    # frozen: BN, the stem and stage 1 (G: use_global_stats, train_patterns; sec. 6.1 does not say)
     backbone=dict(type="backbones.ResNet", stages=(1, 2, 3), frozen_stages=1, norm_eval=True),
     neck=dict(type="detection.LastMap"),
     rpn_head=dict(
