@@ -1,9 +1,9 @@
 """Pascal VOC, read strictly: difficult objects are trained on, and ignored in evaluation (GluonCV, VOC devkit).
 
 mmdet's reader ignores difficult objects in training too, skips unknown labels, truncates coordinates to integers, reads
-a truncated JPEG as a half grey image, does not compare an annotation's size with its image, and turns images by EXIF but
-not their boxes. Here difficult objects and coordinates are kept, an image is turned only if its XML states the turned
-size, and the rest are errors that name the file.
+a truncated JPEG as a half grey image, does not compare an annotation's size with its image, and turns images by EXIF
+but not their boxes. Here difficult objects and coordinates are kept, an image is turned only if its XML states the
+turned size, and the rest are errors that name the file.
 
 Boxes count pixels from 0 and include their last one (VOC devkit; GluonCV subtracts 1 from all four sides, too).
 """

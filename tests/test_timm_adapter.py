@@ -148,7 +148,10 @@ def test_zero_gamma_leaves_of_each_block_its_shortcut():
 @pytest.mark.parametrize(
     ("sets", "message"),
     [
-        ({"model.backbone": "timm/seresnext50"}, "timm/seresnext50 .*seresnet50"),
+        ({"model.backbone": "timm/seresnext50"}, "timm/seresnext50 .*mean seresnext50_32x4d or "),
+        ({"model.backbone": "timm/swin_tiny"}, "timm/swin_tiny .*mean swin_tiny_patch4_window7_224 or "),
+        ({"model.backbone": "timm/vit_small"}, "timm/vit_small .*mean vit_small_.* or vit_small_patch16_224 or "),
+        ({"model.backbone": "timm/swn_tiny"}, "timm/swn_tiny .*tiny"),
         ({"model.backbone": "resnet51"}, "'resnet51' .*timm/NAME"),
         ({"model.backbone": "timm/mobilenetv1_100", "tricks.zero_gamma": {}}, "mobilenetv1_100 .*tricks.zero_gamma"),
     ],

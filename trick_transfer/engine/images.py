@@ -32,7 +32,7 @@ def is_whole(image: str | Path) -> bool:
 
 
 def decode(path: str | Path, turned: bool = False) -> np.ndarray:
-    """An RGB image (H, W, 3) in uint8, as stored or `turned` by EXIF. Raises ValueError for a truncated or other file."""
+    """An RGB image (H, W, 3) in uint8, as stored or `turned` by EXIF. Raises ValueError for broken files."""
     data = np.fromfile(path, np.uint8)
     head, tail = data[:2].tobytes(), data[-2:].tobytes()  # by content: some of ImageNet's .JPEG are PNGs
     if head == START_OF_IMAGE and tail != END_OF_IMAGE and not is_whole(path):
