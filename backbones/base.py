@@ -1,7 +1,8 @@
 """The interface of a backbone: maps with their channels and strides, strict loading, freezing; and a model's size.
 
-`frozen_stages` follows mmdet (-1: none; k: the stem and stages 1 to k). `norm_eval` is the authors' frozen BN
-(GluonCV `use_global_stats`): running statistics are used, and neither they nor gamma and beta are updated.
+`frozen_stages` follows mmdet (-1: none; k: the stem and stages 1 to k). `norm_eval` is the frozen BN of the authors'
+code (GluonCV `use_global_stats`; the paper does not mention it): running statistics are used, and neither they nor
+gamma and beta are updated.
 """
 
 from collections.abc import Iterator

@@ -19,6 +19,7 @@ from trick_transfer.engine.receipt import commit, versions
 
 from .base import Backbone
 from .registry import MODELS
+from .resnet import ResNet
 
 WEIGHTS = "backbone.safetensors"
 SHORTCUT = {"1.conv": 1, "1.bn": 2, "conv": 0, "bn": 1}  # layer -> its number in timm; tweak D pools first
@@ -142,14 +143,17 @@ def timm_names(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def to_timm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict of our backbone or whole classifier, under timm's names."""
+def to_timm(model: nn.Module) -> dict[str, Tensor]:
+    """The state dict of our backbone or whole classifier under timm's names. Raises ValueError if timm has no such."""
+    check_strides(model)
+    state = model.state_dict()
     return {their: state[name] for name, their in timm_names(state).items()}
 
 
-def from_timm(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
-    """timm's state dict under our `names`. Raises ValueError that lists missing and unexpected names."""
-    names = list(names)
+def from_timm(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """timm's state dict under the names of our backbone or classifier. Raises ValueError for another architecture."""
+    check_strides(model)
+    names = list(model.state_dict())
     adapted = [name for name in names if name.startswith(("net.", "backbone.net."))]
     theirs = adapted_names(state, names) if adapted else {their: name for name, their in timm_names(names).items()}
     # older weights, such as torchvision's first ones, lack the counters, which nothing here reads
@@ -158,6 +162,16 @@ def from_timm(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Te
     if misfits:
         raise ValueError(f"the weights are of another architecture; missing or unexpected: {', '.join(misfits[:4])}")
     return {name: state[their] for their, name in theirs.items()}
+
+
+def check_strides(model: nn.Module) -> None:
+    """Raise ValueError for a bottleneck ResNet without tweak B: timm's has the same names, but other strides."""
+    for net in model.modules():
+        if isinstance(net, ResNet) and net.expansion > 1 and not net.tweak:
+            raise ValueError(
+                f"ResNet-{net.depth} without tweak B strides in the first 1x1, timm's and torchvision's in the 3x3, "
+                "under the same names; use the recipe resnet50b_efficient, or --set model.backbone.tweak=b"
+            )
 
 
 def adapted_names(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, str]:

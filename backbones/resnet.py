@@ -25,8 +25,8 @@ BLOCKS = {
 }
 TWEAKS = ("", "b", "bc", "bcd")
 RUNS = [tuple(range(first, last + 1)) for first in range(1, 5) for last in range(first, 5)]
-# (stride, dilation of the stage, dilation before its stride), for stages 1 to 4; sec. 6.2. A trous: a removed stride
-# dilates all that comes after it, also within the first block.
+# (stride, dilation of the stage, dilation before its stride), for stages 1 to 4; sec. 6.2. A removed stride dilates all
+# that comes after it, also within the first block (a trous).
 GEOMETRY = {
     32: ((1, 1, 1), (2, 1, 1), (2, 1, 1), (2, 1, 1)),
     16: ((1, 1, 1), (2, 1, 1), (2, 1, 1), (1, 2, 1)),

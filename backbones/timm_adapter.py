@@ -6,17 +6,18 @@ dilated ResNet-D averages 2x2 in place of the stride, ours does nothing (as Gluo
 """
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from trick_transfer.engine.optimiser import WEIGHTED
+from trick_transfer.engine.values import closest
+
 from .base import Backbone
 from .registry import MODELS
 
 LEAST_STRIDE = 4  # finer maps belong to the stem
-WEIGHTED = nn.modules.conv._ConvNd | nn.Linear
 
 
 def create(model: str, **options: Any) -> Any:
@@ -26,7 +27,7 @@ def create(model: str, **options: Any) -> Any:
     from timm.models.mobilenetv3 import MobileNetV3Features
 
     if not timm.is_model(model):
-        near = get_close_matches(model, timm.list_models(), 3, cutoff=0)
+        near = closest(model, timm.list_models(), 3, cutoff=0)
         raise ValueError(f"timm/{model} does not exist; did you mean {' or '.join(near)}?")
     net = timm.create_model(model, pretrained=False, features_only=True, **options)
     if isinstance(net, EfficientNetFeatures | MobileNetV3Features):  # not listed by default

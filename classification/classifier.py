@@ -111,7 +111,7 @@ def build(cfg: Config, checkpoint: str | Path, timm: bool = False) -> ImageClass
     """A recipe's classifier with a checkpoint's weights (`timm`: under timm's names). Raises ValueError for misfits."""
     model = ImageClassifier(backbone=cfg.model.backbone, num_classes=cfg.model.num_classes)
     state = read_weights(checkpoint)
-    load_strictly(model, from_timm(state, model.state_dict()) if timm else state, checkpoint)
+    load_strictly(model, from_timm(state, model) if timm else state, checkpoint)
     return model.eval()
 
 

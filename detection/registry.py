@@ -7,4 +7,5 @@ from trick_transfer.registry import part_of
 MODELS = part_of("detection", root.MODELS, "model")
 TASK_UTILS = part_of("detection", root.TASK_UTILS, "model")
 DATASETS = part_of("detection", root.DATASETS, "data")
+TRANSFORMS = part_of("detection", root.TRANSFORMS, "data")
 METRICS = part_of("detection", root.METRICS, "metric")

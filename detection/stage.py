@@ -11,6 +11,7 @@ from backbones.card import Card
 from backbones.fine_tuning import FineTuning, parts
 from backbones.registry import sketch
 from trick_transfer.engine import pictures
+from trick_transfer.engine.images import decode, stored_px
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
 from .ranking import average_precision, curves
@@ -83,7 +84,8 @@ class Detection(FineTuning):
         return pictures.Seen(names.tolist(), boxes, gt_boxes, classes, data_root / TEST_IMAGES)
 
     def draw(self, sample: dict, found: Any, classes: Sequence[str]) -> np.ndarray:
-        image = pictures.stored(found.img_path)
+        as_stored = stored_px(found.img_path)[::-1] == tuple(found.ori_shape)
+        image = decode(found.img_path, turned=not as_stored)  # as the boxes are
         picture, scale = pictures.fit(image), pictures.HEIGHT_PX / len(image)
         boxes = found.pred_instances
         for box, label, score in zip(boxes.bboxes.cpu(), boxes.labels, boxes.scores, strict=True):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from scipy.stats import circmean, circstd
 from torchvision.transforms import functional as reference
 
 from classification.augment import JITTERS, PixelScaler, center_crop, jitter, random_crop, scale_authors, scale_hsv
@@ -71,16 +72,36 @@ def test_validation_resizes_the_shorter_edge_to_256_and_crops_the_middle_224(pho
 
 
 @pytest.mark.parametrize("coefficients", [(1.0, 1.0, 1.0), (0.7, 1.0, 1.0), (1.3, 0.6, 1.4), (1.4, 1.4, 0.6)])
-def test_the_papers_jitter_scales_hue_saturation_and_value(photo, coefficients):
+def test_the_papers_jitter_turns_hue_and_scales_saturation_and_value(photo, coefficients):
     pixels = photo[::40, ::40]
     found = scale_hsv(pixels, *coefficients).reshape(-1, 3)
     hue, saturation, value = coefficients
     expected = []
     for pixel in pixels.reshape(-1, 3):
         h, s, v = colorsys.rgb_to_hsv(*pixel / 255)
-        expected.append(colorsys.hsv_to_rgb(h * hue % 1, min(s * saturation, 1), min(v * value, 1)))
+        turned = (h + (hue - 1) * 180 / 360) % 1
+        expected.append(colorsys.hsv_to_rgb(turned, min(s * saturation, 1), min(v * value, 1)))
     difference = np.abs(found - 255 * np.array(expected))
     assert difference.max() <= 12 and difference.mean() < 2  # OpenCV's hue has steps of 2 degrees
+
+
+@pytest.mark.parametrize("hue", [0.6, 0.9, 1.1, 1.4])
+def test_hue_turns_as_torchvisions(photo, hue):
+    expected = reference.adjust_hue(torch.from_numpy(photo).permute(2, 0, 1), (hue - 1) / 2)  # in turns
+    difference = np.abs(scale_hsv(photo, hue, 1.0, 1.0).astype(int) - expected.permute(1, 2, 0).numpy())
+    assert difference.mean() < 1 and difference.max() <= 12
+
+
+@pytest.mark.parametrize("hue", [0.6, 0.8, 1.2, 1.4])
+def test_reds_on_both_sides_of_hue_0_stay_together(hue):
+    """A product would leave some at 0 and send the others, at nearly 360 degrees, to hue times that."""
+    degrees = np.random.default_rng(0).normal(0, 10, 900)
+    pixels = np.array([colorsys.hsv_to_rgb(each / 360 % 1, 0.8, 0.8) for each in degrees])
+    found = scale_hsv((255 * pixels).round().astype(np.uint8).reshape(30, 30, 3), hue, 1.0, 1.0).reshape(-1, 3)
+    turned = np.array([360 * colorsys.rgb_to_hsv(*pixel / 255)[0] for pixel in found])
+    assert circstd(turned, 360) == pytest.approx(degrees.std(), rel=0.05)
+    off = circmean(turned, 360) - degrees.mean() - (hue - 1) * 180
+    assert abs((off + 180) % 360 - 180) < 1
 
 
 @pytest.mark.parametrize("factor", [0.6, 1.0, 1.4])

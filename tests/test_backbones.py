@@ -70,6 +70,7 @@ def test_parameters_and_multiply_adds_are_those_of_table_5(depth, tweak, params,
         (50, "b", "resnet50"),
         (50, "bc", "resnet50c"),
         (50, "bcd", "resnet50d"),
+        (26, "bcd", "resnet26d"),
         (18, "b", "resnet18"),
         (34, "b", "resnet34"),
         (18, "bcd", "resnet18d"),
@@ -79,17 +80,17 @@ def test_parameters_and_multiply_adds_are_those_of_table_5(depth, tweak, params,
 def test_logits_equal_timms_and_the_weights_travel_both_ways(depth, tweak, name):
     theirs = randomise(timm.create_model(name, num_classes=10))
     ours = classifier(depth, tweak).eval()
-    ours.load_state_dict(from_timm(theirs.state_dict(), ours.state_dict()))
+    ours.load_state_dict(from_timm(theirs.state_dict(), ours))
     assert_same(ours, theirs)
     again = timm.create_model(name, num_classes=10).eval()
-    again.load_state_dict(to_timm(randomise(ours, seed=2).state_dict()))  # strict
+    again.load_state_dict(to_timm(randomise(ours, seed=2)))  # strict
     assert_same(again, ours)
 
 
 def test_logits_equal_torchvisions_resnet50():
     theirs = randomise(torchvision.models.resnet50(num_classes=10))
     ours = classifier(50, "b").eval()
-    ours.load_state_dict(from_timm(theirs.state_dict(), ours.state_dict()))
+    ours.load_state_dict(from_timm(theirs.state_dict(), ours))
     assert_same(ours, theirs)
 
 
@@ -99,21 +100,33 @@ def test_the_original_strides_in_its_first_1x1():
     for stage in (theirs.layer2, theirs.layer3, theirs.layer4):
         stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
     ours = classifier(50, "").eval()
-    ours.load_state_dict(from_timm(theirs.state_dict(), ours.state_dict()))
+    ours.load_state_dict(from_timm(theirs.state_dict(), classifier(50, "b")))  # the same names
     assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize("depth", [26, 50, 101, 152])
+def test_weights_do_not_travel_between_the_original_strides_and_timms(depth):
+    """timm's and torchvision's ResNet are tweak B, so the weights would fit and the logits would not."""
+    with torch.device("meta"):
+        ours, b = classifier(depth, ""), classifier(depth, "b")
+        theirs = to_timm(b)
+    assert from_timm(theirs, b).keys() == ours.state_dict().keys()
+    for travel in (lambda: to_timm(ours), lambda: from_timm(theirs, ours), lambda: to_timm(ours.backbone)):
+        with pytest.raises(ValueError, match=rf"ResNet-{depth} .*1x1.*3x3.* resnet50b_efficient"):
+            travel()
 
 
 def test_weights_older_than_the_counters_of_batch_norm_are_read():
     ours = classifier(18, "b")
     state = torchvision.models.resnet18(num_classes=10).state_dict()
     old = {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
-    ours.load_state_dict(from_timm(old, ours.state_dict()))  # strict
+    ours.load_state_dict(from_timm(old, ours))  # strict
 
 
 def test_timms_weights_of_another_architecture_are_refused():
     ours = classifier(18, "b")
     with pytest.raises(ValueError, match=r"architecture.* conv1\.0\.weight"):
-        from_timm(timm.create_model("resnet18d", num_classes=10).state_dict(), ours.state_dict())
+        from_timm(timm.create_model("resnet18d", num_classes=10).state_dict(), ours)
 
 
 def test_dilated_maps_equal_mmsegs_resnet_v1d():
@@ -133,6 +146,36 @@ def test_dilated_maps_equal_mmsegs_resnet_v1d():
             ]  # fmt: skip
             copy(*layers)
     assert_same(ours, theirs, images(px=72))
+
+
+@torch.no_grad()
+def a_trous_error(depth, tweak, output_stride, strided):
+    """How far the dilated map, at every position that the strides keep, is from the map of stride 32; relative."""
+    dilated = ResNet(depth, tweak, output_stride=output_stride).double().eval()
+    dilated.load_state_dict(strided.state_dict())
+    x = torch.randn(1, 3, 97, 128, dtype=torch.float64)  # maps of odd and of even sizes
+    step = 32 // output_stride
+    expected, found = strided(x)[-1], dilated(x)[-1][..., ::step, ::step]
+    return float((found - expected).norm() / expected.norm())
+
+
+# Holschneider et al. 1989; Chen et al. 2018 (DeepLab), sec. 3.1: the dilated network computes the same, more densely
+@pytest.mark.parametrize("output_stride", [8, 16])
+@pytest.mark.parametrize("tweak", ["", "b", "bc"])
+@pytest.mark.parametrize("depth", [18, 34, 26, 50])
+def test_a_dilated_map_holds_the_map_of_stride_32(depth, tweak, output_stride):
+    assert a_trous_error(depth, tweak, output_stride, randomise(ResNet(depth, tweak)).double()) < 1e-12
+
+
+@pytest.mark.parametrize("output_stride", [8, 16])
+@pytest.mark.parametrize("depth", [18, 34, 26, 50])
+def test_with_tweak_d_a_dilated_map_differs_only_by_the_shortcuts_average(depth, output_stride):
+    """The authors' pooling has the stride's size, so without a stride there is none (mmseg's too, see above)."""
+    strided = randomise(ResNet(depth, "bcd")).double()
+    assert 0.01 < a_trous_error(depth, "bcd", output_stride, strided) < 0.2
+    for stage in (strided.stage3, strided.stage4)[-2 if output_stride == 8 else -1 :]:
+        stage[0].shortcut[0] = nn.AvgPool2d(1, 2)  # the stride without its average
+    assert a_trous_error(depth, "bcd", output_stride, strided) < 1e-12
 
 
 def copy(ours, theirs):

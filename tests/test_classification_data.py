@@ -3,13 +3,17 @@
 import re
 import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from exif import orient
+from PIL import Image, ImageOps
+from torchvision.datasets.folder import default_loader
 
 from classification.config import check_data, load
 from classification.data import ImageFolder, decode, list_images
+from trick_transfer.engine.images import displayed_px, stored_px
 
 CENTER = dict(type="center", size_px=32, shorter_px=36)
 
@@ -38,6 +42,17 @@ def test_samples_are_rgb_arrays_and_labels_in_the_order_of_the_folders(photos):
 def test_a_jpeg_is_decoded_as_pillow_does(photos):
     path = list_images(photos, "train")[1][0]
     np.testing.assert_allclose(decode(path).astype(int), np.asarray(Image.open(path)), atol=2)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_is_read_as_stored_whatever_exif_says(photos, tmp_path, orientation):
+    """As torchvision's ImageFolder reads it; `turned` is as Pillow shows it."""
+    path = Path(shutil.copy(next(photos.rglob("*.jpg")), tmp_path))
+    orient(path, orientation)
+    np.testing.assert_allclose(decode(path).astype(int), np.asarray(default_loader(path)), atol=2)
+    shown = ImageOps.exif_transpose(Image.open(path))
+    np.testing.assert_allclose(decode(path, turned=True).astype(int), np.asarray(shown), atol=2)
+    assert (stored_px(path), displayed_px(path)) == (Image.open(path).size, shown.size)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA"])

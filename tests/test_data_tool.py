@@ -10,6 +10,7 @@ import pytest
 import toy_ade20k
 import toy_voc
 from archive_server import serving
+from exif import orient
 from PIL import Image
 
 from classification.data import Folder, Unlabelled
@@ -129,7 +130,7 @@ def test_problems_of_voc_are_listed(voc):
         r".*Annotations/trainval_3\.xml .*Main/trainval\.txt.*",
         r".*trainval_0\.xml.*\(11, 11, 97, 50\).*96 x 64.*",
         r".*trainval_1\.xml.*'unicorn'.*",
-        r".*trainval_2\.xml .*64 x 96.*",
+        r".*trainval_2\.xml: .*64 x 96.*",
         r".*test_0\.xml.*\(50, 11, 11, 50\).*",
         r".*test_1\.jpg .*truncated.*",
         r".*VOC2012/ImageSets/Main/trainval\.txt .*",
@@ -138,6 +139,19 @@ def test_problems_of_voc_are_listed(voc):
     assert len(found) == len(patterns)
     for line, pattern in zip(found, patterns, strict=True):
         assert re.fullmatch(pattern, line)
+
+
+def test_images_that_exif_turns_pass_unless_their_annotation_has_another_size(folders, voc, ade):
+    for root in (folders, voc, ade):
+        for jpeg in root.rglob("*.jpg"):
+            orient(jpeg, 6)
+    assert check(VOC, voc) == check(ADE, ade) == []
+    xml = voc / "VOCdevkit/VOC2007/Annotations/test_2.xml"
+    xml.write_text(toy_voc.xml([("cat", 0, (1, 60, 64, 96))], width=64, height=96))  # of the displayed image
+    assert check(VOC, voc) == []
+    xml.write_text(toy_voc.xml([("cat", 0, (1, 1, 9, 9))], width=64, height=95))
+    (problem,) = check(VOC, voc)
+    assert re.fullmatch(r".*test_2\.xml: .*64 x 95.*96 x 64.* EXIF .*64 x 96", problem)
 
 
 def test_problems_of_ade20k_are_listed(ade):

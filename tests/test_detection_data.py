@@ -1,9 +1,14 @@
 """VOC is read strictly, with difficult objects as truths in training and ignored in evaluation."""
 
+import re
+
+import numpy as np
 import pytest
 import torch
+from exif import orient
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from PIL import ImageOps
 from protocols import load
 from toy_voc import CLASSES, write_voc, xml
 
@@ -13,7 +18,7 @@ from detection.stage import DETECTION
 HARD = (("cat", 0, (11, 11, 60, 50)), ("bird", 1, (1, 1, 96, 64)))
 
 
-def read(root, test_mode=False, **options):
+def read(root, test_mode=False, transforms=(), **options):
     init_default_scope("mmdet")
     return VOC(
         data_root=str(root),
@@ -21,8 +26,9 @@ def read(root, test_mode=False, **options):
         data_prefix=dict(sub_data_root="VOCdevkit/VOC2007"),
         metainfo=dict(classes=CLASSES),
         pipeline=[
-            dict(type="LoadImageFromFile"),
+            dict(type="detection.LoadImage"),
             dict(type="LoadAnnotations", with_bbox=True),
+            *transforms,
             dict(type="PackDetInputs"),
         ],
         test_mode=test_mode,
@@ -115,8 +121,83 @@ def test_a_file_that_only_ends_like_a_jpeg_is_named_too(tmp_path):
 def test_an_xml_of_another_size_than_its_jpeg_is_named(tmp_path):
     write_voc(tmp_path)
     spoil(tmp_path, "Annotations", "trainval_2.xml", xml([("cat", 0, (1, 1, 9, 90))], width=64, height=96).encode())
-    with pytest.raises(ValueError, match=r"trainval_2\.xml .*64 x 96.*96 x 64"):
+    with pytest.raises(ValueError, match=r"trainval_2\.xml: .*64 x 96.*96 x 64$"):
         read(tmp_path)
+
+
+def turn_by_exif(root, orientation, annotation=None):
+    """Give every JPEG of 2007 an EXIF orientation, and every XML these words; returns the first image as stored."""
+    base = root / "VOCdevkit/VOC2007"
+    stored = {jpeg.stem: orient(jpeg, orientation) for jpeg in (base / "JPEGImages").iterdir()}
+    for name in stored if annotation else ():
+        (base / f"Annotations/{name}.xml").write_text(annotation)
+    return stored["trainval_0"]
+
+
+def assert_shows(found, expected):
+    """Whether a sample is this picture, up to two decoders' rounding."""
+    rgb = found["inputs"].numpy()[::-1].transpose(1, 2, 0).astype(int)
+    np.testing.assert_allclose(rgb, np.asarray(expected), atol=3)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_xml_of_the_stored_size_goes_with_the_stored_pixels(tmp_path, orientation):
+    stored = turn_by_exif(write_voc(tmp_path), orientation)
+    found = read(tmp_path)[0]
+    assert_shows(found, stored)
+    assert found["data_samples"].gt_instances.bboxes.tensor[0].tolist() == [10, 10, 59, 49]
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_an_xml_of_the_displayed_size_goes_with_the_pixels_that_exif_turns(tmp_path, orientation):
+    objects = xml([("cat", 0, (5, 60, 40, 96))], width=64, height=96)
+    stored = turn_by_exif(write_voc(tmp_path), orientation, objects)
+    found = read(tmp_path)[0]
+    assert_shows(found, ImageOps.exif_transpose(stored))
+    assert found["data_samples"].gt_instances.bboxes.tensor[0].tolist() == [4, 59, 39, 95]
+    assert found["data_samples"].ori_shape == (96, 64)
+
+
+def test_without_a_size_in_the_xml_the_stored_pixels_count(tmp_path):
+    objects = re.sub("<size>.*</size>", "", xml([("cat", 0, (5, 6, 96, 64))]))
+    stored = turn_by_exif(write_voc(tmp_path), 6, objects)
+    assert_shows(read(tmp_path)[0], stored)
+
+
+def test_a_size_that_is_neither_the_stored_nor_the_displayed_one_names_exif(tmp_path):
+    turn_by_exif(write_voc(tmp_path), 6, xml([("cat", 0, (1, 1, 9, 9))], width=60, height=64))
+    with pytest.raises(ValueError, match=r"trainval_0\.xml: .*60 x 64.*96 x 64.* EXIF .*64 x 96"):
+        read(tmp_path)
+
+
+def extent(found):
+    """First and last column and row of the bright, red object in a sample."""
+    columns, rows = ((found["inputs"][2] > 140).any(axis).nonzero().ravel() for axis in (0, 1))
+    return [int(v) for v in (columns[0], rows[0], columns[-1], rows[-1])]
+
+
+@pytest.mark.parametrize("box", [(11, 11, 60, 50), (1, 1, 8, 64), (90, 60, 96, 64), (41, 17, 48, 32)])
+def test_a_flipped_box_covers_exactly_the_flipped_pixels(tmp_path, box):
+    write_voc(tmp_path, [("cat", 0, box)])
+    for transforms in ((), [dict(type="detection.FlipPixels", prob=1.0)]):
+        found = read(tmp_path, transforms=transforms)[0]
+        assert found["data_samples"].gt_instances.bboxes.tensor[0].tolist() == extent(found)
+    xmin, _, xmax, _ = box  # VOC's, from 1: the mirrored column of x is 97 - x, from 0 it is 96 - x
+    assert [extent(found)[0], extent(found)[2]] == [96 - xmax, 96 - xmin]
+
+
+@pytest.mark.parametrize("protocol", DETECTION.protocols)
+def test_the_protocols_flip_the_stored_pixels_and_resize_afterwards(tmp_path, protocol):
+    cfg = load(None, protocol, data_root=write_voc(tmp_path))
+    voc = cfg.train_dataloader.dataset.dataset.datasets[0]
+    types = [step.type for step in voc.pipeline]
+    assert types == ["detection.LoadImage", "LoadAnnotations", "detection.FlipPixels", "Resize", "PackDetInputs"]
+    voc.pipeline[2].prob, voc.pipeline[3].scale = 1.0, (1000, 128)
+    voc.pop("type")
+    voc.metainfo = dict(classes=CLASSES)
+    init_default_scope("mmdet")
+    box = VOC(**voc)[0]["data_samples"].gt_instances.bboxes.tensor[0]
+    assert box.tolist() == [2 * side for side in (96 - 60, 10, 96 - 11, 49)]
 
 
 def test_bytes_after_the_end_of_a_jpeg_do_no_harm(tmp_path):

@@ -1,11 +1,13 @@
 """What all stages' runs share: draws that depend on nothing but the position, the batch, and optimisers."""
 
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import nn
 from torch.utils.data import DataLoader
@@ -15,8 +17,9 @@ from trick_transfer.engine import precision, receipt
 from trick_transfer.engine.batch import solve
 from trick_transfer.engine.precision import LowPrecisionOptimWrapper, low_precision
 from trick_transfer.engine.progress import ProgressLine
-from trick_transfer.engine.seeding import DrawSampler, SeedEachStep, Seeded
+from trick_transfer.engine.seeding import DrawSampler, SeedEachStep, Seeded, word
 
+ROOT = Path(receipt.__file__).parents[2]
 CROP = dict(type="random", size_px=16, area=(0.08, 1.0), aspect=(3 / 4, 4 / 3))
 
 
@@ -51,6 +54,46 @@ def test_samples_differ_between_epochs_and_seeds(seeded):
     assert not any(np.array_equal(draws[i], draws[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
     assert np.array_equal(draws[0], seeded()[0, 0]["inputs"])
     assert not torch.equal(epoch(seeded(), 0), epoch(seeded(), 1))
+
+
+def test_no_two_pairs_of_seed_and_epoch_share_an_order():
+    """mmengine's sampler has 19 orders for these 100 pairs, one for each sum of seed and epoch."""
+
+    def order(seed, number):
+        sampler = DrawSampler(range(50), seed=seed)
+        sampler.set_epoch(number)
+        return tuple(index for index, _ in sampler)
+
+    orders = {(seed, number): order(seed, number) for seed in range(10) for number in range(10)}
+    assert len(set(orders.values())) == 100
+    assert all(sorted(each) == list(range(50)) for each in orders.values())
+    agree = [np.mean([a == b for a, b in zip(orders[0, e + 1], orders[1, e], strict=True)]) for e in range(9)]
+    assert np.mean(agree) < 0.1, "two random orders agree in 1 of 50 places"
+    assert order(3, 7) == orders[3, 7], "as after a resume"
+
+
+def test_positions_of_other_lengths_have_other_seeds():
+    assert len({word(0, 1), word(0, 1, 0), word(0, 1, 0, 0)}) == 3  # NumPy pads with zeros
+
+
+@pytest.mark.parametrize("protocol", ["classification/baseline", "detection/faster_rcnn_voc",
+                                      "detection/faster_rcnn_fpn_voc", "segmentation/fcn_ade20k"])  # fmt: skip
+def test_every_protocol_trains_on_our_orders(protocol):
+    loader = Config.fromfile(ROOT / f"{protocol}.py").train_dataloader
+    assert loader.sampler == dict(type="trick_transfer.DrawSampler", shuffle=True)
+
+
+@pytest.mark.parametrize(("images", "processes"), [(20, 3), (2, 5)])
+def test_images_that_processes_cannot_share_evenly_come_round_again(monkeypatch, images, processes):
+    drawn = []
+    for rank in range(processes):
+        monkeypatch.setattr("mmengine.dataset.sampler.get_dist_info", lambda rank=rank: (rank, processes))
+        sampler = DrawSampler(range(images), seed=0)
+        drawn.append(list(sampler))
+        assert len(drawn[-1]) == len(sampler)
+    together = [key for round_ in zip(*drawn, strict=True) for key in round_]
+    assert [draw for _, draw in together] == list(range(len(together)))
+    assert all(together[i][0] == together[i % images][0] for i in range(len(together)))
 
 
 def test_processes_together_draw_what_one_draws(monkeypatch):

@@ -94,10 +94,25 @@ def test_no_surface_is_in_two_pools():
 
 
 def test_pools_own_different_quarters_of_the_photographs():
+    """There are four: tuning, which nothing is scored on, has training's."""
     for name in surfaces.PHOTOGRAPHS:
-        tiles = [surfaces.photograph(name, pool) for pool in animals.POOLS]
-        for first, second in combinations(tiles, 2):
+        tiles = {pool: surfaces.photograph(name, pool) for pool in animals.POOLS}
+        assert np.array_equal(tiles.pop("pretrain_tuning"), tiles["pretrain_train"]) and len(tiles) == 4
+        for first, second in combinations(tiles.values(), 2):
             assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.5
+
+
+def test_the_tuning_split_shares_no_silhouette_group_with_training_or_validation():
+    stock = animals.load()
+
+    def groups(name):
+        return set(stock.groups[stock.pools == animals.POOLS.index(SPLIT[name].spec.pool)])
+
+    tuning = groups("tuning")
+    assert len(tuning) > 300 and all(tuning.isdisjoint(groups(name)) for name in ("train", "val", "swapped"))
+    assert all(len(stock.of("pretrain_tuning", kind)) >= 30 for kind in range(10))
+    of_scenes = {SPLIT["tuning"].scene(i).image.tobytes() for i in range(20)}
+    assert of_scenes.isdisjoint(SPLIT[name].scene(i).image.tobytes() for name in ("train", "val") for i in range(20))
 
 
 def test_the_specs_draw_from_the_pool_of_their_split():

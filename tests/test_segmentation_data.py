@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import protocols
 import pytest
-from mmengine.registry import init_default_scope
+from exif import orient
+from mmengine.registry import TRANSFORMS, init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 from toy_ade20k import CLASSES, card_of, make, small
@@ -57,6 +58,20 @@ def test_validation_keeps_masks_at_the_images_own_size(root: Path, tmp_path: Pat
     batch = next(iter(Runner.build_dataloader(cfg.val_dataloader, seed=0)))
     assert batch["inputs"][0].shape == (3, 96, 144)
     assert batch["data_samples"][0].gt_sem_seg.shape == (48, 72)
+
+
+def test_image_and_mask_are_both_as_stored_whatever_exif_says(root: Path, tmp_path: Path) -> None:
+    cfg = small(protocols.load(card_of(tmp_path), "fcn_ade20k", root))
+    steps = (cfg.train_dataloader.dataset.dataset.pipeline, cfg.val_dataloader.dataset.pipeline)
+    path = root / "ADEChallengeData2016/images/training/0001.jpg"
+    stored = np.asarray(orient(path, 6))
+    for pipeline in steps:
+        found = TRANSFORMS.build(pipeline[0])(dict(img_path=str(path)))
+        np.testing.assert_allclose(found["img"][..., ::-1].astype(int), stored, atol=3)
+        assert load_mask(root / "ADEChallengeData2016/annotations/training/0001.png", found["ori_shape"]).shape == (
+            48,
+            96,
+        )
 
 
 def test_blur_is_opencvs_gaussian_of_at_most_the_sigma(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ def randomise(model):
 def test_logits_equal_those_of_timms_own_classifier(model, options):
     theirs = randomise(timm.create_model(model, num_classes=10, **options))
     ours = classifier(model, options=options).eval()
-    ours.load_state_dict(from_timm(theirs.state_dict(), ours.state_dict()))
+    ours.load_state_dict(from_timm(theirs.state_dict(), ours))
     images = torch.randn(2, 3, 96, 96)
     with torch.no_grad():
         torch.testing.assert_close(ours(images), theirs(images), rtol=1e-5, atol=1e-5)
@@ -67,7 +67,7 @@ def test_logits_equal_those_of_timms_own_classifier(model, options):
 def test_timms_weights_of_a_network_with_more_than_an_output_layer_are_refused():
     theirs, ours = timm.create_model("convnext_atto", num_classes=10), classifier("convnext_atto")
     with pytest.raises(ValueError, match=r"architecture.* head\.norm\.bias"):
-        from_timm(theirs.state_dict(), ours.state_dict())
+        from_timm(theirs.state_dict(), ours)
 
 
 # parameters (M) and multiply-adds (G) as published by others than timm
@@ -148,7 +148,10 @@ def test_zero_gamma_leaves_of_each_block_its_shortcut():
 @pytest.mark.parametrize(
     ("sets", "message"),
     [
-        ({"model.backbone": "timm/seresnext50"}, "timm/seresnext50 .*seresnet50"),
+        ({"model.backbone": "timm/seresnext50"}, "timm/seresnext50 .*mean seresnext50_32x4d or "),
+        ({"model.backbone": "timm/swin_tiny"}, "timm/swin_tiny .*mean swin_tiny_patch4_window7_224 or "),
+        ({"model.backbone": "timm/vit_small"}, "timm/vit_small .*mean vit_small_.* or vit_small_patch16_224 or "),
+        ({"model.backbone": "timm/swn_tiny"}, "timm/swn_tiny .*tiny"),
         ({"model.backbone": "resnet51"}, "'resnet51' .*timm/NAME"),
         ({"model.backbone": "timm/mobilenetv1_100", "tricks.zero_gamma": {}}, "mobilenetv1_100 .*tricks.zero_gamma"),
     ],

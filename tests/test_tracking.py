@@ -65,7 +65,7 @@ def black(tmp_path):
 
 
 def test_boxes_are_drawn_where_they_are_and_weak_ones_not(black):
-    found = BaseDataElement(metainfo=dict(img_path=black))
+    found = BaseDataElement(metainfo=dict(img_path=black, ori_shape=(HEIGHT_PX, 2 * HEIGHT_PX)))
     boxes = torch.tensor([[20.0, 40.0, 120.0, 150.0], [200.0, 40.0, 300.0, 150.0]])
     found.pred_instances = InstanceData(bboxes=boxes, labels=torch.tensor([1, 0]), scores=torch.tensor([0.9, 0.1]))
     picture = DETECTION.draw({}, found, ("cat", "dog"))

@@ -7,11 +7,13 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS
+from timm.optim import param_groups_weight_decay
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -128,16 +130,35 @@ def small(cfg):
 def decayed(cfg):
     """Names of the parameters that the recipe's optimiser decays."""
     model = small(cfg)
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    found = {id(p): g["weight_decay"] for g in wrapper.optimizer.param_groups for p in g["params"]}
-    assert set(found.values()) <= {0.0, 1e-4}
+    found = decay_of(model, cfg)
     return {name for name, p in model.named_parameters() if found[id(p)]}, model
+
+
+def decay_of(model, cfg):
+    """The decay of each parameter's id, in the optimiser of a training (`runs.resolve` names the constructor)."""
+    wrapper = build_optim_wrapper(model, dict(cfg.optim_wrapper, constructor="trick_transfer.MergedGroups"))
+    found = {id(p): g["weight_decay"] for g in wrapper.optimizer.param_groups for p in g["params"]}
+    assert set(found.values()) <= {0.0, 1e-4} and len(found) == len(list(model.parameters()))
+    return found
 
 
 def test_no_bias_decay_decays_exactly_the_weights_of_convolutions_and_the_output_layer():
     names, model = decayed(load("resnet50_baseline", {"tricks.no_bias_decay": {}}))
     layers = {f"{n}.weight" for n, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
     assert names == layers and "head.weight" in names
+
+
+@pytest.mark.parametrize("name", ["convnext_atto", "convnextv2_atto", "mobilenetv1_100", "vit_tiny_patch16_224",
+                                  "swin_tiny_patch4_window7_224"])  # fmt: skip
+def test_of_any_network_no_bias_decay_spares_what_timm_spares(name):
+    """timm's own rule: decay only what has two dimensions or more, and is not on the network's own list."""
+    cfg = load("resnet50_baseline", {"tricks.no_bias_decay": {}, "model.backbone": f"timm/{name}"})
+    model = ImageClassifier(backbone=cfg.model.backbone, num_classes=5)
+    ours = {each for each, decay in decay_of(model, cfg).items() if decay}
+    listed = {each.rsplit(".")[-1] for each in getattr(timm.create_model(name), "no_weight_decay", set)()}
+    spared = [each for each, _ in model.named_parameters() if each.rsplit(".")[-1] in listed]
+    groups = param_groups_weight_decay(model, 1e-4, no_weight_decay_list=spared)
+    assert ours == {id(p) for group in groups if group["weight_decay"] for p in group["params"]}
 
 
 def test_the_baseline_decays_everything():

@@ -6,5 +6,8 @@ SLOTS = {"no bias decay": ("optim_wrapper.paramwise_cfg",)}
 
 
 def no_bias_decay(cfg: Config) -> None:
-    """Set the slot `optim_wrapper.paramwise_cfg`: biases, and gamma and beta of BN, are left unregularised."""
-    cfg.optim_wrapper.paramwise_cfg = dict(bias_decay_mult=0.0, norm_decay_mult=0.0)
+    """Set the slot `optim_wrapper.paramwise_cfg`: all else is left unregularised, such as biases, gamma and beta.
+
+    Of networks that the paper does not have, also layer scales, position embeddings and tables of position biases.
+    """
+    cfg.optim_wrapper.paramwise_cfg = dict(decay_weights_only=True)

@@ -1,13 +1,18 @@
-"""Reading image files strictly: OpenCV fills the missing part of a truncated JPEG with grey, without an error."""
+"""Reading image files strictly: OpenCV fills the missing part of a truncated JPEG with grey, without an error.
+
+Images are read as stored, without the rotation that EXIF may ask for, as torchvision and timm read them: masks and most
+boxes belong to the stored pixels.
+"""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
 from mmengine.logging import print_log
-from PIL import Image
+from PIL import ExifTags, Image
 
 START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"  # a JPEG's first and last two bytes
+SWAPPED = (5, 6, 7, 8)  # EXIF's orientations that swap width and height
 
 
 def is_whole(image: str | Path) -> bool:
@@ -26,13 +31,14 @@ def is_whole(image: str | Path) -> bool:
     return True
 
 
-def decode(path: str | Path) -> np.ndarray:
-    """An RGB image (H, W, 3) in uint8. Raises ValueError for a file that is truncated or not an image."""
+def decode(path: str | Path, turned: bool = False) -> np.ndarray:
+    """An RGB image (H, W, 3) in uint8, as stored or `turned` by EXIF. Raises ValueError for broken files."""
     data = np.fromfile(path, np.uint8)
     head, tail = data[:2].tobytes(), data[-2:].tobytes()  # by content: some of ImageNet's .JPEG are PNGs
     if head == START_OF_IMAGE and tail != END_OF_IMAGE and not is_whole(path):
         raise ValueError(f"{path} is a truncated JPEG; replace the file, or set skip_broken=True")
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
+    way = cv2.IMREAD_COLOR_RGB | (0 if turned else cv2.IMREAD_IGNORE_ORIENTATION)
+    image = cv2.imdecode(data, way) if len(data) else None
     if image is None:
         raise ValueError(f"{path} is not an image; replace the file, or set skip_broken=True")
     return image
@@ -44,6 +50,16 @@ def stored_px(image: str | Path) -> tuple[int, int]:
         with Image.open(image) as header:
             return header.size
     except OSError:
+        return 0, 0
+
+
+def displayed_px(image: str | Path) -> tuple[int, int]:
+    """Width and height as shown, with EXIF's rotation; 0, 0 if they cannot be read."""
+    try:
+        with Image.open(image) as header:
+            turned = header.getexif().get(ExifTags.Base.Orientation) in SWAPPED
+            return header.size[::-1] if turned else header.size
+    except (OSError, SyntaxError):  # Pillow raises SyntaxError for broken EXIF
         return 0, 0
 
 

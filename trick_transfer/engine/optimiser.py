@@ -19,6 +19,7 @@ from torch import nn
 from trick_transfer.registry import HOOKS, MODEL_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS
 
 FUSED = dict(fused=True)
+WEIGHTED = nn.modules.conv._ConvNd | nn.Linear  # convolutions and fully-connected layers
 # torch 2.14 warns; the replacement does not exist in 2.6
 warnings.filterwarnings("ignore", ".broadcast_buffers. is deprecated")
 
@@ -42,7 +43,11 @@ class ScheduleUpdates(ParamSchedulerHook):
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class MergedGroups(DefaultOptimWrapperConstructor):
-    """mmengine's settings of each parameter, but in one group per distinct settings, not per parameter."""
+    """mmengine's settings of each parameter, but in one group per distinct settings, not per parameter.
+
+    One more setting, `decay_weights_only`: weights of convolutions and fully-connected layers decay, nothing else. By
+    mmengine's own, of biases and known norms, all other kinds of parameters would decay.
+    """
 
     def add_params(self, params: list[dict], module: nn.Module, prefix: str = "", **options: Any) -> None:
         if prefix:  # mmengine calls this for every submodule
@@ -50,6 +55,10 @@ class MergedGroups(DefaultOptimWrapperConstructor):
             return
         single: list[dict] = []
         super().add_params(single, module, **options)
+        if self.paramwise_cfg.get("decay_weights_only"):
+            weights = {id(each.weight) for each in module.modules() if isinstance(each, WEIGHTED)}
+            for group in single:
+                group.update({} if id(group["params"][0]) in weights else {"weight_decay": 0.0})
         merged: dict[tuple, dict] = {}
         for group in single:
             settings = {key: value for key, value in group.items() if key != "params"}

@@ -21,7 +21,8 @@ from trick_transfer.registry import DATA_SAMPLERS, DATASETS, HOOKS
 
 def word(*position: int) -> int:
     """A seed from a tuple of non-negative integers."""
-    return int(np.random.SeedSequence(position).generate_state(1)[0])
+    # the length goes first: to NumPy (0, 1) is the same as (0, 1, 0)
+    return int(np.random.SeedSequence((len(position), *position)).generate_state(1)[0])
 
 
 def seed_all(*position: int) -> None:
@@ -34,9 +35,10 @@ def seed_all(*position: int) -> None:
 
 @DATA_SAMPLERS.register_module()
 class DrawSampler(DefaultSampler):
-    """mmengine's shuffling sampler, but it yields (index, draw); the draw is unique over epochs and ranks.
+    """mmengine's sampler, but it yields (index, draw); the draw is unique over epochs and ranks.
 
-    `images`: of all ranks in an epoch, which leaves out the rest of the shuffled ones.
+    Each (seed, epoch) has an order of its own. mmengine's is that of seed + epoch: seed 0 would repeat in epoch 1 what
+    seed 1 has in epoch 0. `images`: of all ranks in an epoch, which leaves out the rest of the order.
     """
 
     def __init__(self, dataset: Any, images: int | None = None, **options: Any) -> None:
@@ -45,8 +47,11 @@ class DrawSampler(DefaultSampler):
             self.total_size, self.num_samples = images, images // self.world_size
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        first = self.epoch * self.total_size + self.rank
-        return ((index, first + i * self.world_size) for i, index in enumerate(super().__iter__()))
+        count = len(self.dataset)
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(count) if self.shuffle else range(count)
+        first = self.epoch * self.total_size
+        own = range(self.rank, self.total_size, self.world_size)
+        return ((int(order[i % count]), first + i) for i in own)  # the first ones again, if ranks do not divide them
 
 
 @DATASETS.register_module()
@@ -88,6 +93,6 @@ class SeedEachStep(Hook):
         self.accumulation = accumulation
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        # 1 keeps this stream apart from the samples' where their numbers coincide
-        seed_all(runner.seed, 1, get_rank(), runner.iter)
-        np.random.seed(word(runner.seed, 1, 0, runner.iter // self.accumulation))
+        # three numbers, so none is the seed of a sample, which has two
+        seed_all(runner.seed, get_rank(), runner.iter)
+        np.random.seed(word(runner.seed, 0, runner.iter // self.accumulation))

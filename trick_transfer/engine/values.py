@@ -13,14 +13,20 @@ KINDS = [each for each in vars(mmengine.registry).values() if isinstance(each, R
 LISTED = 16  # more names would hide the message
 
 
+def closest(name: str, known: Iterable[str], number: int = 1, cutoff: float = 0.6) -> list[str]:
+    """At most `number` known names: those that begin with `name`, the shortest first, then others that are close."""
+    names = sorted(known, key=lambda each: (len(each), each))
+    begun = [each for each in names if name and each.startswith(name)]
+    return list(dict.fromkeys(begun + get_close_matches(name, names, number, cutoff)))[:number]
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint: the known name that is close; if none is, all of them, or the three closest of more than LISTED."""
     names = sorted(known)
-    close = [each for each in names if name and each.startswith(name)][:1] or get_close_matches(name, names, 1)
-    if close:
+    if close := closest(name, names):
         return f"did you mean {close[0]!r}?"
     if len(names) > LISTED:
-        return f"the closest of {len(names)} are {', '.join(get_close_matches(name, names, 3, cutoff=0))}"
+        return f"the closest of {len(names)} are {', '.join(closest(name, names, 3, cutoff=0))}"
     return f"choose from {', '.join(names)}"
 
 

@@ -55,7 +55,7 @@ class Split:
 SPLITS = (
     Split("train", "folder", "imagenet1k/train", 6_000, Spec(0, "pretrain_train", **ANIMAL)),
     Split("val", "folder", "imagenet1k/val", 1_000, Spec(1, "pretrain_val", **ANIMAL)),
-    # to choose settings on, --set val_dataloader.dataset.split=tuning, as `val` is for the scores alone
+    # to choose settings on (--set val_dataloader.dataset.split=tuning), never on the split that is scored
     Split("tuning", "folder", "imagenet1k/tuning", 1_000, Spec(8, "pretrain_tuning", **ANIMAL)),
     Split("swapped", "folder", "imagenet1k/swapped", 540, Spec(2, "pretrain_val", **ANIMAL)),
     Split("voc07_trainval", "voc", "VOC2007/trainval", 200, Spec(3, "downstream_train", **SCENE)),

@@ -1,6 +1,7 @@
 """Surfaces: tileable pictures of ten materials, procedural or cut from scikit-image's CC0 photographs (LICENSES.md).
 
-Each pool of scenes has its own variants: other random fields, other palettes, other quarters of the photographs.
+Each pool of scenes has its own variants: other random fields, other palettes, other quarters of the photographs (there
+are four, so tuning has training's).
 """
 
 from collections.abc import Callable
