@@ -5,6 +5,5 @@ Each block is its shortcut, and stays so in the detector, whose batch norms are 
 
 _base_ = "../baseline.py"
 
-model = dict(backbone=dict(tweak="bcd"))
+model = dict(backbone=dict(tweak="bcd", zero_gamma=True))
 max_epochs = 0
-tricks = dict(zero_gamma=dict())
