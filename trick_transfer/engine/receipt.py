@@ -46,11 +46,12 @@ def versions() -> dict[str, str]:
 def build() -> dict[str, str]:
     """What decides the last bits of a sum beside the versions: torch's build, threads, the processor's vector sets."""
     onednn = next((line.strip(" -") for line in torch.__config__.show().splitlines() if "MKL-DNN" in line), "no oneDNN")
-    cuda = f"{torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}" if torch.cuda.is_available() else "none"
+    rounded = ", convolutions in TF32" if torch.backends.cudnn.allow_tf32 else ""  # those that are not in low precision
+    cuda = f"{torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}{rounded}"
     flags = [flag for flag in cpu("flags").split() if flag.startswith(("avx", "amx", "fma"))]
     return {
         "torch": f"{torch.version.git_version}, {onednn}",
-        "cuda": cuda,
+        "cuda": cuda if torch.cuda.is_available() else "none",
         "threads": str(torch.get_num_threads()),
         "cpu": f"{torch.backends.cpu.get_cpu_capability()}: {' '.join(flags) or platform.machine()}",
     }
