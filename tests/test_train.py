@@ -142,7 +142,7 @@ SMOOTH = "resnet50d_smooth"
         ([SMOOTH, "--set", "model.backbone.dept=18"], ("model.backbone.dept", "'depth'")),
         ([SMOOTH, "--protocol", "other"], ("classification", "--protocol other")),
         ([SMOOTH, "--seed", "-1"], ("seed", "2**32 - 1", "-1")),
-        ([SMOOTH, "--set", "model.backbone.depth=51"], ("depth=51", "18, 34, 50,")),
+        ([SMOOTH, "--set", "model.backbone.depth=51"], ("depth=51", "18, 26, 34, 50,")),
         ([SMOOTH, "--set", "model=None"], ("model ", "None")),
         ([SMOOTH, "--set", "schedule=None"], ("schedule ", "None")),
         ([SMOOTH, "--set", "tricks=None"], ("tricks ", "--set tricks.NAME=None")),
