@@ -14,15 +14,11 @@ from torch import Tensor, nn
 from .base import Backbone
 from .registry import MODELS
 
-BASIC = (18, 34)  # two 3x3 a block
+# depth -> blocks of each stage; 26 is timm's
 BLOCKS = {
-    18: (2, 2, 2, 2),
-    26: (2, 2, 2, 2),
-    34: (3, 4, 6, 3),
-    50: (3, 4, 6, 3),
-    101: (3, 4, 23, 3),
-    152: (3, 8, 36, 3),
-}
+    18: (2, 2, 2, 2), 26: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)
+}  # fmt: skip
+BASIC = (18, 34)  # the others have bottlenecks
 TWEAKS = ("", "b", "bc", "bcd")
 RUNS = [tuple(range(first, last + 1)) for first in range(1, 5) for last in range(first, 5)]
 # (stride, dilation of the stage, dilation before its stride), for stages 1 to 4; sec. 6.2. A removed stride dilates all

@@ -71,7 +71,8 @@ def test_a_protocols_hash_covers_its_version_and_values_and_no_name_of_our_class
         assert part.type == "detection.VOC"
         part.type = "detection.PascalVOC"  # renamed
     assert fingerprint(values(plain(cfg)))[:12] == run.protocol_hash()
-    for key, value in (("version", 2), ("model.test_cfg.rcnn.nms.iou_threshold", 0.31), ("model.type", "FastRCNN")):
+    threshold = "model.test_cfg.rcnn.nms.iou_threshold"
+    for key, value in (("version", cfg.version + 1), (threshold, 0.31), ("model.type", "FastRCNN")):
         assert fingerprint(values(plain(cfg_with(cfg, key, value))))[:12] != run.protocol_hash(), key
 
 
