@@ -117,13 +117,16 @@ def test_the_published_ledger_has_the_papers_effects_and_decides_nothing():
     assert found["distillation", "mobilenet_distill", "top1"] == -0.96
 
 
-def test_the_ledger_of_results_has_our_effect_with_the_fewer_seeds(configs):
+@pytest.mark.parametrize("tier, verdict", [("paper", "not decidable"), ("mini", None)])
+def test_the_ledger_of_results_has_our_effect_with_the_fewer_seeds(configs, tier, verdict):
     def run(recipe, seed, top1):
-        return a_result(recipe=recipe, seed=seed, config=configs[recipe], metrics={"top1": top1, "top5": 80.0})
+        return a_result(
+            recipe=recipe, tier=tier, seed=seed, config=configs[recipe], metrics={"top1": top1, "top5": 80.0}
+        )
 
     results = [run("resnet50d_cosine", 0, 51.0), run("resnet50d_cosine", 1, 53.0), run("resnet50d_smooth", 0, 50.0)]
     (line,) = (line for line in analysed(results).tables[0].ledger if line.metric == "top1")
-    assert (line.trick, line.effect, line.n, line.verdict) == ("label smoothing", -2.0, 1, None)
+    assert (line.trick, line.effect, line.n, line.verdict) == ("label smoothing", -2.0, 1, verdict)
     assert line.low is None and line.paper_effect == 0.40
 
 

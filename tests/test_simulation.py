@@ -15,7 +15,20 @@ from trick_transfer.leaderboard.statistics.comparison import Comparison, Sample
 REPEATS = 600
 TRUE = 50.0
 IMAGES, SHARED, INTERACTION = 0.4, 0.6, 0.5  # standard deviations by images, as on mini: of a row, all rows, a run
-EQUAL, ONE_NOISY = (1,) * 9, (1,) * 8 + (4,)
+STANDARD_DEVIATIONS = {
+    "9 rows of SD 1": (1,) * 9,
+    "8 rows of SD 1, one of 4": (1,) * 8 + (4,),
+    "2 rows of SD 1": (1, 1),
+    "2 rows of SD 1 and 4": (1, 4),
+}
+SCENES = {f"{rows}; n = {n}": (sds, (n,) * len(sds)) for rows, sds in STANDARD_DEVIATIONS.items() for n in (2, 3, 5)}
+SCENES |= {
+    f"{rows}; n = {n}, the last n = 1": (STANDARD_DEVIATIONS[rows], (n,) * 8 + (1,))
+    for rows in ("9 rows of SD 1", "8 rows of SD 1, one of 4")
+    for n in (2, 3, 5)
+}
+SCENES["9 rows of SD 1; two n = 2, others n = 1"] = (1,) * 9, (2, 2) + (1,) * 7
+NOISY_COVERAGE = 0.84  # the few runs of a noisy row sometimes agree by chance
 
 
 class Found(NamedTuple):
@@ -60,26 +73,6 @@ def simulate(sds, runs, repeats=REPEATS):
     return Found(*np.mean(found, 0))
 
 
-SCENES = (
-    {
-        f"{label}, n = {n}": (sds, (n,) * len(sds))
-        for label, sds in (
-            ("9 equal rows", EQUAL),
-            ("one of SD 4", ONE_NOISY),
-            ("2 equal rows", (1, 1)),
-            ("2 rows, one of SD 4", (1, 4)),
-        )
-        for n in (2, 3, 5)
-    }
-    | {
-        f"{label}, n = 1 beside n = {n}": (sds, (n,) * 8 + (1,))
-        for label, sds in (("9 equal rows", EQUAL), ("one of SD 4", ONE_NOISY))
-        for n in (2, 5)
-    }
-    | {"9 equal rows, two of n = 2": (EQUAL, (2, 2) + (1,) * 7)}
-)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("scene", SCENES)
 def test_intervals_hold_the_truth_and_equal_rows_are_seldom_told_apart(scene):
@@ -87,11 +80,9 @@ def test_intervals_hold_the_truth_and_equal_rows_are_seldom_told_apart(scene):
     found = simulate(sds, runs)
     assert found.error <= 0.06
     assert min(found.pairs, found.rows) >= 0.93
-    assert min(found.last_pairs, found.last_row) >= (
-        0.93 if set(sds) == {1} else 0.84
-    )  # noisy runs may happen to agree
+    assert min(found.last_pairs, found.last_row) >= (0.93 if set(sds) == {1} else NOISY_COVERAGE)
 
 
 if __name__ == "__main__":
     for scene, (sds, runs) in SCENES.items():
-        print(scene.ljust(32), *(f"{share:.3f}" for share in simulate(sds, runs, 2000)))
+        print(scene.ljust(40), *(f"{share:.3f}" for share in simulate(sds, runs, 2000)))
