@@ -85,4 +85,4 @@ def test_intervals_hold_the_truth_and_equal_rows_are_seldom_told_apart(scene):
 
 if __name__ == "__main__":
     for scene, (sds, runs) in SCENES.items():
-        print(scene.ljust(40), *(f"{share:.3f}" for share in simulate(sds, runs, 2000)))
+        print(scene.ljust(50), *(f"{share:.3f}" for share in simulate(sds, runs, 2000)))
