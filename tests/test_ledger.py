@@ -7,6 +7,7 @@ from classification.tricks import BAG, SLOTS
 from trick_transfer.engine.layers import changed_keys
 from trick_transfer.leaderboard.paper.as_leaderboard import published
 from trick_transfer.leaderboard.paper.ladder import Step, entry, paper_effect, steps, verdict
+from trick_transfer.leaderboard.rendering.markdown import effect
 
 CHAIN = ("efficient", "cosine", "smooth", "distill", "mixup", "best")
 
@@ -93,27 +94,39 @@ def test_a_verdict_compares_the_signs_where_the_interval_leaves_out_0(said, low,
 
 def test_no_verdict_without_the_papers_word_and_none_is_decidable_without_the_seeds_noise():
     step = Step("cosine decay", "resnet50d_efficient", "resnet50d_cosine")
-    assert entry(step, "top1", 1.0, (0.5, 1.5), decidable=True, n=2).verdict == "agrees"
-    assert entry(step, "top1", 1.0, (0.5, 1.5), decidable=False, n=1).verdict == "not decidable"
-    assert entry(step, "ece", 1.0, (0.5, 1.5), decidable=True, n=2).verdict is None
+    assert entry(step, "top1", 1.0, (0.5, 1.5), 2, "paper").verdict == "agrees"
+    assert entry(step, "top1", 1.0, None, 1, "paper").verdict == "not decidable"
+    assert entry(step, "ece", 1.0, (0.5, 1.5), 2, "paper").verdict is None
+
+
+@pytest.mark.parametrize("tier", ["mini", "smoke", "my_tier"])
+def test_outside_the_papers_tier_its_effect_stands_beside_ours_without_a_verdict(tier):
+    step = Step("cosine decay", "resnet50d_efficient", "resnet50d_cosine")
+    line = entry(step, "top1", 10.45, (6.65, 14.25), 2, tier)
+    assert (line.paper_effect, line.verdict) == (0.75, None)
+    assert effect(line, tier) == "+10.45 [+6.65, +14.25], paper +0.75"
+    assert effect(entry(step, "top1", 10.45, (6.65, 14.25), 2, "paper"), "paper").endswith("paper +0.75: agrees")
 
 
 def test_the_published_ledger_has_the_papers_effects_and_decides_nothing():
     ledger = published()[0].ledger
-    assert all(line.effect == line.paper_effect and line.verdict == "not decidable" for line in ledger)
+    assert all(line.effect == line.paper_effect and line.verdict is None for line in ledger)
     # Table 5: ResNet-50-D less ResNet-50-C, top-1 77.16 - 76.87; Table 6: MobileNet with distillation, 71.97 - 72.93.
     found = {(line.trick, line.with_it, line.metric): line.effect for line in ledger}
     assert found["ResNet-D", "resnet50d_efficient", "top1"] == 0.29
     assert found["distillation", "mobilenet_distill", "top1"] == -0.96
 
 
-def test_the_ledger_of_results_has_our_effect_with_the_fewer_seeds(configs):
+@pytest.mark.parametrize("tier, verdict", [("paper", "not decidable"), ("mini", None)])
+def test_the_ledger_of_results_has_our_effect_with_the_fewer_seeds(configs, tier, verdict):
     def run(recipe, seed, top1):
-        return a_result(recipe=recipe, seed=seed, config=configs[recipe], metrics={"top1": top1, "top5": 80.0})
+        return a_result(
+            recipe=recipe, tier=tier, seed=seed, config=configs[recipe], metrics={"top1": top1, "top5": 80.0}
+        )
 
     results = [run("resnet50d_cosine", 0, 51.0), run("resnet50d_cosine", 1, 53.0), run("resnet50d_smooth", 0, 50.0)]
     (line,) = (line for line in analysed(results).tables[0].ledger if line.metric == "top1")
-    assert (line.trick, line.effect, line.n, line.verdict) == ("label smoothing", -2.0, 1, "not decidable")
+    assert (line.trick, line.effect, line.n, line.verdict) == ("label smoothing", -2.0, 1, verdict)
     assert line.low is None and line.paper_effect == 0.40
 
 

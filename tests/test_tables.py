@@ -176,12 +176,12 @@ def test_csv_and_json_parse_and_hold_the_mean_to_ten_digits():
 
 
 def test_a_row_with_more_than_six_letters_shows_its_ranks_instead():
-    cell = dict(recipe="resnet50d_best", metric="top1", low=58.0, high=62.0, rank_low=3, rank_high=250)
+    cell = dict(recipe="resnet50d_best", metric="top1", n=2, low=58.0, high=62.0, rank_low=3, rank_high=250)
     made = changed(analysed(a_run()), **cell, group="a b c d e f")
-    assert "60.00 [58.0, 62.0] (n=1) a b c d e f |" in markdown(made)
+    assert "60.00 [58.0, 62.0] (n=2) a b c d e f |" in markdown(made)
     made = changed(analysed(a_run()), **cell, group="a b c d e f g")
-    assert "60.00 [58.0, 62.0] (n=1) rank 3–250 |" in markdown(made)
-    assert "60.00 [58.0, 62.0] (n=1) rank 3--250 &" in latex(made)
+    assert "60.00 [58.0, 62.0] (n=2) rank 3–250 |" in markdown(made)
+    assert "60.00 [58.0, 62.0] (n=2) rank 3--250 &" in latex(made)
 
 
 def test_files_are_the_same_where_the_last_bits_of_a_sum_differ():

@@ -14,9 +14,9 @@ from .paper.tables import values_of
 from .scores.comparable import Group, copies, doubts, groups
 from .scores.controls import controls, dead
 from .scores.load import Scored, by_backbone
-from .statistics.comparison import Comparison
+from .statistics.comparison import Comparison, Placed
 from .statistics.rows import cell, sample, tabulated
-from .statistics.variance import components, pooled
+from .statistics.variance import components
 from .table import BACKBONE, YOURS, Analysis, Cell, Gain, LedgerLine, Row, RunKey, Table
 
 LISTED_PAIRS = 2000  # of a metric, each row with its nearest; all pairs count for Holm, groups and ranks
@@ -108,22 +108,23 @@ def with_statistics(
     having = {recipe: backbones for recipe, some in runs.items() if (backbones := by_backbone(some, metric))}
     points = [[np.array([run.points[metric] for run in backbone]) for backbone in row] for row in having.values()]
     samples = {recipe: drawn for recipe, backbones in having.items() if (drawn := sample(backbones, metric))}
-    noise = pooled([np.array([backbone.mean() for backbone in row]) for row in points])
-    compared = Comparison([*samples], [*samples.values()], noise) if samples else None
+    repeated = any(len(drawn.points) > 1 for drawn in samples.values())
+    compared = Comparison([*samples], [*samples.values()]) if repeated else None
     cells = {row.recipe: row.cells[metric] for row in table.rows if metric in row.cells}
     pairs = dict(table.pairs)
     if compared:
         better = 1 if metrics()[metric].better == "higher" else -1
         order = sorted(samples, key=lambda recipe: -better * cells[recipe].mean)
         placed = compared.placed(order, better)
-        cells |= {recipe: replace(cells[recipe], **place._asdict()) for recipe, place in placed.items()}
+        cells |= {recipe: with_place(cells[recipe], place) for recipe, place in placed.items()}
         nearest = max(1, LISTED_PAIRS // len(order))
         listed = ((a, b) for at, a in enumerate(order) for b in order[at + 1 : at + 1 + nearest])
         pairs[metric] = tuple(compared.pair(*both) for both in listed)
     parts = components(points)
     ours = {recipe: {metric: cell} for recipe, cell in cells.items()}
     rows = (replace(row, cells=row.cells | ours.get(row.recipe, {})) for row in table.rows)
-    lines = (effect(step, metric, cells, compared) for step in found if {step.without, step.with_it} <= cells.keys())
+    there = [step for step in found if {step.without, step.with_it} <= cells.keys()]
+    lines = (effect(step, metric, cells, compared, table.tier) for step in there)
     gains = [] if stage_of(metric).trains_backbone or not compared else gained(metric, table, untrained, compared)
     variance = table.variance | ({metric: parts} if parts.seed or parts.fine_tuning else {})
     table = replace(table, gains=(*table.gains, *gains), ledger=(*table.ledger, *lines))
@@ -139,11 +140,17 @@ def gained(metric: str, table: Table, untrained: Mapping[str, str], compared: Co
             yield Gain(row.recipe, control, metric, pair.difference, pair.low, pair.high)
 
 
-def effect(step: Step, metric: str, cells: Mapping[str, Cell], compared: Comparison | None) -> LedgerLine:
+def with_place(cell: Cell, place: Placed) -> Cell:
+    """A cell with its interval, group and ranks; that of one backbone keeps the interval over its fine-tunings."""
+    if cell.low is not None and cell.high is not None:
+        place = place._replace(low=cell.low, high=cell.high, level=cell.level)
+    return replace(cell, **place._asdict())
+
+
+def effect(step: Step, metric: str, cells: Mapping[str, Cell], compared: Comparison | None, tier: str) -> LedgerLine:
     """A line of the ledger."""
     after, before = cells[step.with_it], cells[step.without]
     known = compared and {step.without, step.with_it} <= {*compared.names}
     pair = compared.pair(step.with_it, step.without) if compared and known else None
     interval = (pair.low, pair.high) if pair else None
-    decidable = bool(pair and pair.p_holm is not None)
-    return entry(step, metric, after.mean - before.mean, interval, decidable, min(after.n, before.n))
+    return entry(step, metric, after.mean - before.mean, interval, min(after.n, before.n), tier)

@@ -57,6 +57,7 @@ class Variance:
     seed: Noise | None = None
     pre_training: Noise | None = None
     fine_tuning: Noise | None = None
+    homogeneity: float | None = None  # p of Cochran's test: below 0.05, one row is noisier than the others
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Cell:
     n: int = 1
     low: float | None = None  # of the 95 % interval
     high: float | None = None
-    level: str = "none"  # what the interval covers: seeds and images, or images only
+    level: str = "none"  # what the interval covers
     group: str | None = None  # letters: rows that share one cannot be separated
     rank_low: int | None = None  # the best and the worst rank that the separated pairs leave open
     rank_high: int | None = None
@@ -109,8 +110,8 @@ class Pair:
     difference: float
     low: float
     high: float
-    p_holm: float | None  # None: the noise between seeds is unknown
-    seeds_needed: int | None  # None: unknown, or no number is enough
+    p_holm: float
+    seeds_needed: int | None  # None: no number is enough
     paired: bool  # scored on the same images
 
 
@@ -139,7 +140,7 @@ class LedgerLine:
     high: float | None
     n: int
     paper_effect: float | None
-    verdict: str | None
+    verdict: str | None  # on the paper's effect, in the paper's tier only
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def published() -> tuple[Table, Table]:
 def of_recipes(protocols: tuple[Protocol, ...], recipes: Sequence[str]) -> Table:
     """One table of the paper's numbers, with the ledger of the steps that it has."""
     ledger = tuple(
-        entry(step, name, effect, None, decidable=False, n=1)
+        entry(step, name, effect, None, 1, TIER)
         for step in LADDER
         for name in metrics()
         if step.with_it in recipes and (effect := paper_effect(step, name)) is not None

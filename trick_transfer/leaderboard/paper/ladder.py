@@ -3,7 +3,8 @@
 A step is a pair of rows whose classification configs differ in one trick, whether the paper compares them or not.
 A verdict compares directions: *agrees* or *disagrees* with the sign of the paper's effect if our 95 % interval (seeds
 and images, not adjusted for the number of steps) excludes 0; else, and where the noise between seeds is unknown, it
-is *not decidable*; None where the paper has no number.
+is *not decidable*; None where the paper has no number. Only the tier `paper` trains on the paper's data and as long, so
+in other tiers the paper's effect stands beside ours without a verdict.
 """
 
 from collections.abc import Mapping
@@ -106,10 +107,12 @@ def paper_effect(step: Step, metric: str) -> float | None:
     return None
 
 
-def entry(step: Step, metric: str, effect: float, interval: tuple | None, decidable: bool, n: int) -> LedgerLine:
-    """A line of the ledger; `decidable`: the noise between seeds is known."""
+def entry(step: Step, metric: str, effect: float, interval: tuple | None, n: int, tier: str) -> LedgerLine:
+    """A line of the ledger; without interval, the noise between seeds is unknown."""
     said, (low, high) = paper_effect(step, metric), interval or (None, None)
-    judged = None if said is None else verdict(said, low, high) if decidable else UNDECIDED
+    judged = None
+    if tier == "paper" and said is not None:
+        judged = verdict(said, low, high) if interval else UNDECIDED
     return LedgerLine(*step, metric, effect, low, high, n, said, judged)
 
 

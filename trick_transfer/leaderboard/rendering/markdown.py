@@ -12,25 +12,29 @@ from . import text
 from .beside_paper import beside
 
 HOW_TO_READ = (
-    "Percent: mean over n seeds, [95 % interval] of a bootstrap over seeds and images, and groups: rows that share a "
+    "Percent: mean over n seeds, [95 % interval] over seeds and images, and groups: rows that share a "
     "letter do not differ significantly at 5 % (Holm over all pairs of a table). A row that would have more than six "
-    "letters shows its possible ranks instead. A star: n = 1, so the interval covers the images only, not the noise "
-    "between seeds. Without brackets: no stored outputs to resample. Rows are ordered by top-1. Params and GMACs "
-    "(multiply-adds, the paper's FLOPs) are the whole classifier's at the tier's input size; device-hours are the "
-    "backbone's and its teacher's. A dash: not run. What each number means: "
+    "letters shows its possible ranks instead. A star: n = 1, so the noise between seeds is borrowed from "
+    "the other rows. Without brackets: no stored outputs, or no row with two seeds. Rows are ordered by top-1. Params "
+    "and GMACs (multiply-adds, the paper's FLOPs) are the whole classifier's at the tier's input size; device-hours "
+    "are the backbone's and its teacher's. A dash: not run. What each number means: "
     "[docs/statistics.md](docs/statistics.md)."
 )
 LEDGER = (
-    "**What each trick did** (percent points, [95 % interval], the paper's effect; *agrees* or *disagrees*: with the "
-    f"sign of the paper's effect, where our interval excludes 0). {text.CAVEATS}"
+    "**What each trick did** (percent points, [95 % interval], the paper's effect on its own data and schedules). "
+    f"{text.CAVEATS}"
 )
+VERDICTS = "*agrees* or *disagrees*: with the sign of the paper's effect, where our interval excludes 0."
 LEDGER_OF_PAPER = "**What each trick did** (percent points, from one run each, so no step is decidable)"
 ADDED = (
     "**What pre-training adds**: percent points above the row's own control, the same network from the same "
     "initialisation, not trained, [95 % interval]"
 )
 CORRELATIONS = "**Does top-1 predict it?** Rank correlation of top-1 over rows, [95 % interval]"
-VARIANCE = "**Noise between seeds** (standard deviation of one run, degrees of freedom in brackets)"
+VARIANCE = (
+    "**Noise between seeds** (standard deviation of one run, degrees of freedom in brackets; p of Cochran's test: "
+    "below 0.05, one row is noisier than the others)"
+)
 TOP_ROWS = 8  # in README
 BESIDE = ("table8", "table9")
 
@@ -46,7 +50,7 @@ def markdown(analysis: Analysis) -> str:
     for table in analysis.tables:
         parts += [f"## {text.title(table)}", *ranking(table, analysis)]
         parts += added(table)
-        of_ledger = LEDGER if table.tier != PUBLISHED else LEDGER_OF_PAPER, ledger(table)
+        of_ledger = ledger_caption(table.tier), ledger(table)
         for caption, lines in (of_ledger, (CORRELATIONS, correlations(table)), (VARIANCE, variance(table))):
             parts += [caption, text.grid(lines)] if len(lines) > 1 else []
     parts += [part for tier in measured(analysis) for part in papers(analysis, tier)]
@@ -85,6 +89,11 @@ def gains(table: Table) -> list[list[str]]:
     return [["recipe", "its control", *(metrics()[name].label for name in names)], *rows]
 
 
+def ledger_caption(tier: str) -> str:
+    """What the ledger holds; only the paper's tier has verdicts."""
+    return LEDGER_OF_PAPER if tier == PUBLISHED else f"{LEDGER} {VERDICTS}" if tier == "paper" else LEDGER
+
+
 def ledger(table: Table) -> list[list[str]]:
     """Steps by metrics."""
     by_step: dict[tuple, dict[str, str]] = defaultdict(dict)
@@ -96,10 +105,11 @@ def ledger(table: Table) -> list[list[str]]:
 
 
 def effect(line: LedgerLine, tier: str) -> str:
-    """+0.75 [+0.1, +1.4], paper +0.40: agrees; of the paper's own tables the effect alone."""
+    """+0.75 [+0.1, +1.4], paper +0.40: agrees; the verdict if there is one, of the paper's tables the effect alone."""
     ours = f"{line.effect:+.2f} {text.between(line.low, line.high, 2, '+')}".rstrip()
     compared = tier != PUBLISHED and line.paper_effect is not None
-    return ours + (f", paper {line.paper_effect:+.2f}: {line.verdict}" if compared else "")
+    judged = f": {line.verdict}" if line.verdict else ""
+    return ours + (f", paper {line.paper_effect:+.2f}{judged}" if compared else "")
 
 
 def correlations(table: Table) -> list[list[str]]:
@@ -116,10 +126,12 @@ def correlations(table: Table) -> list[list[str]]:
 
 def variance(table: Table) -> list[list[str]]:
     """One line per metric."""
-    lines = [["metric", "all", "pre-training", "fine-tuning"]]
+    lines = [["metric", "all", "pre-training", "fine-tuning", "equal? p"]]
     for name, parts in table.variance.items():
         found = (parts.seed, parts.pre_training, parts.fine_tuning)
-        lines.append([metrics()[name].label, *(f"{x.sd:.2f} ({x.freedom})" if x else text.ABSENT for x in found)])
+        shown = (f"{x.sd:.2f} ({x.freedom})" if x else text.ABSENT for x in found)
+        equal = text.ABSENT if parts.homogeneity is None else f"{parts.homogeneity:.3f}"
+        lines.append([metrics()[name].label, *shown, equal])
     return lines
 
 

@@ -97,11 +97,11 @@ def entry(row: Row | None, name: str, of_paper: bool = False, letters: bool = Tr
 
 
 def percent(cell: Cell, with_group: bool = True) -> str:
-    """77.16 [76.9, 77.4] (n=3) ab, with a star where n = 1; without interval 77.16 (sd 0.15, n=3)."""
+    """77.16 [76.9, 77.4] (n=3) ab, with a star where n = 1 borrows its noise; without interval 77.16 (sd 0.15, n=3)."""
     if cell.low is None:
         spread = "" if cell.sd is None else f"sd {cell.sd:.2f}, "
         return f"{cell.mean:.2f} ({spread}n={cell.n})"
-    star = "*" if cell.level == "image" else ""
+    star = "*" if cell.n == 1 else ""
     placed = group(cell) if with_group else ""
     return f"{cell.mean:.2f} {between(cell.low, cell.high)}{star} (n={cell.n}) {placed}".rstrip()
 

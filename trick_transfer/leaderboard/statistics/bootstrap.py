@@ -1,10 +1,6 @@
-"""The two-level bootstrap: it resamples images, the same for all runs scored on them, and seeds.
+"""The bootstrap of images, the same for all runs that were scored on them, and what it measures of seeds.
 
-With few seeds the plain bootstrap's intervals are too short. Two corrections: deviations from the mean are widened by
-sqrt(n / (n - 1)) (Davison and Hinkley, "Bootstrap Methods", 1997, sec. 2.3), and the interval by Student's t with
-Satterthwaite's degrees of freedom. The interval is centred on the measured mean, as resampled AP and IoU are biased.
-A bootstrap of both levels counts the interaction of seed and image up to three times (Owen, "The pigeonhole
-bootstrap", 2007), so an interval is too wide rather than too narrow; differences of rows are corrected for it.
+The noise between seeds is not resampled: two runs have three means, and no interval can be read from three values.
 """
 
 from collections.abc import Sequence
@@ -38,15 +34,6 @@ def resample(outputs: Outputs) -> Arrays:
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
-def draw_seeds(rounds: np.ndarray) -> np.ndarray:
-    """(seeds, ROUNDS) -> (ROUNDS,): in each round, the mean over as many seeds, drawn with replacement."""
-    seeds, many = rounds.shape
-    if seeds == 1:
-        return rounds[0]
-    drawn = np.random.default_rng(seeds).multinomial(seeds, np.full(seeds, 1 / seeds), size=many).T / seeds
-    return rounds.mean(0) + np.sqrt(seeds / (seeds - 1)) * ((drawn - 1 / seeds) * rounds).sum(0)
-
-
 def interaction(samples: Sequence[np.ndarray]) -> float:
     """The variance of one run's mean by the interaction of seed and image; rows of (seeds, ROUNDS), 0 if none has two.
 
@@ -56,22 +43,3 @@ def interaction(samples: Sequence[np.ndarray]) -> float:
     freedom = sum(len(rounds) - 1 for rounds in samples)
     squares = sum((rounds - rounds.mean(0)).var(1, ddof=1).sum() for rounds in samples)
     return float(squares / freedom) if freedom else 0.0
-
-
-def interval(points: np.ndarray, rounds: np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of the mean of (seeds,) percents; of one seed it covers the images only."""
-    seeds = len(points)
-    stretch = 1.0
-    if seeds > 1:
-        parts = (np.var(points, ddof=1) / seeds, seeds - 1), (rounds.mean(0).var(ddof=1), np.inf)
-        stretch = stats.t.ppf(1 - ALPHA / 2, degrees_of_freedom(parts)) / NORMAL
-    drawn = draw_seeds(rounds)
-    low, high = points.mean() + stretch * (np.quantile(drawn, (ALPHA / 2, 1 - ALPHA / 2)) - drawn.mean())
-    return max(0.0, float(low)), min(100.0, float(high))
-
-
-def degrees_of_freedom(parts: Sequence[tuple]) -> np.ndarray:
-    """Of a sum of (variance, degrees of freedom), which may be arrays (Satterthwaite 1946)."""
-    total = sum(variance for variance, _ in parts)
-    rest = sum(variance**2 / freedom for variance, freedom in parts)
-    return np.divide(total**2, rest, out=np.full(np.shape(rest), np.inf), where=np.asarray(rest) > 0)

@@ -1,9 +1,8 @@
-"""Which rows differ significantly: paired differences, Holm over all pairs, groups, ranks, and the seeds needed.
+"""How sure each row is, and which differ significantly: intervals, Holm over all pairs, groups, ranks, seeds needed.
 
-A difference's variance has two parts: the images' from the bootstrap, paired where both rows were scored on the same
-ones, and the seeds'. The interaction of seed and image is in both, and is subtracted from the first. Few seeds measure
-the second badly, so it is pooled over all repeated rows of the table and used for the other rows, too. If no row was
-repeated, no pair is separated.
+The variance of a mean, and of a difference, has two parts: the images' from the bootstrap, paired where both rows were
+scored on the same ones, and the seeds' (`noise.py`). The interaction of seed and image is in both, and is subtracted
+from the first.
 """
 
 from collections.abc import Sequence
@@ -17,11 +16,13 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestIndPower
 
-from ..table import Noise, Pair
-from .bootstrap import ALPHA, NORMAL, degrees_of_freedom, interaction
+from ..table import Pair
+from .bootstrap import ALPHA, NORMAL, interaction
+from .noise import half_width, moderated, of_differences, p_value
 
 POWER = 0.8
 MOST_SEEDS = 100
+SEEDS, BORROWED = "seed and image", "borrowed seed and image"  # what intervals cover
 MOST_LETTERED = 100  # rows; 500 rows have over a hundred letters each, which is unreadable, and take 10 s a metric
 
 
@@ -34,50 +35,59 @@ class Sample(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A row's letters, and its best and worst rank."""
+    """A row's 95 % interval and what it covers, its letters, and its best and worst rank."""
 
+    low: float
+    high: float
+    level: str
     group: str | None
     rank_low: int
     rank_high: int
 
 
 class Comparison:
-    """All pairs of rows in one metric; in its matrices (rows, rows) an entry is the row's minus the column's.
+    """All rows and pairs of rows in one metric; in its matrices (rows, rows) an entry is the row's minus the column's.
 
-    Without noise between seeds (None) no pair has a p, and intervals are of the images only.
+    At least one row has to have two runs: the noise between seeds is not known otherwise.
     """
 
-    def __init__(self, names: Sequence[str], samples: Sequence[Sample], noise: Noise | None) -> None:
-        self.names, self.noise = tuple(names), noise
-        means = np.array([sample.points.mean() for sample in samples])
-        self.difference = means[:, None] - means
+    def __init__(self, names: Sequence[str], samples: Sequence[Sample]) -> None:
+        self.names = tuple(names)
+        self.runs = np.array([len(sample.points) for sample in samples])
+        self.means = np.array([sample.points.mean() for sample in samples])
+        self.difference = self.means[:, None] - self.means
         images = np.array([sample.images for sample in samples])
         self.paired = images[:, None] == images
-        per_row = np.array([1 / len(sample.points) for sample in samples])
-        shares = per_row[:, None] + per_row  # of one run's variance, in the difference of two means
-        shared = np.atleast_2d(np.cov([sample.rounds.mean(0) for sample in samples])) * self.paired
+        shared = covariance(samples) * self.paired
         own = np.diag(shared)
-        of_runs = interaction([sample.rounds for sample in samples]) * shares  # what more seeds would reduce
-        self.image_variance = np.maximum(own[:, None] + own - 2 * shared - of_runs, 0)
-        seed_variance, known = ((noise.sd if noise else 0) ** 2 * shares, noise.freedom if noise else np.inf)
-        self.error = np.sqrt(self.image_variance + seed_variance)  # the difference's standard error
-        self.freedom = degrees_of_freedom(((self.image_variance, np.inf), (seed_variance, known)))
-        self.half_width = stats.t.ppf(1 - ALPHA / 2, self.freedom) * self.error  # of the 95 % interval
+        self.image_variance = np.maximum(own[:, None] + own - 2 * shared, 0)
+        noise = moderated([sample.points for sample in samples])
+        seeds = noise.variance / self.runs
+        self.seed_variance = seeds[:, None] + seeds
+        self.run_variance = (noise.variance[:, None] + noise.variance) / 2
+        self.freedom = of_differences(seeds, noise, self.runs)
+        self.row_half_width = half_width(own, seeds, noise.freedom)
+        self.half_width = half_width(self.image_variance, self.seed_variance, self.freedom)
         self.p_holm = self.adjusted()
 
     def adjusted(self) -> np.ndarray:
-        """Two-sided p, adjusted over all pairs; nan where the noise is unknown."""
-        p_holm = np.full_like(self.error, np.nan)
+        """Two-sided p, adjusted over all pairs; 1 for a row and itself."""
+        p_holm = np.ones_like(self.difference)
         above = np.triu_indices_from(p_holm, 1)
-        if self.noise and len(p_holm) > 1:
-            with np.errstate(divide="ignore", invalid="ignore"):  # no error at all: infinite, or 0/0
-                t = self.difference[above] / self.error[above]
-            p = np.nan_to_num(2 * stats.t.sf(np.abs(t), self.freedom[above]), nan=1.0)  # 0/0: the very same
+        if len(p_holm) > 1:
+            parts = (self.difference, self.image_variance, self.seed_variance, self.freedom)
+            p = p_value(*(part[above] for part in parts))
             p_holm[above] = p_holm.T[above] = multipletests(p, method="holm")[1]
         return p_holm
 
+    def interval(self, name: str) -> tuple[float, float]:
+        """The 95 % interval of a row's mean, within 0 and 100 percent."""
+        at = self.names.index(name)
+        mean, half_width = float(self.means[at]), float(self.row_half_width[at])
+        return max(0.0, mean - half_width), min(100.0, mean + half_width)
+
     def placed(self, order: Sequence[str], better: int) -> dict[str, Placed]:
-        """Each row's group, and the best and worst rank that the separated pairs leave open.
+        """Each row's interval and group, and the best and worst rank that the separated pairs leave open.
 
         The group is a compact letter display: rows share a letter if no two that have it are separated; letters
         follow `order`, from the best to the worst; large tables have none. `better` is -1 where lower is better.
@@ -89,17 +99,20 @@ class Comparison:
         groups = ([letters(at) for at, some in enumerate(cliques) if place[name] in some] for name in self.names)
         beaten = apart & (better * self.difference < 0)
         ranks = zip((1 + beaten.sum(1)).tolist(), (len(order) - beaten.sum(0)).tolist(), strict=True)
-        rows = zip(self.names, groups, ranks, strict=True)
-        return {name: Placed(" ".join(some) or None, *between) for name, some, between in rows}
+        levels = (SEEDS if runs > 1 else BORROWED for runs in self.runs)
+        rows = zip(self.names, levels, groups, ranks, strict=True)
+        return {
+            name: Placed(*self.interval(name), level, " ".join(some) or None, *between)
+            for name, level, some, between in rows
+        }
 
     def pair(self, a: str, b: str) -> Pair:
         """The difference of two rows, rounded, with its interval and test."""
         at = self.names.index(a), self.names.index(b)
         difference, half_width = float(self.difference[at]), float(self.half_width[at])
         low, high = (round(difference + side * half_width, 4) for side in (-1, 1))
-        p_holm = None if np.isnan(self.p_holm[at]) else float(self.p_holm[at])
         needed = None if np.isnan(self.seeds_needed[at]) else int(self.seeds_needed[at])
-        return Pair(a, b, round(difference, 4), low, high, p_holm, needed, bool(self.paired[at]))
+        return Pair(a, b, round(difference, 4), low, high, float(self.p_holm[at]), needed, bool(self.paired[at]))
 
     @cached_property
     def seeds_needed(self) -> np.ndarray:
@@ -107,12 +120,23 @@ class Comparison:
 
         The images' variance, which seeds do not reduce, is first subtracted from the difference.
         """
-        if not self.noise or not self.noise.sd:
-            return np.full_like(self.difference, np.nan)
         images = (NORMAL + stats.norm.ppf(POWER)) ** 2 * self.image_variance
-        left = np.sqrt(np.maximum(self.difference**2 - images, 0)) / self.noise.sd
-        needed = 2.0 + np.searchsorted(-detectable(), -left)
+        left, sd = np.sqrt(np.maximum(self.difference**2 - images, 0)), np.sqrt(self.run_variance)
+        needed = 2.0 + np.searchsorted(-detectable(), -np.divide(left, sd, out=np.zeros_like(left), where=sd > 0))
         return np.where(needed <= MOST_SEEDS, needed, np.nan)
+
+
+def covariance(samples: Sequence[Sample]) -> np.ndarray:
+    """(rows, rows): that of the rows' means by their images, without the interaction of seed and image.
+
+    A row of one run cannot tell its interaction, and borrows the mean of the others'.
+    """
+    shared = np.atleast_2d(np.cov([sample.rounds.mean(0) for sample in samples]))
+    runs = np.array([len(sample.rounds) for sample in samples])
+    usual = interaction([sample.rounds for sample in samples])
+    own = np.array([interaction([sample.rounds]) for sample in samples])
+    np.fill_diagonal(shared, np.maximum(np.diag(shared) - np.where(runs > 1, own, usual) / runs, 0))
+    return shared
 
 
 @lru_cache

@@ -7,8 +7,7 @@ import numpy as np
 
 from ..scores.load import Scored, by_backbone
 from ..table import BACKBONE, UPSTREAM, Cell, Correlation, Protocol, Row, Table, Value, column, metrics
-from .bootstrap import interval
-from .comparison import Sample
+from .comparison import SEEDS, Comparison, Sample
 from .correlation import correlate
 
 
@@ -23,15 +22,16 @@ def sample(groups: Sequence[Sequence[Scored]], metric: str) -> Sample | None:
 
 
 def cell(runs: Sequence[Scored], metric: str, paper: Value | None = None, hours: float | None = None) -> Cell:
-    """One metric of a row, over backbones, or the fine-tunings of a single one. Raises IndexError if no run has it."""
+    """One metric of a row, over backbones, or the fine-tunings of a single one. Raises IndexError if no run has it.
+
+    Only the interval over fine-tunings is known from the row alone; others need the whole table.
+    """
     backbones = by_backbone(runs, metric)
     groups = backbones if len(backbones) > 1 else [[run] for run in backbones[0]]
     points = [float(np.mean([run.points[metric] for run in group])) for group in groups]
-    low = high = None
-    level = "none"
-    if drawn := sample(groups, metric):
-        low, high = interval(drawn.points, drawn.rounds)
-        level = "fine-tuning " * (len(groups) > len(backbones)) + ("image" if len(groups) == 1 else "seed and image")
+    low, high, level = None, None, "none"
+    if len(groups) > len(backbones) and (drawn := sample(groups, metric)):
+        (low, high), level = Comparison([metric], [drawn]).interval(metric), f"fine-tuning {SEEDS}"
     sd = float(np.std(points, ddof=1)) if len(points) > 1 else None
     return Cell(float(np.mean(points)), sd, len(points), low, high, level, device_hours=hours, paper=paper)
 

@@ -61,7 +61,7 @@ function intervalChart(board, width) {
   return more ? [chart, caption(`${more} more rows; filter the table to see them.`)] : [chart];
 }
 
-// An interval of one run covers the images only, so it is dashed and its dot is hollow: it must not look more certain than one of two runs.
+// An interval of one run borrows the noise between seeds from other rows, so it is dashed and its dot is hollow.
 function bars(rule, data, ends, look, n = "n") {
   const known = data.filter((each) => Number.isFinite(each[ends.x1 ?? ends.y1]));
   return [

@@ -43,13 +43,12 @@ const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2)
 function differenceCell(found, rows) {
   if (!found) return element("td", { className: "none", textContent: "–" });
   const { difference, low, high, p_holm, seeds_needed, paired } = found;
-  const known = p_holm !== null;
   const all = (rows * (rows - 1)) / 2;
-  const p = known ? `p (Holm, ${all} ${all === 1 ? "pair" : "pairs"}) ${p_holm < 0.001 ? "< 0.001" : p_holm.toFixed(3)}` : "noise between seeds unknown";
+  const p = `p (Holm, ${all} ${all === 1 ? "pair" : "pairs"}) ${p_holm < 0.001 ? "< 0.001" : p_holm.toFixed(3)}`;
   return element("td", {}, signed(difference),
     element("small", { textContent: `${signed(low)} to ${signed(high)}` }),
     element("small", { textContent: p + (paired ? "" : ", other images") }),
-    element("small", { textContent: known ? seedsText(seeds_needed) : "" }));
+    element("small", { textContent: seedsText(seeds_needed) }));
 }
 
 function seedsText(needed) {
