@@ -70,6 +70,7 @@ def p_value(difference: np.ndarray, images: np.ndarray, seeds: np.ndarray, freed
         return np.log(half_width(images, seeds, freedom, np.exp(level))) - end
 
     with np.errstate(divide="ignore", invalid="ignore"):  # no noise at all: log(0)
-        end = np.log(np.clip(np.abs(difference), narrowest, widest))
-        found = find_root(gap, tuple(np.log(LEVELS)), args=(end, *parts))
-    return np.where(widest > 0, np.exp(found.x), difference == 0)
+        size = np.abs(difference)
+        found = find_root(gap, tuple(np.log(LEVELS)), args=(np.log(np.clip(size, narrowest, widest)), *parts))
+    p = np.select([size >= widest, size <= narrowest], LEVELS, np.exp(found.x))  # no root lies outside
+    return np.where(widest > 0, p, difference == 0)
