@@ -15,6 +15,7 @@ from trick_transfer.stages import STAGES
 
 PROTOCOLS = [("classification", None), *((s.name, each) for s in STAGES.values() for each in s.protocols)]
 LOW_PRECISION = "optim_wrapper.type"
+DEPTH = "model.backbone.depth"
 
 
 def tier(name, recipe="resnet50_baseline", **options):
@@ -22,17 +23,19 @@ def tier(name, recipe="resnet50_baseline", **options):
 
 
 @pytest.mark.parametrize(("stage", "protocol"), PROTOCOLS)
-def test_mini_departs_from_the_method_in_precision_only(stage, protocol, tmp_path):
+def test_mini_departs_from_the_method_in_depth_and_in_precision_only(stage, protocol, tmp_path):
     paper, small = (Run(stage, "resnet50d_best", t, protocol=protocol, work_dir=tmp_path) for t in ("paper", "mini"))
     changed = changed_keys(plain(paper.draft()), plain(small.draft()))
     words = [[word for word in key.split(".") if not word.isdigit()] for key in changed]
     departing = {".".join(each) for each in words if each[-1] not in tiers.MAY_CHANGE}
-    assert changed and departing == (set() if stage == "classification" else {LOW_PRECISION})
+    assert changed and departing == ({DEPTH} if stage == "classification" else {LOW_PRECISION})
 
 
 def test_mini_keeps_the_recipes_apart_as_the_paper_does():
     best, baseline = tier("mini", "resnet50d_best"), tier("mini")
     assert best.max_epochs > baseline.max_epochs
+    depths = [tier("mini", name).model.backbone.depth for name in ("resnet50d_best", "resnet152d_mixup")]
+    assert depths == [18, 34], "the teacher is the deeper one"
     assert best.global_batch == 4 * baseline.global_batch  # 1024 and 256
     assert best.optim_wrapper.optimizer.lr == 4 * baseline.optim_wrapper.optimizer.lr
     # the steps at the same share of the schedule: 30 of 120 epochs

@@ -23,10 +23,16 @@ FOOTNOTES = {
     UNVERIFIED: "a diagnostic of `mini`, as the runs reported it; the stored outputs cannot verify it",
 }
 CAVEATS = "Intervals are not corrected for their number: of 20 tricks without effect, expect one to exclude 0."
+HARMS = "Pre-training does harm (the whole interval is below 0)"
+NO_GAIN = "No gain is shown (the interval includes 0)"
 PROBLEMS = "Left out or in doubt"
 SYNTHETIC = "The `mini` data are synthetic scenes: these numbers say nothing about ImageNet, VOC or ADE20K."
+SHALLOW = (
+    "On `mini` ResNet-18 stands in for ResNet-50 and ResNet-34 for ResNet-152; their blocks have no tweak B, so `resnet50` "
+    "and `resnet50b` are one network there."
+)
 NOTES = {
-    "mini": SYNTHETIC,
+    "mini": f"{SYNTHETIC} {SHALLOW}",
     "smoke": f"{SYNTHETIC} `smoke` trains for two steps: it shows that the code runs.",
     "published": "The paper's own numbers, one run each: no interval, and no test of a difference.",
 }
@@ -61,13 +67,16 @@ def footnotes(table: Table, runs: Mapping[str, Stored]) -> list[str]:
 
 
 def no_help(table: Table) -> str:
-    """In one sentence, where a row is not above its control."""
-    found: dict[str, list[str]] = {}
-    for each in table.gains:
-        if each.low <= 0:
-            found.setdefault(metrics()[each.metric].label, []).append(f"`{each.recipe}`")
-    places = "; ".join(f"in {label}: {', '.join(names)}" for label, names in found.items())
-    return f"No gain is shown (the interval includes 0) {places}." if places else "Every gain is above 0."
+    """Where pre-training does harm, and where it does not show; a sentence each."""
+    found: dict[str, dict[str, list[str]]] = {HARMS: {}, NO_GAIN: {}}
+    for each in (each for each in table.gains if each.low <= 0):
+        verdict = found[HARMS if each.high < 0 else NO_GAIN]
+        verdict.setdefault(metrics()[each.metric].label, []).append(f"`{each.recipe}`")
+    places = {
+        verdict: "; ".join(f"in {label}: {', '.join(names)}" for label, names in by_metric.items())
+        for verdict, by_metric in found.items()
+    }
+    return " ".join(f"{verdict} {where}." for verdict, where in places.items() if where) or "Every gain is above 0."
 
 
 def devices(table: Table, runs: Mapping[str, Stored]) -> str:
