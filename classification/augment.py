@@ -22,8 +22,8 @@ EIGENVECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836
 TRIES = 10
 
 
-def random_crop(image: Image, size_px: int, area: tuple[float, float], aspect: tuple[float, float]) -> Image:
-    """Step 2: a region of random area and aspect, resized to (size_px, size_px, 3).
+def region(image: Image, area: tuple[float, float], aspect: tuple[float, float], swaps: bool) -> Image | None:
+    """A region of random area and aspect, or None if none fits in TRIES; `swaps`: half of the time with swapped sides.
 
     The aspect is uniform, as the paper's text and its authors' code have it (torchvision draws its logarithm).
     """
@@ -32,13 +32,22 @@ def random_crop(image: Image, size_px: int, area: tuple[float, float], aspect: t
         pixels = height * width * np.random.uniform(*area)
         ratio = np.random.uniform(*aspect)
         w, h = round((pixels * ratio) ** 0.5), round((pixels / ratio) ** 0.5)
+        if swaps and np.random.random() < 0.5:
+            w, h = h, w
         if 0 < w <= width and 0 < h <= height:
             x, y = np.random.randint(width - w + 1), np.random.randint(height - h + 1)
-            break
-    else:  # no such region fits: the largest square in the middle
-        w = h = min(height, width)
-        x, y = (width - w) // 2, (height - h) // 2
-    return cv2.resize(image[y : y + h, x : x + w], (size_px, size_px), interpolation=cv2.INTER_LINEAR)
+            return image[y : y + h, x : x + w]
+    return None
+
+
+def random_crop(image: Image, size_px: int, area: tuple[float, float], aspect: tuple[float, float]) -> Image:
+    """Step 2: a region of random area and aspect, or the largest square in the middle, as (size_px, size_px, 3)."""
+    found = region(image, area, aspect, swaps=False)
+    if found is None:
+        side = min(image.shape[:2])
+        y, x = ((length - side) // 2 for length in image.shape[:2])
+        found = image[y : y + side, x : x + side]
+    return cv2.resize(found, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
 
 
 def center_crop(image: Image, size_px: int, shorter_px: int) -> Image:
@@ -51,7 +60,17 @@ def center_crop(image: Image, size_px: int, shorter_px: int) -> Image:
     return image[y : y + size_px, x : x + size_px]
 
 
-CROPS: dict[str, Callable[..., Image]] = {"random": random_crop, "center": center_crop}
+def authors_crop(image: Image, size_px: int, area: tuple[float, float], aspect: tuple[float, float]) -> Image:
+    """Step 2 in the authors' code (MXNet image_aug_default.cc): sides are swapped half of the time, and where no region
+    fits, the middle (size_px, size_px) pixels are taken as they are, of a small image after enlarging it.
+    """
+    found = region(image, area, aspect, swaps=True)
+    if found is None:
+        return center_crop(image, size_px, max(size_px, min(image.shape[:2])))
+    return cv2.resize(found, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
+
+
+CROPS: dict[str, Callable[..., Image]] = {"random": random_crop, "authors": authors_crop, "center": center_crop}
 
 
 def scale_hsv(image: Image, hue: float, saturation: float, value: float) -> Image:
@@ -89,9 +108,11 @@ def jitter(image: Image, form: str, low: float, high: float) -> Image:
 class PixelScaler(BaseDataPreprocessor):
     """Steps 5 and 6 on the device: uint8 (N, H, W, 3) -> float (N, 3, H, W), PCA noise in training, normalised."""
 
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...], pca_std: float) -> None:
+    def __init__(
+        self, mean: tuple[float, ...], std: tuple[float, ...], pca_std: float, pca_clipped: bool = False
+    ) -> None:
         super().__init__()
-        self.pca_std = pca_std
+        self.pca_std, self.pca_clipped = pca_std, pca_clipped  # clipped: as the authors' code, which adds it to uint8
         self.register_buffer("mean", torch.tensor(mean), persistent=False)
         self.register_buffer("std", torch.tensor(std), persistent=False)
         # a coefficient of 1 moves a pixel by one eigenvalue along its eigenvector
@@ -106,8 +127,11 @@ class PixelScaler(BaseDataPreprocessor):
         """(x + noise - mean) / std, as one multiplication and one addition a pixel."""
         shift = -self.mean.expand(len(images), 3)
         if training and self.pca_std:
-            noise = torch.randn(len(images), 3, device=images.device) * self.pca_std
-            shift = shift + noise @ self.directions.T
+            noise = torch.randn(len(images), 3, device=images.device) * self.pca_std @ self.directions.T
+            if self.pca_clipped:
+                images = (images + noise[:, None, None]).round_().clamp_(0, 255)
+            else:
+                shift = shift + noise
         # by whole rows of pixels: an innermost loop over 3 channels is five times slower
         width = images.shape[2]
         rows = images.flatten(2).float()

@@ -20,6 +20,7 @@ from backbones.registry import sketch
 from trick_transfer.engine.checkpoint import load_strictly, read_weights
 from trick_transfer.engine.files import write_tensors
 
+from .follow import gaussian
 from .registry import MODELS
 from .tricks.distillation import FORMS, soft_loss
 from .tricks.label_smoothing import smooth
@@ -40,12 +41,15 @@ class ImageClassifier(BaseModel):
         mix: dict | None = None,
         teacher: dict | None = None,
         data_preprocessor: dict | None = None,
+        start: str = "xavier",
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         self.backbone = BACKBONES.build(backbone)
         self.head = nn.Linear(self.backbone.channels[-1], num_classes)
         nn.init.xavier_uniform_(self.head.weight)  # sec. 2.1, as all other weights
         nn.init.zeros_(self.head.bias)
+        if start == "gaussian":
+            self.apply(gaussian)
         self.num_classes, self.smoothing, self.mix = num_classes, smoothing, mix
         # in a tuple, so that its 60 M parameters stay out of our state dict, optimiser and DDP
         self.teacher: tuple[Teacher, ...] = (Teacher(**teacher),) if teacher else ()

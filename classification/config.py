@@ -15,6 +15,7 @@ from trick_transfer.engine.values import check_name, check_value, check_whole, n
 
 from .augment import CROPS, JITTERS
 from .data import list_images
+from .follow import FOLLOW, KEY, follow_authors
 from .registry import METRICS
 from .tricks import BAG, check_tricks, switch
 from .tricks.schedule import schedulers
@@ -36,13 +37,17 @@ def load(recipe: str, sets: dict[str, Any] | None = None) -> Config:
 def draft(name: str, sets: dict[str, Any]) -> Layers:
     """A recipe's Config with its tricks applied, for the paper tier.
 
-    `sets` are set before: {"tricks.mixup": None, "max_epochs": 10}, or {"model.backbone": "timm/NAME"}.
+    `sets` are set before: {"tricks.mixup": None, "max_epochs": 10}, {"model.backbone": "timm/NAME"}, or
+    {"follow": "authors"}.
     Raises ValueError for a recipe or key that does not exist, with the closest name, and for a value of another type.
     """
     check_name("recipe", name, names())
     baseline = Config.fromfile(RECIPES.parent / "baseline.py")
     layers = Layers("baseline", baseline)
     layers.replace(f"recipe {name}", Config.fromfile(RECIPES / f"{name}.py"))
+    sets = dict(sets)
+    follow = sets.pop(KEY, FOLLOW[0])
+    check_name("--follow", follow, FOLLOW)
     layers.add("--set", lambda cfg: cfg.merge_from_dict(sets))
     if not isinstance(layers.cfg.model.backbone, dict):
         layers.cfg.model.backbone = by_name(str(layers.cfg.model.backbone))
@@ -53,6 +58,8 @@ def draft(name: str, sets: dict[str, Any]) -> Layers:
     backbone = stated["model"].pop("backbone")
     check_value("", stated, baseline.to_dict(), baseline.default_scope)
     check_backbone(backbone)
+    if follow == "authors":
+        layers.add("--follow authors", lambda cfg: follow_authors(cfg, tricks))
     for trick, options in tricks.items():
         check_name("trick", trick, BAG)
         if options is not None:

@@ -41,8 +41,8 @@ class Classification(Stage):
     finish = staticmethod(config.finish)
 
     def is_early(self, key: str) -> bool:
-        """Tricks and the backbone decide which other keys exist."""
-        return key == config.BACKBONE or key.split(".")[0] == config.TRICKS
+        """Tricks, the backbone, and whom to follow decide which other keys exist."""
+        return key in (config.BACKBONE, config.KEY) or key.split(".")[0] == config.TRICKS
 
     def root(self, cfg: Config) -> Path:
         return Path(cfg.data.root)
@@ -54,7 +54,7 @@ class Classification(Stage):
         cfg.model.teacher.update(card=str(card.folder / "card.json"), sha256=card.sha256)
 
     def protocol(self, cfg: dict[str, Any]) -> dict[str, Any]:
-        return {key: cfg[key] for key in SCORING}
+        return {key: cfg[key] for key in (*SCORING, config.KEY) if key in cfg}
 
     def data_name(self, cfg: Config) -> str:
         return cfg.data.name

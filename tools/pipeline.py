@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from trick_transfer.leaderboard.rendering.terminal import row_of
-from trick_transfer.runs.command import parse_sets, tool
+from trick_transfer.runs.command import add_follow, parse_sets, tool
 from trick_transfer.runs.plan import add_options, chain, check, check_data, console, execute, show, show_gaps, state
 from trick_transfer.stages import STAGES
 
@@ -28,13 +28,14 @@ def options() -> argparse.Namespace:
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets",
         help="a key of the recipe; with detection. or segmentation. before it, of that stage",
     )  # fmt: skip
+    add_follow(parser)
     return parser.parse_args()
 
 
 def main() -> int:
     """Plan, check, run, rank."""
     args = options()
-    planned = chain(args.recipe, args.seed, args.stages, parse_sets(args.sets), args)
+    planned = chain(args.recipe, args.seed, args.stages, parse_sets(args.sets, args.follow), args)
     check(planned, args)
     if args.plan:
         show((run, *state(run)) for run in planned)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from classification.follow import FOLLOW, KEY
 from trick_transfer.engine.precision import PRECISIONS
 from trick_transfer.stages import STAGES
 
@@ -29,6 +30,14 @@ def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None
     parser.add_argument("--protocol", help="the downstream protocol, if not the paper's")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets")
     parser.add_argument("--data-root", type=Path, help="the data set's folder (default: under data/)")
+    add_follow(parser)
+
+
+def add_follow(parser: argparse.ArgumentParser) -> None:
+    """--follow, which is a setting."""
+    parser.add_argument(
+        "--follow", choices=FOLLOW, help="the paper's text or its authors' code (default: in tier paper the code)"
+    )
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
@@ -45,9 +54,9 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=PRECISIONS, help="of low-precision training (default: fp16 on CUDA)")
 
 
-def parse_sets(pairs: list[str]) -> dict[str, Any]:
+def parse_sets(pairs: list[str], follow: str | None = None) -> dict[str, Any]:
     """["tricks.mixup=None", "max_epochs=3"] -> a dict of Python values; a word that is none stays a string."""
-    sets = {}
+    sets: dict[str, Any] = {KEY: follow} if follow else {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key:
@@ -61,7 +70,7 @@ def parse_sets(pairs: list[str]) -> dict[str, Any]:
 
 def run_of(args: argparse.Namespace) -> Run:
     """The run that the options name."""
-    further = parse_sets(args.sets), args.protocol, args.work_dir, args.data_root, args.backbone_seed
+    further = parse_sets(args.sets, args.follow), args.protocol, args.work_dir, args.data_root, args.backbone_seed
     return Run(args.stage, args.name, args.tier, args.seed, *further)
 
 

@@ -129,6 +129,7 @@ class Run:
         task, tier = self.task, self.tier_file
         early = {key: value for key, value in self.sets.items() if task.is_early(key)}
         late = {key: value for key, value in self.sets.items() if key not in early}
+        early = tier.early(self.stage) | early
         data = tier.data(self.stage)
         layers = task.draft(self.recipe_or_protocol, early)
         layers.add(f"tier {tier.name}", lambda cfg: tier.change(cfg, self.stage, self.recipe_or_protocol))
@@ -179,7 +180,8 @@ class Run:
         if not self.task.trains_backbone:
             return Run(FIRST, self.recipe, self.tier, self.upstream_seed, work_dir=self.work_dir)
         teacher = self.layers.cfg.model.get("teacher")
-        sets = {key: value for key, value in self.sets.items() if key.startswith("data.") or key == "model.num_classes"}
+        shared = ("model.num_classes", "follow")
+        sets = {key: value for key, value in self.sets.items() if key.startswith("data.") or key in shared}
         return replace(self, recipe=teacher.recipe, sets=sets) if teacher else None
 
     def backbone(self) -> Card:

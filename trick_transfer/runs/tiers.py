@@ -16,7 +16,7 @@ from trick_transfer.engine.values import check_name, nearest
 
 FOLDER = Path(tiers.__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
-PARTS = ("data", "times", "rounded_times", "values", "departs", "stand_ins")
+PARTS = ("data", "times", "rounded_times", "values", "departs", "stand_ins", "early")
 MAY_CHANGE = {  # by a key's last word
     *("name", "root", "num_train", "num_val", "num_classes", "classes", "metainfo"),  # data
     *("size_px", "shorter_px", "scale", "scales", "size", "crop_size", "output_size", "roi_feat_size"),  # sizes
@@ -37,6 +37,10 @@ class Tier:
     def data(self, stage: str) -> str | None:
         """The data set it gives a stage; None: the recipe's or protocol's own."""
         return self.parts.get(stage, {}).get("data")
+
+    def early(self, stage: str) -> dict[str, Any]:
+        """Settings that come before all others, unless the user has his own, such as whom to follow."""
+        return self.parts.get(stage, {}).get("early", {})
 
     def change(self, cfg: Config, *names: str) -> None:
         """Apply what it states for a stage and a protocol to a Config. Raises ValueError for a key that is missing."""

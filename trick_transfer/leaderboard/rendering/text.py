@@ -28,8 +28,8 @@ NO_GAIN = "No gain is shown (the interval includes 0)"
 PROBLEMS = "Left out or in doubt"
 SYNTHETIC = "The `mini` data are synthetic scenes: these numbers say nothing about ImageNet, VOC or ADE20K."
 SHALLOW = (
-    "On `mini` ResNet-18 stands in for ResNet-50 and ResNet-34 for ResNet-152; their blocks have no tweak B, so `resnet50` "
-    "and `resnet50b` are one network there."
+    "ResNet-18 stands in for ResNet-50 there and ResNet-34 for ResNet-152; their blocks have no tweak B, so `resnet50` "
+    "and `resnet50b` are one network."
 )
 NOTES = {
     "mini": f"{SYNTHETIC} {SHALLOW}",

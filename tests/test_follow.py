@@ -1,0 +1,119 @@
+"""--follow: all of the paper's text, or all of its authors' code, where the two differ."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from classification.augment import PixelScaler, authors_crop, center_crop
+from classification.classifier import ImageClassifier
+from classification.config import load
+from classification.follow import AUTHORS, gaussian
+from trick_transfer.engine.values import value_at
+from trick_transfer.runs.identity import plain
+from trick_transfer.runs.run import Run
+
+TEXT, CODE = ("resnet50d_best", {}), ("resnet50d_best", {"follow": "authors"})
+
+
+def forms(cfg: Config):
+    model, data = cfg.model, cfg.train_dataloader.dataset.dataset
+    scaler = model.data_preprocessor.get("pca_clipped", False)
+    return (data.crop.type, data.jitter.form, scaler, model.smoothing.form, model.teacher.form, model.get("start"))
+
+
+def test_each_form_that_has_a_name_is_set_at_once():
+    assert forms(load(*TEXT)) == ("random", "hsv", False, "paper", "paper", None)
+    assert forms(load(*CODE)) == ("authors", "authors", True, "authors", "authors", "gaussian")
+
+
+def test_what_a_recipe_leaves_out_stays_out_and_a_stated_form_stays():
+    bare = load("resnet50_baseline", {"follow": "authors"})
+    assert bare.model.smoothing is None and bare.model.teacher is None
+    stated = load("resnet50d_best", {"follow": "authors", "tricks.distillation.form": "paper"})
+    assert (stated.model.smoothing.form, stated.model.teacher.form) == ("authors", "paper")
+
+
+def test_the_paper_tier_follows_the_code_and_all_others_the_text(tmp_path):
+    tiers = {
+        tier: Run("classification", "resnet50d_best", tier, work_dir=tmp_path) for tier in ("paper", "mini", "smoke")
+    }
+    assert {tier: "follow" in run.draft() for tier, run in tiers.items()} == dict(paper=True, mini=False, smoke=False)
+    text = replace(tiers["paper"], sets={"follow": "text"})
+    assert forms(text.draft()) == forms(load(*TEXT))
+    assert text.protocol_hash() != tiers["paper"].protocol_hash(), "never in one table"
+    assert text.folder != tiers["paper"].folder
+
+
+def test_a_student_and_its_teacher_follow_the_same(tmp_path):
+    student = Run("classification", "resnet50d_best", sets={"follow": "authors"}, work_dir=tmp_path)
+    assert plain(student.upstream().draft())["follow"] == "authors"
+    assert student.upstream().seed == student.seed
+
+
+def test_whom_else_to_follow_is_refused():
+    with pytest.raises(ValueError, match="--follow 'author' does not exist; did you mean 'authors'"):
+        load("resnet50d_best", {"follow": "author"})
+
+
+def test_the_start_has_the_variance_of_msraprelu():
+    """MXNet: magnitude 2 / (1 + 0.25^2), divided by the mean of fan-in and fan-out, which count the kernel's area."""
+    torch.manual_seed(0)
+    conv, linear = nn.Conv2d(64, 128, 3), nn.Linear(512, 1000)
+    for layer, fan_in, fan_out in ((conv, 64 * 9, 128 * 9), (linear, 512, 1000)):
+        layer.apply(gaussian)
+        assert float(layer.weight.var()) == pytest.approx(2 / (1 + 0.25**2) / ((fan_in + fan_out) / 2), rel=0.02)
+    net = dict(type="backbones.ResNet", depth=18, tweak="b", zero_gamma=True)
+    uniform, normal = (ImageClassifier(net, 10, start=start).backbone for start in ("xavier", "gaussian"))
+    for backbone, tail in ((uniform, False), (normal, True)):
+        weights = backbone.stage4[0].path[0].conv.weight
+        assert bool((weights.abs() > 3 * weights.std()).any()) is tail, "a uniform has no tail beyond 1.73 sd"
+    assert not normal.stage1[0].last_norm.weight.any(), "zero gamma stays"
+
+
+def test_noise_on_uint8_is_rounded_and_clipped():
+    images = torch.randint(0, 256, (8, 5, 7, 3), dtype=torch.uint8)
+    options = dict(mean=(0.0,) * 3, std=(1.0,) * 3, pca_std=1.0)  # ten times the paper's, so that much is clipped
+    torch.manual_seed(0)
+    free = PixelScaler(**options).normalise(images, training=True)
+    torch.manual_seed(0)
+    clipped = PixelScaler(**options, pca_clipped=True).normalise(images, training=True)
+    assert torch.allclose(clipped, free.round().clamp(0, 255), atol=0.51) and not torch.allclose(
+        clipped, free, atol=1.0
+    )
+    assert float(clipped.min()) >= 0 and float(clipped.max()) <= 255 and torch.equal(clipped, clipped.round())
+    still = PixelScaler(**options, pca_clipped=True).normalise(images, training=False)
+    assert torch.equal(still, images.permute(0, 3, 1, 2).float())
+
+
+def test_the_authors_crop_swaps_sides_half_of_the_time():
+    """With a fixed aspect of 4/3 the region is wide, or as often high; a picture of its own columns tells which."""
+    np.random.seed(0)
+    image = np.broadcast_to(np.arange(200, dtype=np.uint8)[:, None, None], (200, 200, 3)).copy()
+    heights = []
+    for _ in range(400):
+        found = authors_crop(image, 64, (0.25, 0.25), (4 / 3, 4 / 3))
+        heights.append(int(found[-1, 0, 0]) - int(found[0, 0, 0]))
+    high, wide = 200 * 0.5 * (4 / 3) ** 0.5, 200 * 0.5 * (3 / 4) ** 0.5
+    nearer_high = [abs(each - high) < abs(each - wide) for each in heights]
+    assert 0.4 < np.mean(nearer_high) < 0.6
+
+
+@pytest.mark.parametrize(("height", "width"), [(300, 900), (40, 300)])
+def test_where_no_region_fits_the_authors_take_the_middle_as_it_is(height, width):
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    found = authors_crop(image, 64, (1.0, 1.0), (1.0, 1.0))  # a square of the whole area fits in neither
+    if height >= 64:
+        top, left = (height - 64) // 2, (width - 64) // 2
+        assert np.array_equal(found, image[top : top + 64, left : left + 64])
+    else:
+        assert np.array_equal(found, center_crop(image, 64, 64)) and found.shape == (64, 64, 3)
+
+
+def test_every_key_that_is_set_exists_or_is_an_option_of_ours():
+    cfg = load("resnet50_baseline")
+    new = {"model.data_preprocessor.pca_clipped", "model.start", "follow"}
+    assert all(value_at(cfg._cfg_dict, key) for key in AUTHORS.keys() - new)
