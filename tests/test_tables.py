@@ -402,3 +402,14 @@ def test_a_result_that_its_outputs_contradict_is_not_published(folders, run_tool
     code, _, line = run_tool("publish", *options)
     assert code == 2 and "outputs.npz" in line
     assert not (root / "results/mini/mine").exists()
+
+
+def test_the_terminal_says_why_a_run_is_beside_no_reference_row():
+    own = [replace(each, low_precision="float32") for each in a_run("mine")]
+    made = analysed(a_run(), own)
+    *_, said = screens(made, ("mine (yours)",), "mini")
+    assert said.startswith("not comparable with the reference rows (--precision takes another): ")
+    assert "detection low_precision float32, theirs bf16" in said and "hash" not in said
+    assert not any(
+        isinstance(each, str) for each in screens(analysed(a_run(), a_run("mine")), ("mine (yours)",), "mini")
+    )

@@ -1,6 +1,7 @@
 """Tables on the terminal."""
 
 from collections.abc import Container, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.table import Table as Screen
@@ -9,7 +10,7 @@ from trick_transfer.runs.store import read_both
 
 from ..analysis import analyse
 from ..scores.load import means_only
-from ..table import YOURS, Analysis
+from ..table import YOURS, Analysis, Table
 from .text import columns, entry, header, title
 
 
@@ -23,19 +24,33 @@ def grid(caption: str, lines: list[list[str]]) -> Screen:
     return screen
 
 
-def row_of(own: Path, reference: Path, recipe: str, tier: str) -> Iterator[Screen]:
+def row_of(own: Path, reference: Path, recipe: str, tier: str) -> Iterator[Screen | str]:
     """The new run's row, ranked among the reference's and your own; means only, so it is fast."""
     stored, _ = read_both(reference, own)
     return screens(analyse([means_only(each) for each in stored]), (recipe, recipe + YOURS), tier)
 
 
-def screens(analysis: Analysis, names: Container[str], tier: str) -> Iterator[Screen]:
+def screens(analysis: Analysis, names: Container[str], tier: str) -> Iterator[Screen | str]:
     """The rows of these names from each of a tier's tables that has them: from top to bottom, to fit any width."""
-    for table in analysis.tables:
+    of_tier = [table for table in analysis.tables if table.tier == tier]
+    for table in of_tier:
         for place, row in enumerate(table.rows, 1):
-            if table.tier == tier and row.recipe in names:
+            if row.recipe in names:
                 screen = Screen("rank", f"{place} of {len(table.rows)}", title=title(table), title_justify="left")
                 screen.add_row("recipe", row.recipe)
                 for each in columns(table):
                     screen.add_row(header(*each), entry(row, *each))
                 yield screen
+        if all(row.recipe.endswith(YOURS) for row in table.rows) and any(row.recipe in names for row in table.rows):
+            yield from (difference for other in of_tier[:1] if (difference := apart(table, other)))
+
+
+def apart(table: Table, reference: Table) -> str:
+    """Why your rows are beside none of the reference, in one line; "" for stages that those do not share."""
+    found = []
+    for mine in table.protocols:
+        for theirs in (each for each in reference.protocols if each.stage == mine.stage):
+            other, own = asdict(theirs), asdict(mine)
+            found += [f"{mine.stage} {key} {own[key]}, theirs {other[key]}" for key in own if own[key] != other[key]]
+    hint = " (--precision takes another)" if any("low_precision" in each for each in found) else ""
+    return f"not comparable with the reference rows{hint}: {'; '.join(found)}" if found else ""
