@@ -4,7 +4,7 @@ A branch ends in a batch norm or a linear layer; with that layer's parameters at
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from operator import attrgetter
 
 import torch
@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from .base import Backbone
 
-# class of a block -> the last layer of each of its branches; the first is ours, the others are timm's
+# class of a block -> the last layer of each of its branches, or names that it may have: the first class is ours, the
+# others are timm's, where architectures share such names
 LAST_LAYERS = {
     "Residual": ("last_norm",),
     "BasicBlock": ("bn2",),
-    "Bottleneck": ("bn3",),
+    "Bottleneck": ("bn3", "conv3.bn"),
     "DepthwiseSeparableConv": ("bn2",),
     "EdgeResidual": ("bn2",),
     "InvertedResidual": ("bn3",),
@@ -32,7 +33,8 @@ def last_layers(backbone: Backbone) -> Iterator[tuple[str, nn.Module]]:
     for name, block in backbone.named_modules():
         if getattr(block, "has_skip", True):  # timm's mobile blocks have a shortcut only where shapes agree
             for path in LAST_LAYERS.get(type(block).__name__, ()):
-                yield name, attrgetter(path)(block)
+                with suppress(AttributeError):
+                    yield name, attrgetter(path)(block)
 
 
 @contextmanager

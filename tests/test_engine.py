@@ -215,6 +215,13 @@ def test_in_fp32_the_wrapper_is_mmengines_own(monkeypatch):
     assert all(torch.equal(a, b) for a, b in zip(nets[0].parameters(), nets[1].parameters(), strict=True))
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA computes in fp16")
+def test_fp16_is_refused_without_cuda():
+    with pytest.raises(ValueError, match="--precision fp16 needs a CUDA device; on a CPU take bf16 or fp32"):
+        low_precision("fp16")
+    assert low_precision("bf16") == torch.bfloat16 and low_precision("fp32") == torch.float32
+
+
 @pytest.mark.skipif(low_precision() != torch.bfloat16, reason="bf16 does not pay on this processor")
 def test_bf16_trains_on_the_cpu_and_keeps_fp32_weights():
     low, full = network(), network()

@@ -80,9 +80,9 @@ def no_help(table: Table) -> str:
 
 
 def devices(table: Table, runs: Mapping[str, Stored]) -> str:
-    """What the table's runs were made on, with their number."""
+    """What the table's runs were made on, and how many."""
     names = Counter(runs[run.path].result.device for row in table.rows for run in row.runs)
-    return "Trained on: " + ", ".join(f"{name} ({count} runs)" for name, count in names.most_common()) + "."
+    return "Trained on: " + ", ".join(f"{name} ({count})" for name, count in names.most_common()) + "."
 
 
 def lines_of(table: Table, runs: Mapping[str, Stored], quote: str = "") -> list[list[str]]:

@@ -104,7 +104,14 @@ function facts(run, own) {
     ...(run.arrived_percent !== null && { "backbone's tensors that arrived": `${run.arrived_percent} %` }),
     "feature error": run.feature_error ?? "not measured",
     "global batch and rate": `${run.global_batch}, ${+run.lr.toPrecision(6)} over ${run.steps} steps`,
+    ...(run.branches && {
+      "top-1 with the residual branches off": `${+run.branches.top1_off.toPrecision(4)} %`,
+      "last |gamma|, largest and median by stage": Object.values(run.branches.gammas)
+        .map(({ largest, median }) => `${largest.toFixed(3)} and ${median.toFixed(3)}`).join("; "),
+    }),
     "device and precision": `${run.devices} × ${run.device}, ${run.precision}`,
+    batch: `${run.per_device} images a device × ${run.devices} × ${run.accumulation} accumulated`,
+    build: listed(run.build),
     time: `${duration(run.seconds)}, ${deviceHours(ownHours(run))}`,
     ...teachersTime(run, own),
     versions: listed(run.versions),
