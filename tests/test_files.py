@@ -88,6 +88,14 @@ def test_a_checkpoint_replaces_the_last_one_or_leaves_it(tmp_path):
     assert os.listdir(tmp_path) == [LATEST]
 
 
+def test_a_checkpoints_position_is_in_steps_of_the_run_that_goes_on():
+    """Two epochs of three updates, begun with one step an update, carried on with two."""
+    runner = SimpleNamespace(_resume=True, train_loop=SimpleNamespace(max_iters=5 * 6, max_epochs=5))
+    checkpoint = dict(meta=dict(epoch=2, iter=6))
+    WholeCheckpoint().after_load_checkpoint(runner, checkpoint)
+    assert checkpoint["meta"] == dict(epoch=2, iter=12)
+
+
 def test_no_checkpoint_is_written_while_accumulated_gradients_wait(tmp_path):
     WholeCheckpoint().after_train_epoch(runner_of(tmp_path, nn.Linear(2, 2), whole_step=False))
     assert not os.listdir(tmp_path)

@@ -77,6 +77,19 @@ def test_the_rate_follows_the_updates_however_they_are_accumulated(photos, tmp_p
     assert steps == STEPS_PER_EPOCH * EPOCHS and rates[-1][1] < 0.1 * rates[0][1]
 
 
+@pytest.mark.slow
+def test_devices_may_change_on_the_way_where_batch_norm_sees_the_same_images(photos, tmp_path, whole):
+    scored = ("--set", "val_dataloader.num_batch_per_epoch=None")  # else mmengine asks for images that are not there
+    code = INTERRUPTED.format(root=str(ROOT), step=2 * STEPS_PER_EPOCH + 1, signal=int(signal.SIGKILL), tool=TRAIN)
+    train(tmp_path, photos, more=("--accumulate", "2", *scored), starter=("-c", code))
+    assert only(tmp_path, "latest.pth").is_file()
+    on_two = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", TRAIN)
+    resumed = train(tmp_path, photos, more=scored, starter=on_two)
+    assert resumed.returncode == 0, resumed.stderr
+    rates, steps, parts = rates_and_steps(tmp_path)
+    assert (rates, steps) == rates_and_steps(whole)[:2] and parts == 2
+
+
 def test_a_run_is_not_carried_on_with_other_batches_in_batch_norm_or_another_precision(photos, tmp_path):
     code = INTERRUPTED.format(root=str(ROOT), step=STEPS_PER_EPOCH, signal=int(signal.SIGKILL), tool=TRAIN)
     train(tmp_path, photos, starter=("-c", code))
