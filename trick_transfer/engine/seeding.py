@@ -38,12 +38,12 @@ class DrawSampler(DefaultSampler):
     """mmengine's sampler, but it yields (index, draw); the draw is unique over epochs and ranks.
 
     Each (seed, epoch) has an order of its own. mmengine's is that of seed + epoch: seed 0 would repeat in epoch 1 what
-    seed 1 has in epoch 0. `images`: of all ranks in an epoch, which leaves out the rest of the order.
+    seed 1 has in epoch 0. `images`: of all ranks in an epoch; of a larger data set the rest of the order is left out.
     """
 
     def __init__(self, dataset: Any, images: int | None = None, **options: Any) -> None:
         super().__init__(dataset, **options)
-        if images:
+        if images and images < len(self.dataset):
             self.total_size, self.num_samples = images, images // self.world_size
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
