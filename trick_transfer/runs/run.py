@@ -24,12 +24,12 @@ from trick_transfer.engine.values import check_name, check_whole, override
 from trick_transfer.stages import STAGES
 
 from . import tiers
+from .conditions import MACHINE
 from .identity import fingerprint, plain, values
 from .result import FILE_NAME
 
 FIRST = next(stage.name for stage in STAGES.values() if stage.trains_backbone)
 MODEL = "model.safetensors"  # a stage's final weights
-MACHINE = "machine"  # beside a Config's own keys in config.json: how its batch is spread, and the precision
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,13 @@ from trick_transfer.engine.history import curves, seconds
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.manifest import manifest_digest
 from trick_transfer.engine.memory import keep_freed_memory
-from trick_transfer.engine.precision import low_precision
 from trick_transfer.engine.receipt import build, commit, device, versions
 
+from .conditions import MACHINE, check_same, conditions
 from .identity import fingerprint, plain
 from .resolve import check_tracker, resolve, uses_low_precision
 from .result import FILE_NAME, OUTPUTS, Result, read, write
-from .run import MACHINE, MODEL, Run
+from .run import MODEL, Run
 
 LOST = "by peer|Broken pipe|remote process exited"  # gloo's and NCCL's words
 WAIT_SECONDS = 2.0
@@ -84,34 +84,11 @@ def begin(run: Run, cfg: Config, batch: Batch, resume: bool) -> None:
     latest = run.folder / LATEST
     if latest.is_file() and not is_zipfile(latest):
         raise ValueError(f"{latest} is not a whole checkpoint; delete it, and the stage starts from the beginning")
-    receipt, now = run.folder / "config.json", machine(run, cfg, batch)
+    receipt, now = run.folder / "config.json", conditions(run.task, run.precision, cfg, batch)
     if latest.is_file() and receipt.is_file():
-        check_machine(run, json.loads(receipt.read_text()).get(MACHINE, {}), now)
+        check_same(run.folder, json.loads(receipt.read_text()).get(MACHINE, {}), now)
     text = json.dumps({MACHINE: now} | plain(cfg), indent=1) + "\n"
     write_whole(receipt, lambda part: part.write_text(text))
-
-
-def machine(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
-    """What a run's numbers depend on beside its Config, and a result reports."""
-    spread = {key: value for key, value in batch._asdict().items() if key != "total"}
-    synchronised = cfg.get("sync_bn") and torch.cuda.is_available()
-    parts = batch.accumulation * (1 if synchronised else batch.devices)
-    precision = str(low_precision(run.precision)).removeprefix("torch.")
-    return spread | dict(norm_parts=1 if run.task.frozen_norms else parts, low_precision=precision)
-
-
-def check_machine(run: Run, begun: dict[str, Any], now: dict[str, Any]) -> None:
-    """Raise ValueError where a checkpoint's run had another precision, or other batches in batch norm.
-
-    Devices and accumulated steps may change where batch norm sees the same images together.
-    """
-    for key in ("norm_parts", "low_precision"):
-        if key in begun and begun[key] != now[key]:
-            raise ValueError(
-                f"{run.folder} was begun with {key} {begun[key]}, this command has {now[key]}, which would be another "
-                f"experiment; go on with --gpus {begun['devices']} --accumulate {begun['accumulation']} and its "
-                f"precision, or start again with --no-resume"
-            )
 
 
 def unwrapped(runner: Runner) -> Any:
@@ -205,7 +182,9 @@ def receipt(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
     found |= dict(outputs_sha256=file_sha256(run.folder / OUTPUTS), data_manifest=manifest_digest(run.root))
     own_data = {} if run.task.trains_backbone else {f"{run.stage} data": data_licence(run)}
     found |= dict(licences=read_card(run.card).licences | own_data)
-    found |= machine(run, cfg, batch) | dict(global_batch=batch.total, lr=cfg.optim_wrapper.optimizer.lr)
+    found |= conditions(run.task, run.precision, cfg, batch) | dict(
+        global_batch=batch.total, lr=cfg.optim_wrapper.optimizer.lr
+    )
     found["precision"] = found["low_precision"] if uses_low_precision(cfg) else "float32"
     found |= dict(device=device(), build=build(), versions=versions())
     found["commit"], found["dirty"] = commit()
