@@ -52,7 +52,8 @@ def test_a_new_task_trains_transfers_and_is_ranked_with_nothing_else_touched(run
     assert any("predictions.png" in each.Tags()["images"] for each in images)
 
     row = ranked(monkeypatch, run, tmp_path)
-    assert float(row["bright"]) == pytest.approx(result.metrics["bright"]) and row["bright_low"] and row["bright_high"]
+    assert float(row["bright"]) == pytest.approx(result.metrics["bright"])
+    assert not row["bright_low"], "where no row was repeated, nobody knows the noise between seeds"
     for name in ("LEADERBOARD.md", "leaderboard.html"):
         assert "brightness accuracy" in (tmp_path / "out" / name).read_text()
     assert train(run) == result  # done already
@@ -79,7 +80,7 @@ def test_a_new_metric_is_a_line_of_its_stage_computed_from_what_is_stored(run, m
     monkeypatch.setattr(TOY_TASK, "metrics", (*TOY_TASK.metrics, Metric("missed", "missed", "lower")), raising=False)
     monkeypatch.setattr(TOY_TASK, "outputs", with_misses, raising=False)
     row = ranked(monkeypatch, run, tmp_path)
-    assert float(row["missed"]) == pytest.approx(100 - float(row["bright"])) and row["missed_low"]
+    assert float(row["missed"]) == pytest.approx(100 - float(row["bright"]))
     assert "missed" in (tmp_path / "out/LEADERBOARD.md").read_text()
 
 

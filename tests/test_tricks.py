@@ -10,7 +10,6 @@ import pytest
 import timm
 import torch
 from mmengine.config import Config
-from mmengine.dataset import DefaultSampler
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS
 from timm.optim import param_groups_weight_decay
@@ -23,6 +22,7 @@ from classification.config import finish, load, names
 from classification.tricks import BAG, check_tricks, switch
 from classification.tricks.schedule import schedulers
 from trick_transfer.engine.batch import solve
+from trick_transfer.engine.seeding import DrawSampler
 
 FOLDER = Path(classification.__file__).parent
 OPTIONS = {name: {} for name in BAG} | {"distillation": dict(teacher="resnet152d_mixup")}
@@ -108,14 +108,14 @@ def test_steps_are_at_absolute_epochs_with_the_warm_up_counted(warmup_epochs):
 
 @pytest.mark.parametrize(("images", "devices", "batch"), [(1281167, 8, 1024), (15, 2, 8), (20, 2, 4), (9, 1, 4)])
 def test_the_schedule_is_as_long_as_the_training(monkeypatch, images, devices, batch):
-    """Each process's loader, of mmengine's sampler, has as many steps as the schedule counts."""
+    """Each process's loader has as many steps as the schedule counts: whole global batches, on any devices."""
     monkeypatch.setattr("mmengine.dataset.sampler.get_dist_info", lambda: (0, devices))
-    sampler = DefaultSampler(range(images), seed=0)
-    steps = len(DataLoader(range(images), batch // devices, sampler=sampler, drop_last=True))
     cfg = load("resnet50d_cosine", {"data.num_train": images})
     finish(cfg, solve(batch, devices))
-    cosine = cfg.param_scheduler[-1]
-    assert cosine["end"] == 120 * steps
+    sampler = DrawSampler(range(images), seed=0, images=cfg.train_dataloader.sampler.images)
+    steps = len(DataLoader(range(images), batch // devices, sampler=sampler, drop_last=True))
+    assert cfg.param_scheduler[-1]["end"] == 120 * steps and steps == images // batch
+    assert len({index for index, _ in sampler}) == steps * batch // devices, "no image twice"
 
 
 def test_too_few_images_for_one_step_are_refused():

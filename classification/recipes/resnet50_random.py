@@ -1,4 +1,4 @@
-"""ResNet-50 with random weights, not trained: the control of resnet50_baseline. No row of the paper."""
+"""ResNet-50 with random weights, not trained: the control of resnet50_baseline. Not a row of the paper."""
 
 _base_ = "../baseline.py"
 

@@ -1,4 +1,4 @@
-"""ResNet-50-B with random weights, not trained: the control of resnet50b_standard. No row of the paper."""
+"""ResNet-50-B with random weights, not trained: the control of resnet50b_standard. Not a row of the paper."""
 
 _base_ = "../baseline.py"
 

@@ -1,4 +1,4 @@
-"""ResNet-50-D with random weights, not trained: a control, which has no row in the paper.
+"""ResNet-50-D with random weights, not trained: a control, not a row of the paper.
 
 Gamma starts at 1. The control of the recipes with zero gamma is resnet50d_random_zero_gamma.
 """

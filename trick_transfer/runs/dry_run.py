@@ -73,6 +73,7 @@ def stand_in(run: Run) -> Iterator[Run]:
 def steps_an_epoch(cfg: Config, images: int, batch: Batch) -> int:
     """As the loader will count them: each process gets an equal share, and a rest may be dropped."""
     loader = cfg.train_dataloader
+    images = loader.sampler.get("images") or images
     share = ceil(images / batch.devices)
     full = share // batch.per_device if loader.get("drop_last") else ceil(share / batch.per_device)
     return min(full, loader.get("num_batch_per_epoch") or full)
