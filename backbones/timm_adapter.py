@@ -6,6 +6,7 @@ dilated ResNet-D averages 2x2 in place of the stride, ours does nothing (as Gluo
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -99,7 +100,7 @@ class Timm(Backbone):
         options["out_indices"] = taps(model, options)
         self.net = self.dilated(model, options, output_stride)
         self.layers = stages_of(self.net)
-        self.acts_on = first_maps(model, options) if frozen_stages > 0 and not self.layers else {}
+        self.model, self.options = model, options
         info = self.net.feature_info
         self.cut(tuple(range(1, 1 + len(info.out_indices)) if stages is None else stages), info.reduction())
         self.channels = tuple(info.channels()[stage - 1] for stage in self.stages)
@@ -108,6 +109,11 @@ class Timm(Backbone):
         if weights is not None:
             self.load(weights, sha256)
         self.freeze()
+
+    @cached_property
+    def acts_on(self) -> dict[str, int]:
+        """`first_maps`, for a network whose stages are no layers of their own."""
+        return first_maps(self.model, self.options)
 
     def dilated(self, model: str, options: dict, output_stride: int) -> Any:
         """The network, dilated so that no map is coarser than `output_stride`."""

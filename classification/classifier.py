@@ -19,8 +19,9 @@ from backbones.registry import MODELS as BACKBONES
 from backbones.registry import sketch
 from trick_transfer.engine.checkpoint import load_strictly, read_weights
 from trick_transfer.engine.files import write_tensors
+from trick_transfer.engine.values import check_name
 
-from .follow import gaussian
+from .follow import STARTS, gaussian
 from .registry import MODELS
 from .tricks.distillation import FORMS, soft_loss
 from .tricks.label_smoothing import smooth
@@ -48,6 +49,7 @@ class ImageClassifier(BaseModel):
         self.head = nn.Linear(self.backbone.channels[-1], num_classes)
         nn.init.xavier_uniform_(self.head.weight)  # sec. 2.1, as all other weights
         nn.init.zeros_(self.head.bias)
+        check_name("model.start", start, STARTS)
         if start == "gaussian":
             self.apply(gaussian)
         self.num_classes, self.smoothing, self.mix = num_classes, smoothing, mix
@@ -89,7 +91,7 @@ class Teacher:
     def __init__(self, recipe: str, temperature: float, form: str, card: str | None = None, sha256: str = "") -> None:
         if card is None or not Path(card).is_file():
             made = f"tools/train.py classification {recipe}"
-            raise FileNotFoundError(f"the teacher {recipe} is missing; make it with: {made}")
+            raise FileNotFoundError(f"the teacher {recipe} is missing; make it with: {made} and the student's --seed")
         self.model = read_classifier(card).eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.temperature, self.weight = temperature, FORMS[form]
 

@@ -9,7 +9,10 @@ from typing import Any
 from mmengine.config import Config
 from torch import nn
 
+from trick_transfer.engine.optimiser import WEIGHTED
+
 FOLLOW = ("text", "authors")
+STARTS = ("xavier", "gaussian")  # of the weights: the text's and the code's
 KEY = "follow"
 GAUSSIAN = 1.8824  # MXNet's MSRAPrelu with slope 0.25: 2 / (1 + 0.25^2)
 # G@fd947a9b train_imagenet.py, G@b8387ee2 (distillation), X src/io/image_aug_default.cc; see docs/paper.md
@@ -38,6 +41,6 @@ def follow_authors(cfg: Config, tricks: dict[str, Any]) -> None:
 
 def gaussian(module: nn.Module) -> None:
     """For `apply`: weights of convolutions and fully-connected layers, with GAUSSIAN / mean of the fans as variance."""
-    if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
+    if isinstance(module, WEIGHTED):
         fans = nn.init._calculate_fan_in_and_fan_out(module.weight)
         nn.init.normal_(module.weight, std=(GAUSSIAN / (sum(fans) / 2)) ** 0.5)

@@ -24,6 +24,7 @@ KINDS = [
     ("resnet18", "BasicBlock", torch.relu),
     ("seresnext50_32x4d", "Bottleneck", torch.relu),
     ("regnetx_002", "Bottleneck", torch.relu),
+    ("hrnet_w18_small", "BasicBlock", torch.relu),
     ("mobilenetv2_100", "InvertedResidual", nn.Identity()),
     ("efficientnet_lite0", "InvertedResidual", nn.Identity()),
     ("convnext_atto", "ConvNeXtBlock", nn.Identity()),
@@ -64,6 +65,7 @@ def test_a_block_whose_branches_are_off_is_its_shortcut_in_timms_networks_too(na
         again = net(image)[-1]
     assert used > 2 and all(torch.allclose(x, y, atol=1e-6) for _, x, y in seen[used : 2 * used])
     assert not any(torch.allclose(x, y, atol=1e-3) for _, x, y in seen[:used])
+    assert set(last_gammas(net)) <= set(range(1, 1 + len(net.channels)))
     assert torch.equal(again, whole) and not torch.allclose(cut, whole, atol=1e-3)
 
 

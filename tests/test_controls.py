@@ -12,7 +12,7 @@ from classification.config import load
 from trick_transfer.leaderboard.analysis import analyse
 from trick_transfer.leaderboard.rendering.text import HARMS, NO_GAIN, no_help
 from trick_transfer.leaderboard.scores.controls import controls
-from trick_transfer.leaderboard.scores.load import load_all
+from trick_transfer.leaderboard.scores.load import load_all, means_only
 from trick_transfer.leaderboard.table import Gain, Table
 from trick_transfer.runs.store import read_stored
 
@@ -96,6 +96,15 @@ def test_a_network_that_does_without_its_branches_is_named(off, named):
     (first, *others) = a_run(top1=60.0)
     lines = doubts([replace(first, branches=dict(top1_off=off, gammas=gammas)), *others])
     assert sum("residual branches are dead (top-1 60.0 -> " in line for line in lines) == named
+
+
+def test_controls_are_no_tricks_and_not_in_the_correlation():
+    stored = [each for each in read_stored(ROOT / "results")[0] if each.result.recipe.startswith("resnet50")]
+    (table, *_) = analyse([means_only(each) for each in stored]).tables
+    untrained = {row.recipe for row in table.rows if not row.trained}
+    assert untrained == {f"resnet50{kind}" for kind in ("_random", "b_random", "d_random", "d_random_zero_gamma")}
+    assert not untrained & {name for line in table.ledger for name in (line.without, line.with_it)}
+    assert {each.n for each in table.correlations} == {8}
 
 
 def test_an_untrained_network_is_not_called_dead():

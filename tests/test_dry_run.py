@@ -3,14 +3,18 @@
 import json
 import re
 from math import cos, pi
+from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.registry import PARAM_SCHEDULERS
 
 from backbones.resnet import ResNet
 from classification.config import load, names
-from trick_transfer.runs.dry_run import dry_run
+from trick_transfer.runs.dry_run import dry_run, rates
+from trick_transfer.runs.resolve import resolve
 from trick_transfer.runs.run import Run
+from trick_transfer.runs.training import count_updates
 
 TABLES_8_AND_9 = [
     "resnet50b_standard", "resnet50d_efficient", "resnet50d_cosine", "resnet50d_smooth", "resnet50d_distill",
@@ -28,6 +32,32 @@ def rate(cfg, step, epoch_steps):
     if schedule.decay == "cosine":
         return lr * (1 + cos(pi * (step - warmup) / (cfg.max_epochs * epoch_steps - warmup))) / 2
     return lr / 10 ** sum(step >= epoch * epoch_steps for epoch in schedule.milestones)
+
+
+@pytest.mark.parametrize("stage", ["classification", "detection", "segmentation"])
+def test_the_planned_rates_do_not_depend_on_how_a_batch_is_accumulated(stage):
+    run = Run(stage, "resnet50d_best", sets={})
+    images = 480  # whole batches of every stage
+    courses = []
+    for parts in (1, 2):
+        batch = run.batch(1, parts)
+        courses.append(rates(resolve(run, run.layers, batch).cfg, images // batch.per_device))
+    assert courses[0] == courses[1] and len({*courses[0]}) > 2
+
+
+def test_a_run_counts_an_epochs_updates():
+    """62 parts of batches are 31 updates of two: the rate reaches 0 with the last of four epochs."""
+    steps = dict(type="PolyLR", power=0.9, eta_min=0.0, begin=0, end=4, by_epoch=True, convert_to_iter_based=True)
+    runner = SimpleNamespace(train_loop=SimpleNamespace(dataloader=range(62)), param_schedulers=[steps])
+    count_updates(runner, 2)
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
+    schedule = PARAM_SCHEDULERS.build(steps, default_args=dict(optimizer=optimiser, epoch_length=62))
+    optimiser.step()
+    course = []
+    for _ in range(4 * 31):
+        course.append(optimiser.param_groups[0]["lr"])
+        schedule.step()
+    assert course[62] == pytest.approx((1 - 62 / 123) ** 0.9, abs=0.01) and course[-2] > course[-1] == 0
 
 
 def network(name):

@@ -15,6 +15,7 @@ from classification.follow import AUTHORS, gaussian
 from trick_transfer.engine.values import value_at
 from trick_transfer.runs.identity import plain
 from trick_transfer.runs.run import Run
+from trick_transfer.runs.tiers import load as load_tier
 
 TEXT, CODE = ("resnet50d_best", {}), ("resnet50d_best", {"follow": "authors"})
 
@@ -46,6 +47,32 @@ def test_the_paper_tier_follows_the_code_and_all_others_the_text(tmp_path):
     assert forms(text.draft()) == forms(load(*TEXT))
     assert text.protocol_hash() != tiers["paper"].protocol_hash(), "never in one table"
     assert text.folder != tiers["paper"].folder
+
+
+def test_naming_the_default_is_no_other_experiment(tmp_path):
+    for tier, default, other in (("paper", "authors", "text"), ("mini", "text", "authors")):
+        plain_run = Run("classification", "resnet50d_best", tier, work_dir=tmp_path)
+        assert replace(plain_run, sets={"follow": default}).folder == plain_run.folder
+        assert replace(plain_run, sets={"follow": other}).name == f"resnet50d_best+follow-{other}"
+
+
+def test_a_downstream_stage_has_nobody_to_follow(tmp_path):
+    with pytest.raises(ValueError, match="--follow belongs to classification; detection has its protocols"):
+        Run("detection", "resnet50d_best", sets={"follow": "text"}, work_dir=tmp_path)
+
+
+def test_a_tiers_early_settings_are_whom_to_follow_alone(tmp_path):
+    path = tmp_path / "mine.py"
+    for text in ("classification = dict(early={'max_epochs': 3})", "detection = dict(early={'follow': 'text'})"):
+        path.write_text(text)
+        load_tier.cache_clear()
+        with pytest.raises(ValueError, match="early holds `follow`, of classification alone"):
+            load_tier(str(path))
+
+
+def test_an_unknown_start_is_refused():
+    with pytest.raises(ValueError, match="model.start 'normal' does not exist"):
+        ImageClassifier(dict(type="backbones.ResNet", depth=18), 10, start="normal")
 
 
 def test_a_student_and_its_teacher_follow_the_same(tmp_path):

@@ -92,15 +92,17 @@ def test_devices_may_change_on_the_way_where_batch_norm_sees_the_same_images(pho
 
 def test_a_run_is_not_carried_on_with_other_batches_in_batch_norm_or_another_precision(photos, tmp_path):
     code = INTERRUPTED.format(root=str(ROOT), step=STEPS_PER_EPOCH, signal=int(signal.SIGKILL), tool=TRAIN)
-    train(tmp_path, photos, starter=("-c", code))
+    begun = ("--precision", "bf16")
+    train(tmp_path, photos, more=begun, starter=("-c", code))
     checkpoint = only(tmp_path, "latest.pth").read_bytes()
     for more, named in (
-        (("--accumulate", "2"), "norm_parts 1, "),
-        (("--precision", "fp32"), "low_precision bfloat16, "),
+        ((*begun, "--accumulate", "2"), "with batch norm over 1/1 of a batch, this command has batch norm over 1/2 "),
+        (("--precision", "fp32"), "with precision bf16, this command has precision fp32; "),
     ):
         refused = train(tmp_path, photos, more=more)
         (line,) = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
-        assert refused.returncode == 2 and named in line and "--accumulate 1" in line and "--no-resume" in line
+        assert refused.returncode == 2 and named in line
+        assert "1 processes, --accumulate 1 and --precision bf16" in line and "--no-resume" in line
         assert only(tmp_path, "latest.pth").read_bytes() == checkpoint
 
 

@@ -30,12 +30,12 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=1, help="that a dry run plans for (a run's are torchrun's)")
     parser.add_argument("--show", action="store_true", help="print each value of the Config, and where it comes from")
     args = parser.parse_args()
-    run = run_of(args)
+    run = replace(run_of(args), precision=args.precision)
     if args.show:
         show(run, args.devices, args.accumulate)
     elif args.dry_run:
         print(dry_run(run, args.devices, args.accumulate))
-    elif result := train(replace(run, tracker=args.tracker, precision=args.precision), args.accumulate, args.resume):
+    elif result := train(replace(run, tracker=args.tracker), args.accumulate, args.resume):
         print("  ".join(f"{name} {value:.2f} %" for name, value in result.metrics.items()))
 
 

@@ -40,7 +40,8 @@ def of_group(group: Group, runs: Sequence[Scored]) -> Table:
     table = tabulated(group.tier, group.protocols, [of_row(name, some, runs) for name, some in group.rows.items()])
     trained = [(name, run.result) for name, some in group.rows.items() for run in some]
     configs = {name: result.config for name, result in trained if result.stage == BACKBONE.name}
-    found = [step for step in steps(configs) if not crosses(step, configs)]
+    trained_ones = {name: config for name, config in configs.items() if config.get("max_epochs") != 0}
+    found = [step for step in steps(trained_ones) if not crosses(step, configs)]
     for column in table.metrics:
         table = with_statistics(table, column.name, group.rows, found, controls(configs))
     return table
@@ -72,6 +73,7 @@ def of_row(name: str, some: Sequence[Scored], runs: Sequence[Scored]) -> Row:
         float(np.mean(minutes)) if minutes else None,
         {name: float(np.mean([run.classes[name] for run in some if name in run.classes])) for name in classes},
         tuple(RunKey(run.result.seed, run.result.backbone_seed, run.result.stage, run.stored.name) for run in some),
+        not any(each.config.get("max_epochs") == 0 for each in trained),
     )
 
 

@@ -99,6 +99,7 @@ class Row:
     minutes_per_epoch: float | None = None
     class_iou: dict[str, float] = field(default_factory=dict)
     runs: tuple[RunKey, ...] = ()
+    trained: bool = True  # False: a control, of random weights
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 
 from trick_transfer.engine.batch import Batch
-from trick_transfer.engine.precision import low_precision
+from trick_transfer.engine.precision import PRECISIONS, low_precision
 from trick_transfer.engine.stage import Stage
 
 MACHINE = "machine"  # where config.json has them, beside the Config's own keys
@@ -22,15 +22,18 @@ def conditions(task: Stage, precision: str | None, cfg: Config, batch: Batch) ->
     return spread | dict(norm_parts=1 if task.frozen_norms else parts, low_precision=low)
 
 
-def check_same(folder: Path, begun: dict[str, Any], now: dict[str, Any]) -> None:
-    """Raise ValueError where a checkpoint's run had another precision, or other batches in batch norm.
+def check_same(folder: Path, begun: dict[str, Any], now: dict[str, Any], low_precision: bool) -> None:
+    """Raise ValueError where a checkpoint's run had other batches in batch norm or, with `low_precision`, another one.
 
     Devices and accumulated steps may change where batch norm sees the same images together.
     """
-    for key in ("norm_parts", "low_precision"):
-        if key in begun and begun[key] != now[key]:
+    precisions = {str(dtype).removeprefix("torch."): option for option, dtype in PRECISIONS.items()}
+    words = {"norm_parts": lambda parts: f"batch norm over 1/{parts} of a batch"}
+    words |= {"low_precision": lambda name: f"precision {precisions[name]}"} if low_precision else {}
+    for key, say in words.items():
+        if begun and begun[key] != now[key]:
             raise ValueError(
-                f"{folder} was begun with {key} {begun[key]}, this command has {now[key]}, which would be another "
-                f"experiment; go on with --gpus {begun['devices']} --accumulate {begun['accumulation']} and its "
-                f"precision, or start again with --no-resume"
+                f"{folder} was begun with {say(begun[key])}, this command has {say(now[key])}; go on with "
+                f"{begun['devices']} processes, --accumulate {begun['accumulation']} and --precision "
+                f"{precisions[begun['low_precision']]}, or start again with --no-resume"
             )

@@ -80,7 +80,8 @@ def steps_an_epoch(cfg: Config, images: int, batch: Batch) -> int:
 
 
 def rates(cfg: Config, epoch_steps: int) -> list[float]:
-    """The learning rate of every step, read off an optimiser that the run's own schedulers move."""
+    """The learning rate of every update, read off an optimiser that the run's own schedulers move."""
+    epoch_steps = max(1, round(epoch_steps / cfg.optim_wrapper.accumulative_counts))
     lr, total = cfg.optim_wrapper.optimizer.lr, epoch_steps * cfg.train_cfg.max_epochs
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr)
     known = dict(optimizer=optimiser, epoch_length=epoch_steps)

@@ -30,6 +30,7 @@ from .result import FILE_NAME
 
 FIRST = next(stage.name for stage in STAGES.values() if stage.trains_backbone)
 MODEL = "model.safetensors"  # a stage's final weights
+FOLLOW = "follow"  # the setting of --follow
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Run:
             raise ValueError(f"seed must be from 0 to 2**32 - 1, got {self.seed}")
         if self.protocol and not self.task.protocols:
             raise ValueError(f"{self.stage} has one protocol, its data's; leave out --protocol {self.protocol}")
+        if FOLLOW in self.sets and not self.task.trains_backbone:
+            raise ValueError(f"--follow belongs to {FIRST}; {self.stage} has its protocols")
         if self.backbone_seed is not None and self.task.trains_backbone:
             raise ValueError(f"{self.stage} trains the backbone itself; leave out --backbone-seed")
 
@@ -75,8 +78,9 @@ class Run:
     def name(self) -> str:
         """The recipe and the settings, so that no experiment overwrites another."""
         prefix = "" if self.task.trains_backbone else f"{self.stage}."
-        sets = [re.sub(r"[^\w.-]", "_", f"{prefix}{key}-{value}") for key, value in self.sets.items()]
-        return "+".join([self.recipe, *sets])
+        default = {FOLLOW: "text"} | self.tier_file.early(self.stage)
+        own = {key: value for key, value in self.sets.items() if default.get(key, ...) != value}
+        return "+".join([self.recipe, *(re.sub(r"[^\w.-]", "_", f"{prefix}{key}-{own[key]}") for key in own)])
 
     @property
     def title(self) -> str:
@@ -180,7 +184,7 @@ class Run:
         if not self.task.trains_backbone:
             return Run(FIRST, self.recipe, self.tier, self.upstream_seed, work_dir=self.work_dir)
         teacher = self.layers.cfg.model.get("teacher")
-        shared = ("model.num_classes", "follow")
+        shared = ("model.num_classes", FOLLOW)
         sets = {key: value for key, value in self.sets.items() if key.startswith("data.") or key in shared}
         return replace(self, recipe=teacher.recipe, sets=sets) if teacher else None
 

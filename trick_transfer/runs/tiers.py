@@ -112,6 +112,8 @@ def check(where: str, part: Any) -> None:
         raise ValueError(f"{where} must be a dict of {', '.join(PARTS)}, got {part!r:.60}")
     for key in part:
         check_name(where, key, PARTS)
+    if part.get("early", {}).keys() - {"follow"} or ("early" in part and not where.endswith(": classification")):
+        raise ValueError(f"{where}: early holds `follow`, of classification alone")
     for key in [key for name in ("times", "rounded_times", "values") for key in part.get(name, {})]:
         if key.split(".")[-1] not in MAY_CHANGE:
             hint = nearest(key.split(".")[-1], MAY_CHANGE)

@@ -86,7 +86,7 @@ def begin(run: Run, cfg: Config, batch: Batch, resume: bool) -> None:
         raise ValueError(f"{latest} is not a whole checkpoint; delete it, and the stage starts from the beginning")
     receipt, now = run.folder / "config.json", conditions(run.task, run.precision, cfg, batch)
     if latest.is_file() and receipt.is_file():
-        check_same(run.folder, json.loads(receipt.read_text()).get(MACHINE, {}), now)
+        check_same(run.folder, json.loads(receipt.read_text()).get(MACHINE, {}), now, uses_low_precision(cfg))
     text = json.dumps({MACHINE: now} | plain(cfg), indent=1) + "\n"
     write_whole(receipt, lambda part: part.write_text(text))
 
@@ -129,6 +129,7 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
     runner = make_runner(cfg)
     facts: dict[str, Any] = {} if run.task.trains_backbone else run.task.arrived(unwrapped(runner), read_card(run.card))
     if cfg.train_cfg.max_epochs:  # 0: the recipe of random weights
+        count_updates(runner, batch.accumulation)
         runner.train()
     started = time.time()
     metrics = runner.val()
@@ -139,6 +140,14 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
         return None
     check_all_scored(layers.cfg, facts["samples_scored"], len(runner.val_dataloader.dataset))
     return record(run, layers.cfg, unwrapped(runner), batch, metrics, facts)
+
+
+def count_updates(runner: Runner, accumulation: int) -> None:
+    """Give a schedule over epochs that moves with each update an epoch's length in updates, not in parts of batches."""
+    updates = max(1, round(len(runner.train_loop.dataloader) / accumulation))
+    for schedule in runner.param_schedulers:
+        if schedule.get("convert_to_iter_based"):
+            schedule["epoch_length"] = updates
 
 
 def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, float]:

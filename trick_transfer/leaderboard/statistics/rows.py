@@ -47,8 +47,8 @@ def tabulated(tier: str, protocols: tuple[Protocol, ...], rows: Iterable[Row], *
 
 
 def correlation(metric: str, rows: Sequence[Row]) -> Correlation | None:
-    """The upstream metric with a downstream one, over the rows that have both; None if there are not two."""
-    both = [row.cells for row in rows if {metric, UPSTREAM} <= row.cells.keys()]
+    """The upstream metric with a downstream one, over the trained rows that have both; None if there are not two."""
+    both = [row.cells for row in rows if row.trained and {metric, UPSTREAM} <= row.cells.keys()]
     return (
         correlate(metric, *([cells[name].mean for cells in both] for name in (UPSTREAM, metric))) if both[1:] else None
     )
