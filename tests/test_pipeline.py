@@ -85,7 +85,7 @@ def test_a_plan_names_what_is_done_what_changed_and_what_is_missing_and_trains_n
     assert "optim_wrapper.optimizer.lr" in pipeline(*words, folder=home).stdout.replace("\n", "")
     config.write_text(text)
     other = pipeline(*words, "--seed", 1, folder=home)
-    assert other.stdout.count("missing") == 3 and not (work / "smoke/resnet50d_best/seed1").exists()
+    assert other.stdout.count("missing") == 4 and not (work / "smoke/resnet50d_best/seed1").exists()
 
 
 def test_missing_data_is_named_with_its_layout_before_anything_is_trained(tmp_path):
