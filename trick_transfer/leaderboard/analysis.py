@@ -12,7 +12,7 @@ from .paper.as_leaderboard import published
 from .paper.ladder import Step, entry, steps
 from .paper.tables import values_of
 from .scores.comparable import Group, copies, doubts, groups
-from .scores.controls import controls, dead
+from .scores.controls import controls, dead, is_trained
 from .scores.load import Scored, by_backbone
 from .statistics.comparison import Comparison, Placed
 from .statistics.rows import cell, sample, tabulated
@@ -40,10 +40,11 @@ def of_group(group: Group, runs: Sequence[Scored]) -> Table:
     table = tabulated(group.tier, group.protocols, [of_row(name, some, runs) for name, some in group.rows.items()])
     trained = [(name, run.result) for name, some in group.rows.items() for run in some]
     configs = {name: result.config for name, result in trained if result.stage == BACKBONE.name}
-    trained_ones = {name: config for name, config in configs.items() if config.get("max_epochs") != 0}
+    trained_ones = {name: config for name, config in configs.items() if is_trained(config)}
     found = [step for step in steps(trained_ones) if not crosses(step, configs)]
+    untrained = controls(configs)
     for column in table.metrics:
-        table = with_statistics(table, column.name, group.rows, found, controls(configs))
+        table = with_statistics(table, column.name, group.rows, found, untrained)
     return table
 
 
@@ -73,7 +74,7 @@ def of_row(name: str, some: Sequence[Scored], runs: Sequence[Scored]) -> Row:
         float(np.mean(minutes)) if minutes else None,
         {name: float(np.mean([run.classes[name] for run in some if name in run.classes])) for name in classes},
         tuple(RunKey(run.result.seed, run.result.backbone_seed, run.result.stage, run.stored.name) for run in some),
-        not any(each.config.get("max_epochs") == 0 for each in trained),
+        all(is_trained(each.config) for each in trained),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from mmengine.config import Config
 
 from backbones.card import Card, read_card
+from classification.follow import FOLLOW, KEY
 from trick_transfer.data_sets.sources import DATA_SETS, DataSet
 from trick_transfer.engine.batch import Batch, solve
 from trick_transfer.engine.checkpoint import LATEST
@@ -30,7 +31,6 @@ from .result import FILE_NAME
 
 FIRST = next(stage.name for stage in STAGES.values() if stage.trains_backbone)
 MODEL = "model.safetensors"  # a stage's final weights
-FOLLOW = "follow"  # the setting of --follow
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Run:
             raise ValueError(f"seed must be from 0 to 2**32 - 1, got {self.seed}")
         if self.protocol and not self.task.protocols:
             raise ValueError(f"{self.stage} has one protocol, its data's; leave out --protocol {self.protocol}")
-        if FOLLOW in self.sets and not self.task.trains_backbone:
+        if KEY in self.sets and not self.task.trains_backbone:
             raise ValueError(f"--follow belongs to {FIRST}; {self.stage} has its protocols")
         if self.backbone_seed is not None and self.task.trains_backbone:
             raise ValueError(f"{self.stage} trains the backbone itself; leave out --backbone-seed")
@@ -78,7 +78,7 @@ class Run:
     def name(self) -> str:
         """The recipe and the settings, so that no experiment overwrites another."""
         prefix = "" if self.task.trains_backbone else f"{self.stage}."
-        default = {FOLLOW: "text"} | self.tier_file.early(self.stage)
+        default = {KEY: FOLLOW[0]} | self.tier_file.early(self.stage)
         own = {key: value for key, value in self.sets.items() if default.get(key, ...) != value}
         return "+".join([self.recipe, *(re.sub(r"[^\w.-]", "_", f"{prefix}{key}-{own[key]}") for key in own)])
 
@@ -184,7 +184,7 @@ class Run:
         if not self.task.trains_backbone:
             return Run(FIRST, self.recipe, self.tier, self.upstream_seed, work_dir=self.work_dir)
         teacher = self.layers.cfg.model.get("teacher")
-        shared = ("model.num_classes", FOLLOW)
+        shared = ("model.num_classes", KEY)
         sets = {key: value for key, value in self.sets.items() if key.startswith("data.") or key in shared}
         return replace(self, recipe=teacher.recipe, sets=sets) if teacher else None
 

@@ -22,7 +22,7 @@ def controls(configs: Mapping[str, dict[str, Any]]) -> dict[str, str]:
     built = {
         name: backbone for name, config in configs.items() if (backbone := (config.get("model") or {}).get("backbone"))
     }
-    untrained = [name for name in built if configs[name].get("max_epochs") == 0]
+    untrained = [name for name in built if not is_trained(configs[name])]
     found = {}
     for name in built.keys() - {*untrained}:
         same = [each for each in untrained if built[each] == built[name]]
@@ -30,6 +30,11 @@ def controls(configs: Mapping[str, dict[str, Any]]) -> dict[str, str]:
         if allowed := mine or (same if name.endswith(YOURS) else []):
             found[name] = allowed[0]
     return found
+
+
+def is_trained(config: Mapping[str, Any]) -> bool:
+    """Whether a classification's config trains its network: a control's does not."""
+    return config.get("max_epochs") != 0
 
 
 def dead(runs: Sequence[Scored]) -> Iterator[str]:
