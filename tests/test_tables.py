@@ -96,6 +96,19 @@ def test_seeds_that_differ_in_more_than_the_seed_are_named():
     assert "resnet50d_best/seed1" in line and line.endswith("in precision")
 
 
+def test_a_row_that_averages_over_several_devices_is_named_below_its_table_and_is_no_fault():
+    card, cpu = dict(device="NVIDIA H200"), dict(device="AMD EPYC")
+    runs = [
+        a_result(**card),
+        a_result(seed=1, **cpu),
+        a_result(recipe="alone", **card),
+        a_result(recipe="alone", seed=1, **card),
+    ]
+    assert doubts(runs) == ()
+    (said,) = re.findall("Trained on: .*", markdown(analysed(runs)))
+    assert said == "Trained on: NVIDIA H200 (3), AMD EPYC (1); averaged over several of these: `resnet50d_best`."
+
+
 def test_a_backbone_without_a_result_is_named_where_other_seeds_have_theirs():
     (line,) = doubts([*a_run(), a_detection(seed=1)])
     assert line.startswith("mini/resnet50d_best/seed1/detection") and "backbone's result is missing" in line

@@ -80,9 +80,12 @@ def no_help(table: Table) -> str:
 
 
 def devices(table: Table, runs: Mapping[str, Stored]) -> str:
-    """What the table's runs were made on, and how many."""
-    names = Counter(runs[run.path].result.device for row in table.rows for run in row.runs)
-    return "Trained on: " + ", ".join(f"{name} ({count})" for name, count in names.most_common()) + "."
+    """What the table's runs were made on, how many, and the rows that average over several devices."""
+    by_row = {row.recipe: Counter(runs[run.path].result.device for run in row.runs) for row in table.rows}
+    counts = sum(by_row.values(), Counter())
+    said = "Trained on: " + ", ".join(f"{name} ({count})" for name, count in counts.most_common())
+    mixed = [f"`{recipe}`" for recipe, names in by_row.items() if len(names) > 1]
+    return f"{said}; averaged over several of these: {', '.join(mixed)}." if mixed else f"{said}."
 
 
 def lines_of(table: Table, runs: Mapping[str, Stored], quote: str = "") -> list[list[str]]:

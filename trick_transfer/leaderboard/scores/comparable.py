@@ -20,8 +20,6 @@ from .load import Scored
 
 TIERS = ("paper", "mini", "smoke")  # the order of the tables
 PER_SEED = ("seed", "sha256")  # what seeds of one recipe may differ in: the sha256 is that of a card or a teacher
-MACHINE = ("device", "precision")
-MACHINE = ("device", "precision")
 Chain = list[Scored]
 
 
@@ -105,7 +103,7 @@ def doubts(runs: Sequence[Scored], groups: Sequence[Group]) -> list[str]:
         first: dict[Protocol, Result] = {}
         for run in sorted(row, key=lambda each: each.result.seed):
             one = first.setdefault(protocol(run.result), run.result)
-            old, new = (each.config | {key: getattr(each, key) for key in MACHINE} for each in (one, run.result))
+            old, new = (each.config | {"precision": each.precision} for each in (one, run.result))
             if keys := [key for key in changed_keys(old, new) if key.split(".")[-1] not in PER_SEED]:
                 averaged = f"differs from seed {one.seed}, with which it is averaged, in {', '.join(keys)}"
                 lines.append(f"{run.stored.name} {averaged}")
