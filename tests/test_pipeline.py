@@ -111,7 +111,7 @@ def test_a_plan_tells_which_data_are_missing_and_ends_well(tmp_path):
 def plan(monkeypatch):
     """The runs that a command line means, and its options, within this process."""
 
-    from tools import pipeline as tool
+    from trick_transfer.commands import pipeline as tool
     from trick_transfer.runs.plan import check, processes
 
     def made(*words):

@@ -11,12 +11,12 @@ from rich.console import Console
 from test_results import a_detection, a_result
 from test_statistics import analysed, hits_of, stored
 
-from tools import leaderboard
+from trick_transfer.command_line import tool
+from trick_transfer.commands import leaderboard
 from trick_transfer.leaderboard.rendering.exports import as_json, comma_separated, latex
 from trick_transfer.leaderboard.rendering.markdown import markdown, readme
 from trick_transfer.leaderboard.rendering.terminal import row_of, screens
 from trick_transfer.leaderboard.rendering.text import PROBLEMS, title
-from trick_transfer.runs.command import tool
 from trick_transfer.runs.identity import fingerprint
 from trick_transfer.runs.result import read
 

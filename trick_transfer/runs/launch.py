@@ -12,23 +12,28 @@ import sys
 from contextlib import suppress
 from functools import partial
 
+from trick_transfer.command_line import PROGRAM, Stopped
+
 GRACE_SECONDS = 10.0
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before the fork: little is safe after it
 
 
 def launch(words: list[str], count: int = 1) -> int:
-    """Run a Python script, [interpreter, script, ...], `count` times at once.
+    """Run one of our commands, ["train", ...], `count` times at once.
 
-    Returns the exit code of what failed, negative for a signal.
+    Returns the exit code of what failed, negative for a signal. What stops this process stops that one, too.
     """
-    if count > 1:
-        words = [words[0], __file__, "--standalone", "--nproc_per_node", str(count), *words[1:]]
-    process = subprocess.Popen(words, preexec_fn=partial(die_with, os.getpid()))
+    interpreter, program = PROGRAM
+    several = [__file__, "--standalone", "--nproc_per_node", str(count)] if count > 1 else []
+    started = [interpreter, *several, program, *words]
+    process = subprocess.Popen(started, preexec_fn=partial(die_with, os.getpid()))
     try:
         code = process.wait()
         return 128 - code if count > 1 and code > 128 else code
-    except KeyboardInterrupt:  # a terminal sends it to all
+    except KeyboardInterrupt as stopped:
+        if isinstance(stopped, Stopped):  # a terminal sends Ctrl-C to all
+            process.send_signal(stopped.number)
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)
         raise

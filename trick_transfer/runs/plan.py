@@ -15,7 +15,6 @@ from rich.table import Table
 from classification.classifier import untrained_card
 from trick_transfer.data_sets.sources import DATA_SETS
 from trick_transfer.engine.precision import low_precision
-from trick_transfer.engine.receipt import ROOT
 from trick_transfer.engine.values import check_name
 from trick_transfer.stages import STAGES
 
@@ -144,8 +143,7 @@ def execute(planned: list[Run], args: argparse.Namespace) -> bool:
             continue
         console.print(f"{title}: {word} {remark}".rstrip())
         begun = time.monotonic()
-        words = [sys.executable, str(ROOT / "tools" / "train.py"), *run.words(), *options]
-        code = launch(words, processes(run, args))
+        code = launch(["train", *run.words(), *options], processes(run, args))
         if code < 0:
             raise OSError(f"{title} was killed by signal {-code} (9: out of memory?); the same command resumes")
         if code:
