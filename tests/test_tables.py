@@ -253,6 +253,13 @@ def test_latex_has_a_booktabs_table_each_with_every_row_and_nothing_that_latex_w
     assert not re.search(r"(?<!\\)_", "".join(line for line in text.splitlines() if not line.startswith("%")))
 
 
+def test_what_was_set_stands_below_the_table_where_the_rows_name_does_not_say_it():
+    said = {"a.classes": "('cup', 'pen')"}
+    runs = [a_result(recipe="r+0a1b2c3d", settings=said), a_result(recipe="r+lr-1", settings={"lr": "1"})]
+    text = markdown(analysed(runs))
+    assert "`r+0a1b2c3d`: a.classes = ('cup', 'pen')." in text and "`r+lr-1`:" not in text
+
+
 def test_the_papers_values_are_beside_ours_in_its_tier_only():
     results = a_run(tier="paper") + a_run("ours_alone", tier="paper", top1=1.0)
     (head, _, row, other) = grids(markdown(analysed(results)))[0]

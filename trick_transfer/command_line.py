@@ -14,33 +14,35 @@ from types import FrameType
 from typing import NoReturn
 
 COMMANDS = tuple(sorted(path.stem for path in (Path(__file__).parent / "commands").glob("[a-z]*.py")))
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LAUNCHED = "TRICK_TRANSFER_LAUNCHED"  # the environment of a command that another one started
 PROGRAM = (sys.executable, str(Path(__file__).with_name("__main__.py")))  # starts a command in another process
 USAGE = f"usage: trick-transfer {{{','.join(COMMANDS)}}} ..., each with --help"
 
 
 class Stopped(KeyboardInterrupt):
-    """SIGTERM or SIGHUP, handled as Ctrl-C is; `number` is the signal's."""
+    """A signal of STOPS."""
 
-    number = signal.SIGINT
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = signal.Signals(number)
 
 
 def stop(number: int, frame: FrameType | None) -> NoReturn:
     """A signal's handler; a second signal must not break off the way out."""
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
-    stopped = Stopped()
-    stopped.number = signal.Signals(number)
-    raise stopped
+    for each in STOPS:
+        signal.signal(each, lambda number, frame: None)  # SIG_IGN prints an error for one that has arrived already
+    raise Stopped(number)
 
 
 def tool(run: Callable[[], int | None]) -> int:
     """Run a command; returns its exit code. TRACEBACK=1 shows where an error came from."""
     try:
         return run() or 0
-    except KeyboardInterrupt as error:
-        number = getattr(error, "number", signal.SIGINT)
-        say(f"stopped by {number.name}; the same command resumes")
-        return 128 + number
+    except Stopped as stopped:
+        if LAUNCHED not in os.environ and os.environ.get("RANK", "0") == "0":  # else another process says it
+            say(f"stopped by {stopped.number.name}; the same command resumes")
+        return 128 + stopped.number
     except (ValueError, OSError) as error:
         if os.environ.get("TRACEBACK"):
             raise
@@ -62,7 +64,7 @@ def say(line: str) -> None:
 def main(script: str = "") -> NoReturn:
     """Run the command of a script in tools/, or the one that the command line names."""
     os.environ["PYTHONSAFEPATH"] = "1"  # a process that it starts takes no module from the folder where it is started
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in STOPS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks
             signal.signal(number, stop)
     if not script:

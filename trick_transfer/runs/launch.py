@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from functools import partial
 
-from trick_transfer.command_line import PROGRAM, Stopped
+from trick_transfer.command_line import LAUNCHED, PROGRAM, Stopped
 
 GRACE_SECONDS = 10.0
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -27,13 +27,12 @@ def launch(words: list[str], count: int = 1) -> int:
     interpreter, program = PROGRAM
     several = [__file__, "--standalone", "--nproc_per_node", str(count)] if count > 1 else []
     started = [interpreter, *several, program, *words]
-    process = subprocess.Popen(started, preexec_fn=partial(die_with, os.getpid()))
+    process = subprocess.Popen(started, env=os.environ | {LAUNCHED: "1"}, preexec_fn=partial(die_with, os.getpid()))
     try:
         code = process.wait()
         return 128 - code if count > 1 and code > 128 else code
-    except KeyboardInterrupt as stopped:
-        if isinstance(stopped, Stopped):  # a terminal sends Ctrl-C to all
-            process.send_signal(stopped.number)
+    except Stopped as stopped:
+        process.send_signal(stopped.number)  # a terminal has sent it to all
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)
         raise
