@@ -3,4 +3,5 @@
 
 from trick_transfer.command_line import main
 
-main(__file__)
+if __name__ == "__main__":  # not in a process that Python spawns
+    main(__file__)

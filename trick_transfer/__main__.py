@@ -2,4 +2,5 @@
 
 from trick_transfer.command_line import main
 
-main()
+if __name__ == "__main__":  # not in a process that Python spawns
+    main()

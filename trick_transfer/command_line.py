@@ -7,6 +7,7 @@ so that a signal in the first second is caught, too.
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import NoReturn
 
 COMMANDS = tuple(sorted(path.stem for path in (Path(__file__).parent / "commands").glob("[a-z]*.py")))
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+WAIT_SECONDS = 2.0
 LAUNCHED = "TRICK_TRANSFER_LAUNCHED"  # the environment of a command that another one started
 PROGRAM = (sys.executable, str(Path(__file__).with_name("__main__.py")))  # starts a command in another process
 USAGE = f"usage: trick-transfer {{{','.join(COMMANDS)}}} ..., each with --help"
@@ -36,21 +38,34 @@ def stop(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def tool(run: Callable[[], int | None]) -> int:
-    """Run a command; returns its exit code. TRACEBACK=1 shows where an error came from."""
+    """Run a command; returns its exit code."""
     try:
-        return run() or 0
+        return report(run)
     except Stopped as stopped:
-        if LAUNCHED not in os.environ and os.environ.get("RANK", "0") == "0":  # else another process says it
+        if LAUNCHED not in os.environ and is_first():  # else another process says it
             say(f"stopped by {stopped.number.name}; the same command resumes")
         return 128 + stopped.number
+
+
+def report(run: Callable[[], int | None]) -> int:
+    """Run a command, and report bad input in one line. TRACEBACK=1 shows where it came from."""
+    try:
+        return run() or 0
     except (ValueError, OSError) as error:
         if os.environ.get("TRACEBACK"):
             raise
+        if not is_first():
+            time.sleep(WAIT_SECONDS)  # if the first process has the same error, it reports it, and torchrun ends us
         lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         # an error in a data-loading worker carries its whole traceback: the last line is the message
         line = lines[-1].split(": ", 1)[-1] if "DataLoader worker" in lines[0] else lines[0]
         say(f"error: {line}")
         return 2
+
+
+def is_first() -> bool:
+    """Whether this is the first, or the only, process of a command."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def say(line: str) -> None:

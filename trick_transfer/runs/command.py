@@ -45,10 +45,16 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """--accumulate --tracker --precision."""
+    """--gpus --accumulate --tracker --precision."""
+    add_gpus(parser)
     parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
     parser.add_argument("--tracker", choices=TRACKERS, default=TRACKERS[0], help="of scalars and predictions")
     parser.add_argument("--precision", choices=PRECISIONS, help="of low-precision training (default: fp16 on CUDA)")
+
+
+def add_gpus(parser: argparse.ArgumentParser) -> None:
+    """--gpus."""
+    parser.add_argument("--gpus", type=int, default=1, help="processes, each with a GPU if there is one")
 
 
 def parse_sets(pairs: list[str], follow: str | None = None) -> dict[str, Any]:

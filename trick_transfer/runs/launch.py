@@ -11,6 +11,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 from trick_transfer.command_line import LAUNCHED, PROGRAM, Stopped
 
@@ -39,6 +40,19 @@ def launch(words: list[str], count: int = 1) -> int:
     finally:
         process.kill()
         process.wait()
+
+
+def starts_others(count: int) -> bool:
+    """Whether a command that was given --gpus starts `count` processes, and is none of them itself."""
+    return count > 1 and "RANK" not in os.environ
+
+
+def spread(count: int) -> int:
+    """Run this very command in `count` processes; returns its exit code. Raises OSError where one was killed."""
+    code = launch([Path(sys.argv[0]).stem.split()[-1], *sys.argv[1:]], count)
+    if code < 0:
+        raise OSError(f"a process was killed by signal {-code} (9: out of memory?); the same command resumes")
+    return code
 
 
 def die_with(parent: int) -> None:

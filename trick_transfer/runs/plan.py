@@ -28,13 +28,12 @@ console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)  #
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """--tier --work-dir --accumulate --tracker --plan --protocol --gpus, and the data sets' roots."""
+    """--tier --work-dir, those of training, --plan --protocol, and the data sets' roots."""
     add_places(parser)
     add_training_options(parser)
     parser.add_argument("--plan", action="store_true", help="say what would run; train nothing")
     protocols = [name for stage in STAGES.values() for name in stage.protocols]
     parser.add_argument("--protocol", nargs="+", choices=protocols, default=[], help="if not the paper's")
-    parser.add_argument("--gpus", type=int, default=1, help="processes; a stage uses at most one an image of its batch")
     for data_set in DATA_SETS.values():
         if data_set.option:
             parser.add_argument(f"--{data_set.option}-root", type=Path, help="its folder (default: under data/)")

@@ -154,15 +154,22 @@ def count_updates(runner: Runner, accumulation: int) -> None:
 
 
 def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, float]:
-    """A checkpoint's metrics in percent, and samples_scored. Raises ValueError for a checkpoint that does not fit."""
-    run.check_data()
-    weights = read_weights(checkpoint)
-    cfg = resolve(run, run.connected(), run.batch()).cfg
-    cfg.model.teacher = None  # it has no part in scoring
-    cfg.val_evaluator.outputs = str(outputs) if outputs else None
-    runner = make_runner(cfg)
-    load_strictly(unwrapped(runner), weights, checkpoint)
-    return runner.val()
+    """A checkpoint's metrics in percent, and samples_scored; {} in the helping processes.
+
+    Raises ValueError for a checkpoint that does not fit.
+    """
+    with processes() as devices:
+        if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+            run.check_data()
+        barrier()
+        weights = read_weights(checkpoint)
+        cfg = resolve(run, run.connected(), run.batch()._replace(devices=devices)).cfg
+        cfg.model.teacher = None  # it has no part in scoring
+        cfg.val_evaluator.outputs = str(outputs) if outputs else None
+        runner = make_runner(cfg)
+        load_strictly(unwrapped(runner), weights, checkpoint)
+        metrics = runner.val()
+        return metrics if is_main_process() else {}
 
 
 def check_all_scored(cfg: Config, scored: int, expected: int) -> None:
