@@ -16,7 +16,7 @@ from typing import NoReturn
 
 COMMANDS = tuple(sorted(path.stem for path in (Path(__file__).parent / "commands").glob("[a-z]*.py")))
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-WAIT_SECONDS = 2.0
+WAIT_SECONDS = 5.0
 LAUNCHED = "TRICK_TRANSFER_LAUNCHED"  # the environment of a command that another one started
 PROGRAM = (sys.executable, str(Path(__file__).with_name("__main__.py")))  # starts a command in another process
 USAGE = f"usage: trick-transfer {{{','.join(COMMANDS)}}} ..., each with --help"
