@@ -22,6 +22,7 @@ from trick_transfer.engine.files import write_tensors
 from trick_transfer.engine.values import check_name
 
 from .follow import STARTS, gaussian
+from .norms import split_norms
 from .registry import MODELS
 from .tricks.distillation import FORMS, soft_loss
 from .tricks.label_smoothing import smooth
@@ -43,6 +44,7 @@ class ImageClassifier(BaseModel):
         teacher: dict | None = None,
         data_preprocessor: dict | None = None,
         start: str = "xavier",
+        norm_parts: int = 1,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         self.backbone = BACKBONES.build(backbone)
@@ -52,6 +54,7 @@ class ImageClassifier(BaseModel):
         check_name("model.start", start, STARTS)
         if start == "gaussian":
             self.apply(gaussian)
+        split_norms(self.backbone, norm_parts)
         self.num_classes, self.smoothing, self.mix = num_classes, smoothing, mix
         # in a tuple, so that its 60 M parameters stay out of our state dict, optimiser and DDP
         self.teacher: tuple[Teacher, ...] = (Teacher(**teacher),) if teacher else ()
