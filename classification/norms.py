@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from trick_transfer.engine.batch import Batch
 
+RUNNING = ("running_mean", "running_var")
 LEAST_IMAGES = 2  # of a part; a tier's batch may be small
 
 
@@ -32,23 +33,19 @@ class Split:
 
     parts: int
     training: bool
-    running_mean: Tensor
-    running_var: Tensor
+    _buffers: dict[str, Tensor]
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or len(x) % self.parts:  # a dry run's few images
             return super().forward(x)  # type: ignore[misc]
-        running = self.running_mean, self.running_var
-        before = [each.clone() for each in running]
-        sums = [torch.zeros_like(each) for each in running]
-        out = []
+        own, out, seen = {name: self._buffers[name] for name in RUNNING}, [], []
         for part in x.chunk(self.parts):
+            self._buffers |= {name: each.clone() for name, each in own.items()}  # autograd keeps them
             out.append(super().forward(part))  # type: ignore[misc]
-            for each, old, total in zip(running, before, sums, strict=True):
-                total += each / self.parts
-                each.copy_(old)
-        for each, total in zip(running, sums, strict=True):
-            each.copy_(total)
+            seen.append([self._buffers[name] for name in RUNNING])
+        for each, parts in zip(own.values(), zip(*seen, strict=True), strict=True):
+            each.copy_(torch.stack(parts).mean(0))
+        self._buffers |= own
         return torch.cat(out)
 
 

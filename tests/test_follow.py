@@ -204,9 +204,13 @@ def test_batch_norm_sees_what_each_of_eight_gpus_saw():
     found = whole[0](images)
     expected = torch.cat([layer(part) for layer, part in zip(alone, images.chunk(8), strict=True)])
     assert torch.equal(found, expected)
+    found.square().sum().backward()
+    expected.square().sum().backward()
+    assert torch.allclose(whole[0].weight.grad, sum(layer.weight.grad for layer in alone))
     for name in ("running_mean", "running_var"):
         mean = torch.stack([getattr(layer, name) for layer in alone]).mean(0)
         assert torch.allclose(getattr(whole[0], name), mean)
+    found = found.detach()
     assert torch.equal(whole[1](found), torch.cat([BatchNormAct2d(3)(part) for part in found.chunk(8)]))
     assert whole.state_dict().keys() == nn.Sequential(nn.BatchNorm2d(3), BatchNormAct2d(3)).state_dict().keys()
     whole.eval()
