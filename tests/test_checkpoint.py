@@ -55,7 +55,7 @@ def test_no_checkpoint_is_written_while_accumulated_gradients_wait(tmp_path):
 def test_weights_that_are_not_finite_are_not_kept():
     state = {"weight": torch.tensor([float("nan")])}
     with pytest.raises(ValueError, match="epoch 3: weight holds NaN or infinity.*lower rate"):
-        WholeCheckpoint().before_save_checkpoint(None, dict(meta=dict(epoch=3), state_dict=state))
+        WholeCheckpoint().before_save_checkpoint(None, whole(meta=dict(epoch=3), state_dict=state))
 
 
 class Malicious:
@@ -68,7 +68,9 @@ class Malicious:
 
 def whole(**changes):
     """As mmengine saves one."""
-    parts = dict(state_dict=nn.Linear(2, 2).state_dict(), message_hub={}, optimizer={}, param_schedulers=[])
+    parts = dict(
+        state_dict=nn.Linear(2, 2).state_dict(), message_hub=dict(log_scalars={}), optimizer={}, param_schedulers=[]
+    )
     return dict(meta=dict(epoch=1, iter=3, seed=0)) | parts | changes
 
 

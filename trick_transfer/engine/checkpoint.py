@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
+from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from trick_transfer.registry import HOOKS
@@ -18,6 +19,7 @@ from .weights import check_values, load, load_strictly
 LATEST = "latest.pth"
 SAFELY = "safely:"  # before a path: mmengine's runner reads it with `read_checkpoint`
 PARTS = dict(meta=dict, state_dict=dict, message_hub=dict, optimizer=dict, param_schedulers=list)
+SCALARS = "log_scalars"  # of mmengine's message hub; its pickled HistoryBuffers hold functions
 POSITION = ("epoch", "iter")
 KEPT = (*POSITION, "seed", "dataset_meta")  # of mmengine's meta
 
@@ -36,6 +38,8 @@ class WholeCheckpoint(Hook):
             checkpoint["meta"]["iter"] = checkpoint["meta"]["epoch"] * steps
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        scalars = checkpoint["message_hub"][SCALARS]
+        checkpoint["message_hub"][SCALARS] = {name: each.data for name, each in scalars.items()}  # arrays alone
         check_values(checkpoint["state_dict"], f"after epoch {checkpoint['meta']['epoch']}")
 
     def after_train_epoch(self, runner: Any) -> None:
@@ -63,6 +67,8 @@ def read_checkpoint(name: str, device: Any = "cpu") -> dict[str, Any]:
         if not whole or not all(isinstance(found["meta"].get(key), int) for key in POSITION):
             raise ValueError(f"{path} is not a checkpoint of a training")
         check_values(found["state_dict"], path)
-    except ValueError as error:
+        scalars = found["message_hub"].get(SCALARS, {})
+        found["message_hub"][SCALARS] = {name: HistoryBuffer(*each) for name, each in scalars.items()}
+    except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{error}; delete {path}, and the stage starts from the beginning") from error
     return found | {"meta": {key: found["meta"][key] for key in KEPT if key in found["meta"]}}

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -23,7 +22,7 @@ LISTED, DEPTH = 4, 6  # names in a message; dicts within dicts
 MAKERS = (np._core.multiarray._reconstruct, np._core.multiarray.scalar)  # type: ignore[attr-defined]
 # What a checkpoint may hold beside torch's own: they are data, and making one runs none of the file's code.
 SAFE: list[Any] = [
-    *(Namespace, HistoryBuffer, np.ndarray, np.dtype, *(type(np.dtype(kind)) for kind in "?bBhHiIlLefd")),
+    *(Namespace, np.ndarray, np.dtype, *(type(np.dtype(kind)) for kind in "?bBhHiIlLefd")),
     *MAKERS,
     *((each, f"numpy.core.multiarray.{each.__name__}") for each in MAKERS),  # NumPy 1's names
 ]
