@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from trick_transfer.runs.training import check_all_scored
@@ -295,6 +297,25 @@ def test_a_corrupt_file_of_a_run_is_named_and_left_alone(tool, folder, photos, n
     code, lines = tool(*QUICK, "--data-root", str(photos))
     assert code == 2 and len(lines) == 1 and f"{folder.name}/{name} {message}" in lines[0]
     assert (folder / name).read_text() == "{half"
+
+
+def test_a_checkpoint_that_holds_code_is_refused_on_a_resume_and_the_code_is_not_run(tool, folder, photos):
+    class Malicious:
+        def __reduce__(self):
+            return Path.mkdir, (Path("pwned"),)
+
+    folder.mkdir(parents=True)
+    torch.save({"meta": {}, "state_dict": {}, "message_hub": Malicious()}, folder / "latest.pth")
+    code, lines = tool(*QUICK, "--data-root", str(photos))
+    assert code == 2 and "could run code" in lines[-1] and f"delete {folder.relative_to(Path.cwd())}" in lines[-1]
+    assert (folder / "latest.pth").is_file() and not Path("pwned").exists()
+
+
+def test_a_training_that_diverges_ends_at_its_first_loss_that_is_no_number_and_leaves_no_card(tool, tmp_path, photos):
+    code, lines = tool(*RUN, *SET, "optim_wrapper.optimizer.lr=1e8", "--precision", "fp32", "--data-root", str(photos))
+    told = r"error: the loss is (nan|inf) at step \d, in epoch [12], with a rate of [\d.e+]+: .* lower .*optimizer\.lr"
+    assert code == 2 and re.match(told, lines[-1]), lines[-1]
+    assert not [*tmp_path.rglob("card.json"), *tmp_path.rglob("metrics.json")]
 
 
 def test_two_runs_at_once_in_one_folder_are_refused(tool, folder, photos):
