@@ -169,7 +169,7 @@ def check_head(head: dict[str, Tensor], classes: int, source: Path) -> None:
     alone = "--no-head exports the backbone alone"
     if not head:
         raise ValueError(f"{source} has no head, which tells {classes} classes apart; {alone}")
-    for rows in [len(each) for name, each in head.items() if name.endswith("bias")][-1:]:
+    for rows in [each.numel() for name, each in head.items() if name.endswith("bias")][-1:]:
         if rows != classes:
             fix = f"--set model.num_classes={rows} takes it, {alone}"
             raise ValueError(f"the head in {source} has {rows} classes, the recipe's {classes}; {fix}")

@@ -59,8 +59,8 @@ def score(model: ImageClassifier, cfg: Config) -> dict[str, float]:
     """Print top-1, with a warning if guessing gives it, too; returns it if all images were scored."""
     try:
         check_data(cfg)
-    except (FileNotFoundError, ValueError):
-        print("not scored: the recipe's validation images are not there (--data-root)", file=sys.stderr)
+    except (FileNotFoundError, ValueError) as error:
+        print(f"not scored: {error}", file=sys.stderr)
         return {}
     percent, count, whole = top1(model, cfg, IMAGES)
     print(f"top-1 {percent:.2f} % of {count:,} images", file=sys.stderr)

@@ -59,12 +59,16 @@ def leaves(node: Mapping[Any, Any], prefix: str = "", depth: int = DEPTH) -> Ite
 
 
 def read_weights(path: str | Path, names: Collection[str] = (), part: str = "") -> dict[str, Tensor]:
-    """A state dict from .safetensors or .pth; given a network's `names`, what stands behind the prefix of these.
+    """The `weights_in` a .safetensors or .pth file. Raises what `load` and `weights_in` raise."""
+    return weights_in(load(path), path, names, part)
 
-    `part` is that prefix, or its beginning, if there are several. Raises FileNotFoundError, or ValueError unless all
-    are whole tensors of finite numbers.
+
+def weights_in(held: Any, path: str | Path, names: Collection[str] = (), part: str = "") -> dict[str, Tensor]:
+    """The state dict in a checkpoint; given a network's `names`, what stands behind the prefix of these.
+
+    `part` is that prefix, or its beginning, if there are several. Raises ValueError unless all are whole tensors of
+    finite numbers.
     """
-    held = load(path)
     if not isinstance(held, Mapping):
         raise ValueError(f"{path} holds a {type(held).__name__}, not a state dict")
     state = dict(leaves(held))
@@ -89,10 +93,11 @@ def prefix_of(state: Collection[str], names: Collection[str], source: str | Path
     whole = [prefix for prefix, those in found.items() if those == known]
     if len(whole) > 1:
         shown = ", ".join(prefix.rstrip(".") or "(no prefix)" for prefix in whole)
-        raise ValueError(f"{source} holds {len(whole)} such networks: {shown}; name one with --part")
+        raise ValueError(f"{source} holds {len(whole)} such networks: {shown}; name one with --part of tools/export.py")
     if not found:
         has, needs = (next(iter(some), "nothing") for some in (state, names))
-        raise ValueError(f"{source} has none of the network's names: it begins with {has}, the network with {needs}")
+        where = f" behind {part}" if part else ""
+        raise ValueError(f"{source} has none of the network's names{where}: {has:.80} is there, {needs} is needed")
     prefix = max(found, key=lambda each: len(found[each]))
     if prefix:
         print(f"{source}: read without the prefix {prefix}", file=sys.stderr)

@@ -28,7 +28,7 @@ from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.manifest import manifest_digest
 from trick_transfer.engine.memory import keep_freed_memory
 from trick_transfer.engine.receipt import build, commit, device, versions
-from trick_transfer.engine.weights import load_strictly, read_weights
+from trick_transfer.engine.weights import load, load_strictly, weights_in
 
 from .conditions import MACHINE, check_same, conditions
 from .identity import fingerprint, plain
@@ -149,12 +149,13 @@ def count_updates(runner: Runner, accumulation: int) -> None:
 def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, float]:
     """A checkpoint's metrics in percent, and samples_scored. Raises ValueError for a checkpoint that does not fit."""
     run.check_data()
+    held = load(checkpoint)
     cfg = resolve(run, run.connected(), run.batch()).cfg
     cfg.model.teacher = None  # it has no part in scoring
     cfg.val_evaluator.outputs = str(outputs) if outputs else None
     runner = make_runner(cfg)
     model = unwrapped(runner)
-    load_strictly(model, read_weights(checkpoint, model.state_dict()), checkpoint)
+    load_strictly(model, weights_in(held, checkpoint, model.state_dict()), checkpoint)
     return runner.val()
 
 
