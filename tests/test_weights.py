@@ -77,6 +77,7 @@ FAULTS = {  # what is told: the file's content
 }
 
 
+@pytest.mark.filterwarnings("ignore:Validating sparse")
 @pytest.mark.parametrize("told", FAULTS)
 def test_what_is_no_weight_is_named(tmp_path, told):
     with pytest.raises(ValueError, match=rf"weights\.pth.*{told}"):
