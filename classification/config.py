@@ -7,8 +7,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from backbones.registry import MODELS as BACKBONES
-from backbones.registry import by_name, check_size, sketch
+from backbones.registry import by_name, check_size, registered, sketch
 from trick_transfer.engine.batch import Batch
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.values import check_name, check_value, check_whole, nearest, value_at
@@ -74,8 +73,7 @@ def draft(name: str, sets: dict[str, Any]) -> Layers:
 
 def check_backbone(backbone: ConfigDict | dict) -> None:
     """Raise ValueError for options that the backbone's class does not accept, and values that it refuses."""
-    check_name("backbone", backbone["type"], ["backbones.ResNet", "backbones.Timm"])
-    known = list(inspect.signature(BACKBONES.get(backbone["type"])).parameters)
+    known = list(inspect.signature(registered(backbone["type"])).parameters)
     for option in backbone:
         if option != "type" and option not in known:
             raise ValueError(f"key '{BACKBONE}.{option}' does not exist; {nearest(option, known)}")
