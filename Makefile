@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 RECIPE ?= resnet50d_best
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser format check test test-slow test-gpu verify demo leaderboard
+.PHONY: help setup setup-browser format check test test-slow test-faults test-gpu verify demo leaderboard
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ test: setup  ## the fast tests
 
 test-slow: setup  ## the long ones: whole pipelines, dry runs at the paper's size, the page in a browser
 	$(BIN)/python -m pytest -m "slow and not gpu"
+
+test-faults: setup  ## kills, full disks, two processes on one folder; part of test-slow
+	$(BIN)/python -m pytest tests/test_faults.py
 
 test-gpu: setup  ## those that need a CUDA device
 	$(BIN)/python -m pytest -m gpu
