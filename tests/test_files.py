@@ -1,13 +1,16 @@
 """Files that matter: whole or not at all when written, plain weights or refused when read."""
 
 import errno
+import io
 import os
 import pickle
 import resource
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmengine.runner import save_checkpoint
@@ -15,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from trick_transfer.engine.checkpoint import LATEST, WholeCheckpoint, load_strictly, read_weights
-from trick_transfer.engine.files import alone, write_tensors, write_whole
+from trick_transfer.engine.files import MOST_BYTES, alone, read_arrays, write_arrays, write_tensors, write_whole
 
 
 @contextmanager
@@ -160,3 +163,87 @@ def test_a_folder_is_locked_by_one_process_at_a_time(tmp_path):
             pass
     with alone(tmp_path / "run"):
         pass
+
+
+def header(shape, descr="<f8"):
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+def npz(content, method=zipfile.ZIP_DEFLATED):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as folder:
+        folder.writestr("a.npy", content)
+    return file.getvalue()
+
+
+def flagged(content, in_local, in_central, value):
+    """A zip of one member with this 16-bit field changed in both of its headers."""
+    content = bytearray(content)
+    for at in (in_local, content.index(b"PK\1\2") + in_central):
+        content[at : at + 2] = value.to_bytes(2, "little")
+    return bytes(content)
+
+
+def pickled():
+    file = io.BytesIO()
+    np.save(file, np.array([{}]), allow_pickle=True)
+    return file.getvalue()
+
+
+WHOLE = npz(header((3,)) + bytes(24))
+UNSOUND = {
+    "a claim of 72 TiB": npz(header((9 << 40,))),
+    "a claim of more than there are numbers for": npz(header((1 << 62, 1 << 62))),
+    "a negative side": npz(header((-3, -1)) + bytes(24)),
+    "nothing of no size": npz(header((1 << 60,), "<U0")),
+    "more dimensions than NumPy has": npz(header((1,) * 99) + bytes(8)),
+    "fewer bytes than the header says": npz(header((3,)) + bytes(23)),
+    "pickled objects": npz(pickled()),
+    "records": npz(header((3,), [("a", "<f8")]) + bytes(24)),
+    "no array": npz(b"hello"),
+    "a header that is no dict": npz(header((3,)).replace(b"{", b"(") + bytes(24)),
+    "a deeply nested header": npz(b"\x93NUMPY\1\0" + (9000).to_bytes(2, "little") + b"(" * 9000),
+    "encryption": flagged(WHOLE, 6, 8, 1),
+    "an unknown compression": flagged(WHOLE, 8, 10, 99),
+    "lzma": npz(header((3,)) + bytes(24), zipfile.ZIP_LZMA),
+    "a flipped bit": WHOLE[:90] + bytes([WHOLE[90] ^ 1]) + WHOLE[91:],
+    "half a zip": WHOLE[: len(WHOLE) // 2],
+    "a plain array before the zip's end": header((9 << 40,)) + WHOLE,
+}
+
+
+@pytest.mark.parametrize("kind", UNSOUND)
+def test_arrays_that_are_damaged_or_lie_are_refused_in_one_line_without_taking_memory(tmp_path, kind):
+    (tmp_path / "a.npz").write_bytes(UNSOUND[kind])
+    if kind.startswith("a plain array"):
+        assert read_arrays(tmp_path / "a.npz")["a"].tolist() == [0, 0, 0]  # the zip alone counts
+        return
+    with pytest.raises(ValueError, match=rf"^{tmp_path}/a\.npz is no sound \.npz: .+") as caught:
+        read_arrays(tmp_path / "a.npz")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_zip_of_more_than_the_limit_is_not_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as folder:
+        with folder.open("a.npy", "w", force_zip64=True) as file:
+            file.write(header((MOST_BYTES,), "|u1"))
+        folder.filelist[0].file_size = MOST_BYTES + 1  # as it would be stated
+    with pytest.raises(ValueError, match=f"{MOST_BYTES:,} are read"):
+        read_arrays(tmp_path / "a.npz")
+
+
+def test_arrays_come_back_as_they_were_written(tmp_path):
+    arrays = dict(names=np.array(["ä", ""]), none=np.zeros((0, 4), np.float32), bools=np.array([True]), one=np.array(3))
+    arrays["columns first"] = np.asfortranarray(np.arange(6).reshape(2, 3))
+    write_arrays(tmp_path / "a.npz", arrays)
+    found = read_arrays(tmp_path / "a.npz")
+    assert found.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array, strict=True)
+
+
+def test_missing_arrays_are_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gone\.npz"):
+        read_arrays(tmp_path / "gone.npz")

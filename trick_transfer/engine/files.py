@@ -5,12 +5,18 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import file_digest
+from math import prod
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 from safetensors.torch import save
 from torch import Tensor
+
+MOST_BYTES = 1 << 30  # of all arrays in an .npz together; ADE20K's outputs have 4 MB
+PLAIN = "biufU"  # kinds of NumPy's types: booleans, numbers, text
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
@@ -49,6 +55,44 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Any]) -> None:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
     write_whole(path, save)
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz from anyone. Raises OSError, or ValueError of one line for a file that is not sound.
+
+    What an array's header claims is compared with the zip's own statement before any memory is taken for it.
+    """
+    try:
+        with ZipFile(path) as folder:
+            members = folder.infolist()
+            if (total := sum(member.file_size for member in members)) > MOST_BYTES:
+                raise ValueError(f"it holds {total:,} bytes, at most {MOST_BYTES:,} are read")
+            return {member.filename.removesuffix(".npy"): read_array(folder, member) for member in members}
+    except OSError:
+        raise
+    except Exception as fault:  # NumPy and zipfile raise a dozen kinds for files that are damaged or made to fail
+        raise ValueError(f"{path} is no sound .npz: {brief(fault)}") from None
+
+
+def read_array(folder: ZipFile, member: ZipInfo) -> np.ndarray:
+    """One array of plain values; raises whatever NumPy and zipfile do, or ValueError for sizes that contradict."""
+    if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        raise ValueError(f"{member.filename!r:.80} is compressed in another way than NumPy does")
+    with folder.open(member) as file:
+        shape, _, dtype = HEADERS[np.lib.format.read_magic(file)](file)
+        stated = member.file_size - file.tell()
+    possible = dtype.kind in PLAIN and dtype.itemsize > 0 and min(shape, default=0) >= 0
+    if not possible or prod(shape) * dtype.itemsize != stated:
+        raise ValueError(f"{member.filename!r:.80} claims {dtype} of shape {shape}, and has {stated:,} bytes")
+    with folder.open(member) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def brief(error: BaseException) -> str:
+    """A library's error as the end of a line: the beginning of its words, after its kind where that says more."""
+    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+    words = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{kind}{words[0]:.160}"
 
 
 @contextmanager

@@ -32,6 +32,12 @@ def write_manifest(root: str | Path) -> str:
     return manifest_digest(root)
 
 
+def listed(root: str | Path) -> dict[str, Path]:
+    """The data's files by their paths in the manifest. Raises FileNotFoundError without one."""
+    lines = Path(root, MANIFEST).read_text("utf-8", "replace").splitlines()
+    return {name: Path(root, name) for _, _, name in (line.partition("  ") for line in lines)}
+
+
 def manifest_digest(root: str | Path) -> str:
     """The manifest's sha256. Raises FileNotFoundError if there is no manifest."""
     path = Path(root, MANIFEST)
