@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 import re
 import sys
 from dataclasses import replace
@@ -342,12 +343,12 @@ def test_the_terminal_shows_the_run_just_made_and_the_references(tmp_path):
 
 
 @pytest.fixture
-def run_tool(monkeypatch, capsys):
+def run_tool(monkeypatch, capfd):
     """tools/leaderboard.py in this process: its exit code, stdout and stderr."""
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["leaderboard", *map(str, words)])
-        return tool(leaderboard.main), *capsys.readouterr()
+        return tool(leaderboard.main), *capfd.readouterr()
 
     return run
 
@@ -373,9 +374,11 @@ def test_the_tool_writes_all_files_and_names_what_it_left_out(folders, run_tool)
     written = (root / "out/LEADERBOARD.md").read_text()
     assert "`mine (yours)`" in written and "`resnet50d_best`" in written
     assert "mine" not in (root / "out/README.md").read_text(), "README shows the reference only"
-    (root / "results/mini/broken.json").write_text("{")
+    (root / "results/mini" / os.fsdecode(b"broken\xff.json")).write_text("{")  # a name that UTF-8 does not have
+    (root / "own/mini/mine/seed0/classification/outputs.npz").write_bytes(b"PK")
     code, _, lines = run_tool(*options)
-    assert code == 1 and "broken.json" in lines
+    assert code == 1 and "broken?.json" in lines and "mine/seed0/classification/outputs.npz" in lines
+    assert "broken\\udcff.json" in (root / "out/leaderboard.html").read_text()
     written = (root / "out/LEADERBOARD.md").read_text()
     assert "resnet50d_best" in written
     code, _, line = run_tool(*options, "--tier", "mnii")
