@@ -1,10 +1,13 @@
 """Files that matter: whole or not at all when written, plain weights or refused when read."""
 
 import errno
+import fcntl
 import io
 import os
 import pickle
 import resource
+import subprocess
+import sys
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +21,15 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from trick_transfer.engine.checkpoint import LATEST, WholeCheckpoint, load_strictly, read_weights
-from trick_transfer.engine.files import MOST_BYTES, alone, read_arrays, write_arrays, write_tensors, write_whole
+from trick_transfer.engine.files import (
+    MOST_BYTES,
+    alone,
+    part_of,
+    read_arrays,
+    write_arrays,
+    write_tensors,
+    write_whole,
+)
 
 
 @contextmanager
@@ -53,6 +64,67 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_whole(tmp_path / "file.txt", interrupt)
     assert not os.listdir(tmp_path)
+
+
+WRITE = """
+import os, sys
+from pathlib import Path
+from trick_transfer.engine.files import part_of
+with part_of(Path("{path}"), folder={folder}) as part:
+    if {folder}:
+        (part / "half").touch()
+    print(part, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """Another process in the midst of writing a path, and the part that it writes."""
+    started = []
+
+    def start(folder):
+        words = [sys.executable, "-c", WRITE.format(path=tmp_path / "file.txt", folder=folder)]
+        started.append(subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        return started[-1], Path(started[-1].stdout.readline().strip())
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_a_killed_writer_left_is_removed_by_the_next_and_a_living_ones_is_kept(tmp_path, writer, folder):
+    other = tmp_path / ".other.txt.1.part"
+    other.touch()
+    process, part = writer(folder)
+    write_whole(tmp_path / "file.txt", lambda mine: mine.write_text("mine"))
+    assert part.exists()
+    process.kill()
+    process.wait()
+    write_whole(tmp_path / "file.txt", lambda mine: mine.write_text("mine"))
+    assert {*tmp_path.iterdir()} == {tmp_path / "file.txt", other}
+
+
+def test_a_folder_is_made_beside_its_place_and_is_gone_unless_it_is_renamed(tmp_path):
+    with part_of(tmp_path / "new" / "folder", folder=True) as part:
+        assert part.is_dir()
+        part.rename(tmp_path / "new" / "folder")
+    with part_of(tmp_path / "new" / "other", folder=True) as part:
+        (part / "half").touch()
+    assert os.listdir(tmp_path / "new") == ["folder"]
+
+
+def test_a_file_system_without_locks_is_written_to_all_the_same(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    left = tmp_path / ".file.txt.1.part"
+    left.touch()
+    write_whole(tmp_path / "file.txt", lambda part: part.write_text("new"))
+    assert (tmp_path / "file.txt").read_text() == "new" and left.exists()
 
 
 def test_tensors_of_any_memory_format_keep_their_values(tmp_path):

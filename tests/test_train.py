@@ -1,6 +1,7 @@
 """tools/train.py as people run it: killed and run again, in two processes, and with what does not exist."""
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from torch.utils.data import DataLoader, Dataset
 
+from trick_transfer.runs import command
 from trick_transfer.runs.training import check_all_scored
 
 ROOT = Path(__file__).parents[1]
@@ -268,6 +271,56 @@ def test_data_of_another_size_is_refused_before_anything_is_written(tool, tmp_pa
     code, lines = tool("classification", "resnet50d_smooth", "--data-root", str(photos))
     assert code == 2 and "holds 20 images in 10 classes" in lines[0] and "--set data.num_train=20" in lines[0]
     assert not list(tmp_path.iterdir())
+
+
+class Deadly(Dataset):
+    """Its second sample kills the process that loads it."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, place):
+        if place:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return place
+
+
+def test_a_killed_process_that_loads_data_is_one_line_with_what_to_set(capfd):
+    def main():
+        for _ in DataLoader(Deadly(), num_workers=1):
+            pass
+
+    assert command.tool(main) == 2
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert "DataLoader worker" in line and "train_dataloader.num_workers=1" in line
+
+
+SHARED = "unable to allocate shared memory(shm) for file </torch_2_3_0>: No space left on device (28)"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),  # torch's words
+    [
+        (f"Caught RuntimeError in DataLoader worker process 0.\nRuntimeError: {SHARED}\n", f"{SHARED}; memory or /dev"),
+        ("DataLoader worker (pid(s) 7, 8) exited unexpectedly", "worker (pid(s) 7, 8) exited unexpectedly; memory"),
+        ("DataLoader worker (pid 7) is killed by signal: Bus error. It is ...", "killed by signal: Bus error; memory"),
+        ("CUDA out of memory. Tried to allocate 2 GiB. GPU 0 ...", "CUDA out of memory; --accumulate 2"),
+    ],
+)
+def test_little_memory_is_one_line_with_what_to_set(capfd, words, said):
+    def main():
+        raise RuntimeError(words)
+
+    assert command.tool(main) == 2
+    assert said in capfd.readouterr().err
+
+
+def test_a_fault_of_the_program_keeps_its_traceback():
+    def main():
+        raise RuntimeError("Caught RuntimeError in DataLoader worker process 0.\nTraceback ...\nRuntimeError: mat1 ...")
+
+    with pytest.raises(RuntimeError, match="mat1"):
+        command.tool(main)
 
 
 def test_a_batch_that_does_not_divide_is_refused_before_anything_is_written(tool, tmp_path, photos):

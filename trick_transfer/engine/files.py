@@ -2,8 +2,10 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from hashlib import file_digest
 from math import prod
 from pathlib import Path
@@ -22,16 +24,60 @@ HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.re
 def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
     """Let `write` fill a file beside `path`, then rename it; an OSError names the file, and an older one is kept."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        write(part)
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        os.replace(part, path)
+        with part_of(path) as part:
+            write(part)
+            with part.open("rb") as written:
+                os.fsync(written.fileno())
+            os.replace(part, path)
     except OSError as error:
         raise OSError(error.errno, f"{path} could not be written, an older file is kept: {error.strerror}") from error
+
+
+@contextmanager
+def part_of(path: Path, folder: bool = False) -> Iterator[Path]:
+    """An empty file or folder beside a path, where its content is made; gone afterwards, if it was not renamed.
+
+    Its writer holds its lock, which ends with the process, on any host. What nobody has locked, a killed writer left:
+    the next writer of the path removes it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{escape(path.name)}.*.part"):
+        with suppress(OSError):  # another writer's, or a file system without locks
+            handle = os.open(left, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove(left)
+            finally:
+                os.close(handle)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    handle = claim(part, folder)
+    try:
+        yield part
     finally:
+        os.close(handle)
+        remove(part)
+
+
+def claim(part: Path, folder: bool) -> int:
+    """Make a part and lock it; again, where another writer took it for a left one in between. Returns its handle."""
+    while True:
+        part.mkdir(exist_ok=True) if folder else part.touch()
+        with suppress(FileNotFoundError):
+            handle = os.open(part, os.O_RDONLY)
+            with suppress(OSError):  # a file system without locks: nothing is removed there
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), part.stat()):
+                    return handle
+            os.close(handle)
+
+
+def remove(part: Path) -> None:
+    """Delete a file or folder, if it is there."""
+    if part.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
         part.unlink(missing_ok=True)
 
 

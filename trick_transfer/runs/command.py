@@ -3,6 +3,7 @@
 import argparse
 import ast
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,15 @@ from trick_transfer.stages import STAGES
 from . import tiers
 from .resolve import TRACKERS
 from .run import FIRST, Run
+
+# torch's words where memory is short, or a process that loads data is gone: what to do
+LITTLE_MEMORY = {
+    r"DataLoader worker \(pid.*\d\) (is killed by signal: [\w ]+|exited unexpectedly)|unable to \w+ .*</torch_.*": (
+        "memory or /dev/shm may be too small; --set train_dataloader.num_workers=1 val_dataloader.num_workers=1 takes "
+        "less, 0 needs no /dev/shm"
+    ),
+    r"CUDA out of memory[^.\n]*|DefaultCPUAllocator: can't allocate memory[^.\n]*": "--accumulate 2 takes half as much",
+}
 
 
 def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None:
@@ -81,11 +91,21 @@ def tool(main: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         print("stopped; the same command resumes", file=sys.stderr)
         return 130
-    except (ValueError, OSError) as error:
-        if os.environ.get("TRACEBACK"):
+    except (ValueError, OSError, RuntimeError) as error:
+        line = one_line(error)
+        if os.environ.get("TRACEBACK") or line is None:
             raise
-        lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        # an error in a data-loading worker carries its whole traceback: the last line is the message
-        line = lines[-1].split(": ", 1)[-1] if "DataLoader worker" in lines[0] else lines[0]
         print(f"error: {line}", file=sys.stderr)
         return 2
+
+
+def one_line(error: Exception) -> str | None:
+    """What is wrong with the input or the machine, as far as that is known; None for a fault of the program."""
+    for words, remedy in LITTLE_MEMORY.items():
+        if isinstance(error, RuntimeError) and (said := re.search(words, str(error))):
+            return f"{said[0]}; {remedy}"
+    if isinstance(error, RuntimeError):
+        return None
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    # an error in a data-loading worker carries its whole traceback: the last line is the message
+    return lines[-1].split(": ", 1)[-1] if "DataLoader worker" in lines[0] else lines[0]
