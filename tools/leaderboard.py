@@ -103,7 +103,7 @@ def main() -> int:
     parser.add_argument("--replace", action="store_true", help="publish: overwrite reference results")
     parser.add_argument("--out", type=Path, default=Path("."), help="folder to write to")
     parser.add_argument("--tier", help="only this tier's tables (default: all)")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="data sets, for the page's pictures")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="data sets with manifests, for pictures")
     args = parser.parse_args()
     if not args.results.is_dir() and args.verb != "publish":
         raise ValueError(f"no folder {args.results}: results are in <folder>/{LAYOUT}/{FILE_NAME}")

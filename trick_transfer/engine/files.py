@@ -114,9 +114,9 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
             if (total := sum(member.file_size for member in members)) > MOST_BYTES:
                 raise ValueError(f"it holds {total:,} bytes, at most {MOST_BYTES:,} are read")
             return {member.filename.removesuffix(".npy"): read_array(folder, member) for member in members}
-    except OSError:
-        raise
     except Exception as fault:  # NumPy and zipfile raise a dozen kinds for files that are damaged or made to fail
+        if isinstance(fault, OSError) and fault.filename:  # it is missing, or may not be read
+            raise
         raise ValueError(f"{path} is no sound .npz: {brief(fault)}") from None
 
 
