@@ -239,7 +239,7 @@ def test_a_build_that_fails_leaves_nothing(tmp_path, monkeypatch):
 @pytest.fixture
 def making(tmp_path):
     """A process that makes the data, once its pool is at work: the process and those of the pool."""
-    words = "from trick_transfer.runs.command import tool; from trick_transfer import mini; import sys"
+    words = "from trick_transfer.command_line import tool; from trick_transfer import mini; import sys"
     words += f"\nif __name__ == '__main__': sys.exit(tool(lambda: mini.make({str(tmp_path / 'data')!r})))"
     script = tmp_path / "script" / "make.py"  # spawned processes read the script again
     script.parent.mkdir()

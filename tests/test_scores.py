@@ -21,7 +21,7 @@ from classification.metric import TopK
 from detection.metric import mean_ap, write_outputs
 from segmentation.data import IGNORED
 from segmentation.metric import SegmentationScores
-from tools import leaderboard
+from trick_transfer.commands import leaderboard
 from trick_transfer.engine.files import read_arrays as read
 from trick_transfer.leaderboard.analysis import analyse
 from trick_transfer.leaderboard.rendering.exports import as_json

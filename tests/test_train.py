@@ -15,7 +15,7 @@ import pytest
 from mmengine.config import Config
 from torch.utils.data import DataLoader, Dataset
 
-from trick_transfer.runs import command
+from trick_transfer import command_line
 from trick_transfer.runs.training import check_all_scored
 
 ROOT = Path(__file__).parents[1]
@@ -164,12 +164,11 @@ def tool(monkeypatch, tmp_path, capsys):
     """tools/train.py within this process, in an empty folder: its exit code and its lines on stderr."""
 
     monkeypatch.chdir(tmp_path)
-    from tools import train
-    from trick_transfer.runs import command
+    from trick_transfer.commands import train
 
     def start(*words):
         monkeypatch.setattr(sys, "argv", [TRAIN, *words])
-        return command.tool(train.main), capsys.readouterr().err.splitlines()
+        return command_line.tool(train.main), capsys.readouterr().err.splitlines()
 
     return start
 
@@ -290,7 +289,7 @@ def test_a_killed_process_that_loads_data_is_one_line_with_what_to_set(capfd):
         for _ in DataLoader(Deadly(), num_workers=1):
             pass
 
-    assert command.tool(main) == 2
+    assert command_line.tool(main) == 2
     (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
     assert "DataLoader worker" in line and "train_dataloader.num_workers=1" in line
 
@@ -311,7 +310,7 @@ def test_little_memory_is_one_line_with_what_to_set(capfd, words, said):
     def main():
         raise RuntimeError(words)
 
-    assert command.tool(main) == 2
+    assert command_line.tool(main) == 2
     assert said in capfd.readouterr().err
 
 
@@ -320,7 +319,7 @@ def test_a_fault_of_the_program_keeps_its_traceback():
         raise RuntimeError("Caught RuntimeError in DataLoader worker process 0.\nTraceback ...\nRuntimeError: mat1 ...")
 
     with pytest.raises(RuntimeError, match="mat1"):
-        command.tool(main)
+        command_line.tool(main)
 
 
 def test_a_batch_that_does_not_divide_is_refused_before_anything_is_written(tool, tmp_path, photos):
