@@ -118,7 +118,7 @@ def test_a_run_stopped_at_any_step_goes_on_with_the_same_command_and_ends_with_t
     stopped = train(tmp_path, photos, starter=("-c", code))
     if number == signal.SIGINT:
         assert stopped.returncode == 130
-        assert stopped.stderr.splitlines()[-1] == "stopped; the same command resumes"
+        assert stopped.stderr.splitlines()[-1] == "stopped by SIGINT; the same command resumes"
         assert "Traceback" not in stopped.stderr
     else:
         assert stopped.returncode == -signal.SIGKILL
