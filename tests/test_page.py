@@ -23,7 +23,7 @@ from test_results import a_detection, a_result
 from detection.stage import TEST_IMAGES as VOC
 from segmentation.stage import DATA as ADE20K
 from trick_transfer.engine.files import file_sha256, read_arrays
-from trick_transfer.engine.manifest import listed, write_manifest
+from trick_transfer.engine.manifest import read_manifest, write_manifest
 from trick_transfer.engine.pictures import Seen, photo
 from trick_transfer.leaderboard.paper.as_leaderboard import published
 from trick_transfer.leaderboard.rendering.page import render
@@ -646,7 +646,8 @@ def test_a_row_whose_outputs_hold_no_pictures_is_left_out_and_the_others_stay(st
 
 
 def test_rows_that_saw_other_images_are_left_out(stored):
-    files = listed(stored[1] / "mini/voc0712")
+    root = stored[1] / "mini/voc0712"
+    files = {name: root / name for name in read_manifest(root)}
     seen = {
         row: Seen([image], ["seen"], ["cat"], [f"{VOC}/{image}.jpg"], lambda *_: "truth")
         for row, image in (("a", "007"), ("b", "008"))
@@ -668,7 +669,8 @@ def test_a_name_in_outputs_that_the_data_do_not_have_is_never_opened(stored, tmp
 
 
 def test_a_row_that_names_other_files_does_not_hide_the_others(stored):
-    files = listed(stored[1] / "mini/voc0712")
+    root = stored[1] / "mini/voc0712"
+    files = {name: root / name for name in read_manifest(root)}
     foreign = Seen(["../x"], ["seen"], ["cat"], [f"{VOC}/../x.jpg"], lambda *_: "truth")
     own = Seen(["007"], ["seen"], ["cat"], [f"{VOC}/007.jpg"], lambda *_: "truth")
     faults = []

@@ -16,6 +16,7 @@ from trick_transfer.command_line import tool
 from trick_transfer.commands import leaderboard
 from trick_transfer.leaderboard.rendering.exports import as_json, comma_separated, latex
 from trick_transfer.leaderboard.rendering.markdown import markdown, readme
+from trick_transfer.leaderboard.rendering.page import render
 from trick_transfer.leaderboard.rendering.terminal import row_of, screens
 from trick_transfer.leaderboard.rendering.text import PROBLEMS, title
 from trick_transfer.runs.identity import fingerprint
@@ -344,6 +345,26 @@ def test_the_terminal_shows_the_run_just_made_and_the_references(tmp_path):
     assert "resnet50d_best (yours)" in text and "2 of 2" in text and "1 of 2" in text
     (alone,) = row_of(tmp_path / "none", tmp_path / "reference", "resnet50d_best", "mini")
     assert alone.row_count
+
+
+ODD = {  # JSON of any form passes where a receipt's is not declared
+    "a text for epochs": dict(config={"max_epochs": "many"}),
+    "a list for a model": dict(config={"model": ["x"]}),
+    "a text for a teacher": dict(config={"model": {"teacher": "x"}}),
+    "a teacher without recipe": dict(config={"model": {"teacher": {"x": 1}}}),
+    "branches of another form": dict(branches={"x": 1}),
+    "curves without pairs": dict(curves={"top1": [[1.0]]}),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_receipt_of_an_odd_form_is_left_out_by_name_and_the_rest_is_tabulated(odd):
+    bad = a_result(recipe="odd", **ODD[odd])
+    made = analysed([*a_run(), bad])
+    (line,) = made.problems
+    assert line.startswith(f"left out: {bad.folder}: its receipt has no usual form: ")
+    assert {row.recipe for row in made.tables[0].rows} == {"resnet50d_best"}
+    assert as_json(made) and render(made, [{} for _ in made.tables])
 
 
 # the tool

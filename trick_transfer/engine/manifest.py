@@ -32,10 +32,11 @@ def write_manifest(root: str | Path) -> str:
     return manifest_digest(root)
 
 
-def listed(root: str | Path) -> dict[str, Path]:
-    """The data's files by their paths in the manifest. Raises FileNotFoundError without one."""
-    lines = Path(root, MANIFEST).read_text("utf-8", "replace").splitlines()
-    return {name: Path(root, name) for _, _, name in (line.partition("  ") for line in lines)}
+def read_manifest(root: Path) -> dict[str, str]:
+    """Path under root -> sha256; empty if there is no manifest."""
+    path = root / MANIFEST
+    lines = path.read_text("utf-8", "surrogateescape").splitlines() if path.is_file() else []
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
 def manifest_digest(root: str | Path) -> str:

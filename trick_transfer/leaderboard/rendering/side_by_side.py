@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trick_transfer.engine.files import file_sha256, read_arrays
-from trick_transfer.engine.manifest import MANIFEST, listed
+from trick_transfer.engine.manifest import read_manifest
 from trick_transfer.engine.pictures import Seen, photo, rgb
 from trick_transfer.runs import tiers
 from trick_transfer.runs.store import Stored
@@ -39,8 +39,8 @@ def of_table(table: Table, runs: Mapping[str, Stored], data: Path, faults: list[
         folder = (tiers.load(table.tier).data(name) if table.tier in tiers.NAMES else None) or stage.data_set
         first = {row.recipe: runs[run.path] for row in table.rows for run in reversed(row.runs) if run.stage == name}
         seen = {recipe: found for recipe, run in [*first.items()][:ROWS] if (found := predictions(run, faults))}
-        if seen and (data / folder / MANIFEST).is_file():
-            files = listed(data / folder)
+        files = {path: data / folder / path for path in read_manifest(data / folder)} if seen else {}
+        if files:
             own = {recipe: each for recipe, each in seen.items() if of_the_data(recipe, each, files, faults)}
             made |= {name: side_by_side(own, files, faults)} if own else {}
     return {name: drawn for name, drawn in made.items() if drawn["images"]}
