@@ -16,6 +16,8 @@ import numpy as np
 from safetensors.torch import save
 from torch import Tensor
 
+from .weights import check_values
+
 MOST_BYTES = 1 << 30  # of all arrays in an .npz together; ADE20K's outputs have 4 MB
 PLAIN = "biufU"  # kinds of NumPy's types: booleans, numbers, text
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -88,7 +90,8 @@ def file_sha256(path: str | Path) -> str:
 
 
 def write_tensors(path: str | Path, state: Mapping[str, Tensor]) -> None:
-    """Write a state dict as .safetensors, from any device and memory format."""
+    """Write a state dict as .safetensors, from any device and memory format. Raises ValueError for NaN or infinity."""
+    check_values(state, path)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     write_whole(path, lambda part: part.write_bytes(save(plain)))
 
