@@ -15,7 +15,7 @@ from torch import nn
 from trick_transfer.engine.batch import Batch
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.stage import Stage
-from trick_transfer.engine.values import check_name, check_whole
+from trick_transfer.engine.values import check_name
 
 from .base import Backbone
 from .card import Card, arrived_percent
@@ -42,10 +42,6 @@ class FineTuning(Stage):
         for part in parts(cfg._cfg_dict):
             if "data_root" in part:
                 part.data_root = str(root)
-
-    def check(self, cfg: Config) -> None:
-        check_whole("train_cfg.max_epochs", cfg.train_cfg.max_epochs)
-        check_whole("train_dataloader.batch_size", cfg.train_dataloader.batch_size, least=1)
 
     def connect(self, cfg: Config, card: Card) -> None:
         card.check_normalisation(cfg.model.data_preprocessor)

@@ -10,7 +10,7 @@ from mmengine.config import Config, ConfigDict
 from backbones.registry import by_name, check_size, registered, sketch
 from trick_transfer.engine.batch import Batch
 from trick_transfer.engine.layers import Layers
-from trick_transfer.engine.values import check_name, check_value, check_whole, nearest, value_at
+from trick_transfer.engine.values import check_name, check_value, nearest
 
 from .augment import CROPS, JITTERS
 from .data import list_images
@@ -52,8 +52,8 @@ def draft(name: str, sets: dict[str, Any]) -> Layers:
     if follow == "authors":
         layers.add("--follow authors", lambda cfg: cfg.merge_from_dict(own))
     layers.add("--set", lambda cfg: cfg.merge_from_dict(sets))
-    if not isinstance(layers.cfg.model.backbone, dict):
-        layers.cfg.model.backbone = by_name(str(layers.cfg.model.backbone))
+    if not isinstance(layers.cfg.model.backbone, dict) or sets.get(BACKBONE) == {}:  # which sets nothing
+        layers.cfg.model.backbone = by_name(str(sets.get(BACKBONE, layers.cfg.model.backbone)))
     tricks = layers.cfg.pop(TRICKS, {})
     if not isinstance(tricks, dict):
         raise ValueError(f"tricks must be a dict, got {tricks!r}; to leave one out, --set tricks.NAME=None")
@@ -83,9 +83,6 @@ def check_backbone(backbone: ConfigDict | dict) -> None:
 def check(cfg: Config) -> None:
     """Raise ValueError for values that cannot be trained: called once all is set, before any run of a plan starts."""
     check_backbone(cfg.model.backbone)
-    check_whole("max_epochs", cfg.max_epochs)
-    for key in ("model.num_classes", "data.num_train", "data.num_val"):
-        check_whole(key, value_at(cfg._cfg_dict, key), least=1)
     check_tricks(cfg)
     train, val = cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset
     for crop in (train.crop, val.crop):

@@ -72,16 +72,18 @@ class Detection(FineTuning):
 
         return Outputs(arrays["image_ids"], score, {})
 
-    def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> pictures.Seen:
+    def seen(self, arrays: Arrays, config: dict[str, Any]) -> pictures.Seen:
         """The stored detections, and the truth: [x1, y1, x2, y2, class, score] in the image's pixels."""
-        with np.load(outputs) as arrays:
-            names, counts, gt_counts = (arrays[f"shown_{name}"] for name in ("ids", "counts", "gt_counts"))
-            found = np.column_stack([arrays[f"shown_{name}"] for name in ("boxes", "labels", "scores")])
-            truth = np.column_stack([arrays[f"shown_gt_{name}"] for name in ("boxes", "labels")])
+        names, counts, gt_counts = (arrays[f"shown_{name}"] for name in ("ids", "counts", "gt_counts"))
+        found = np.column_stack([arrays[f"shown_{name}"] for name in ("boxes", "labels", "scores")])
+        truth = np.column_stack([arrays[f"shown_gt_{name}"] for name in ("boxes", "labels")])
         boxes = [each.round(2).tolist() for each in np.split(found, np.cumsum(counts)[:-1])]
         gt_boxes = [each.round(1).tolist() for each in np.split(truth, np.cumsum(gt_counts)[:-1])]
+        if not len(names) == len(boxes) == len(gt_boxes) or not np.isfinite([*found.flat, *truth.flat]).all():
+            raise ValueError("the boxes are not finite, or not of these images")
         classes = config["val_dataloader"]["dataset"]["metainfo"]["classes"]
-        return pictures.Seen(names.tolist(), boxes, gt_boxes, classes, data_root / TEST_IMAGES)
+        images = [f"{TEST_IMAGES}/{name}.jpg" for name in names.tolist()]
+        return pictures.Seen(names.tolist(), boxes, classes, images, lambda _, place: gt_boxes[place])
 
     def draw(self, sample: dict, found: Any, classes: Sequence[str]) -> np.ndarray:
         as_stored = stored_px(found.img_path)[::-1] == tuple(found.ori_shape)

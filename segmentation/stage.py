@@ -1,12 +1,11 @@
 """Segmentation as a stage. The card fills the backbone slot (the heads take its channels), the protocol the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.config import Config
-from PIL import Image
 
 from backbones.fine_tuning import FineTuning
 from trick_transfer.engine import pictures
@@ -58,17 +57,17 @@ class Segmentation(FineTuning):
         mask = found.pred_sem_seg.data.squeeze(0).cpu().numpy()
         return pictures.fit(pictures.cover(pictures.stored(found.img_path), mask, len(classes)))
 
-    def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> pictures.Seen:
+    def seen(self, arrays: Arrays, config: dict[str, Any]) -> pictures.Seen:
         """Predicted masks and the truth's as PNG, transparent where the truth names no class."""
-        with np.load(outputs) as arrays:
-            shown = pictures.spread(len(arrays["shown_names"]))
-            names, classes = arrays["shown_names"][shown].tolist(), arrays["classes"].tolist()
-            found = [pictures.png(arrays[f"shown_{place}"]) for place in shown]
-        truth = []
-        for name in names:
-            with Image.open(data_root / DATA / f"annotations/validation/{name}.png") as mask:
-                truth.append(pictures.png(np.asarray(mask) - np.uint8(1)))  # 0, no class, becomes IGNORED
-        return pictures.Seen(names, found, truth, classes, data_root / DATA / "images/validation")
+        shown = pictures.spread(len(arrays["shown_names"]))
+        names, classes = arrays["shown_names"][shown].tolist(), arrays["classes"].tolist()
+        found = [pictures.png(arrays[f"shown_{place}"]) for place in shown]
+
+        def truth(files: Mapping[str, Path], place: int) -> str:
+            with pictures.opened(files[f"{DATA}/annotations/validation/{names[place]}.png"]) as mask:
+                return pictures.png(np.asarray(mask) - np.uint8(1))  # 0, no class, becomes IGNORED
+
+        return pictures.Seen(names, found, classes, [f"{DATA}/images/validation/{name}.jpg" for name in names], truth)
 
 
 SEGMENTATION = Segmentation()

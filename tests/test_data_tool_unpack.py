@@ -11,7 +11,7 @@ import pytest
 import scipy.io
 
 from trick_transfer.data_sets.placing import imagenet_train, imagenet_val, places_test, places_train, places_val
-from trick_transfer.data_sets.unpack import unpack
+from trick_transfer.data_sets.unpack import read, unpack
 
 FILES = {"top/a.txt": b"a" * 20_000, "top/deep/b.txt": b"b", "top/empty.txt": b""}
 
@@ -70,6 +70,25 @@ def test_a_path_that_leaves_the_folder_is_refused(tmp_path, name, evil):
     assert os.listdir(tmp_path) == [name]
 
 
+@pytest.mark.parametrize("name", [".._evil", "/evil_1", "..", ".", "a\0b"])
+def test_a_path_that_leaves_the_folder_only_at_its_place_is_refused(tmp_path, name):
+    archive = tmp_path / "a.tar"
+    with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tape:  # a plain tar ends a name at \0
+        info = tarfile.TarInfo(name)
+        info.size, info.pax_headers = 4, {"path": name}
+        tape.addfile(info, io.BytesIO(b"evil"))
+    with pytest.raises(ValueError, match=r"a\.tar .*outside its folder"):
+        unpack(archive, tmp_path / "root", imagenet_train([archive]))
+    assert os.listdir(tmp_path) == ["a.tar"]
+
+
+def test_a_file_that_the_archives_lists_do_not_name_is_refused(tmp_path):
+    images = tar(tmp_path / "val.tar", {"ILSVRC2012_val_00000099.JPEG": b"1"})
+    place = imagenet_val([images, devkit(tmp_path / "devkit.tar.gz")])
+    with pytest.raises(ValueError, match=r"val\.tar .*00000099.JPEG', which its lists do not name"):
+        unpack(images, tmp_path / "root", place)
+
+
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
 def test_links_and_devices_are_refused(tmp_path, kind):
     """A link to a folder, then a file through it, is how a tar gets out without any '..' in its paths."""
@@ -86,6 +105,99 @@ def test_links_in_a_zip_are_refused(tmp_path):
         archive.writestr(info, str(tmp_path))
     with pytest.raises(ValueError, match=r"a\.zip .*'top/way_out'"):
         unpack(tmp_path / "a.zip", tmp_path / "root", same)
+
+
+@pytest.mark.parametrize("depth", [2, 2000])
+def test_tars_within_tars_are_unpacked_one_level_deep_and_no_deeper(tmp_path, depth):
+    content = tar(tmp_path / "one.tar", {"n01440764_1.JPEG": b"1"}).read_bytes()
+    for _ in range(depth):
+        header = tarfile.TarInfo("more.tar")
+        header.size = len(content)
+        content = header.tobuf() + content + bytes(-len(content) % 512)
+    (tmp_path / "a.tar").write_bytes(content + bytes(1024))
+    with pytest.raises(ValueError, match=r"a\.tar .*'more\.tar'"):
+        unpack(tmp_path / "a.tar", tmp_path / "root", same)
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_sparse_file_is_refused_since_it_may_claim_any_size(tmp_path):
+    header = tarfile.TarInfo("huge")
+    header.type = tarfile.GNUTYPE_SPARSE
+    content = bytearray(header.tobuf(tarfile.GNU_FORMAT))
+    content[483:495] = b"%011o\0" % (1 << 32)  # the size that is claimed; of data there is none
+    content[148:156] = b"%06o\0 " % (sum(content[:148]) + sum(content[156:512]) + 8 * 32)
+    (tmp_path / "a.tar").write_bytes(content + bytes(1024))
+    with pytest.raises(ValueError, match=r"a\.tar .*'huge'"):
+        unpack(tmp_path / "a.tar", tmp_path / "root", same)
+
+
+def lying_tar(path):
+    """It claims a gigabyte and holds a block."""
+    header = tarfile.TarInfo("top/a.txt")
+    header.size = 1 << 30
+    path.write_bytes(header.tobuf() + b"a" * 512)
+
+
+def lying_zip(path, stated):
+    zipped(path, FILES)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"PK\1\2", content.index(b"PK\1\2") + 1) + 24  # of the first file: before it is a folder
+    content[place : place + 4] = stated.to_bytes(4, "little")
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("lie", [lying_tar, lambda path: lying_zip(path, 100), lambda path: lying_zip(path, 1 << 30)])
+def test_an_archive_that_lies_about_its_size_is_refused(tmp_path, lie):
+    path = tmp_path / ("a.tar" if lie is lying_tar else "a.zip")
+    lie(path)
+    with pytest.raises(ValueError, match=rf"{path.name} .*prepare again"):
+        unpack(path, tmp_path / "root", same)
+    assert not tree(tmp_path / "root")
+
+
+def encrypted(content):
+    content[6] |= 1
+    content[content.index(b"PK\1\2") + 8] |= 1
+
+
+def unknown(content):
+    content[8] = content[content.index(b"PK\1\2") + 10] = 99
+
+
+def broken(content):
+    content[45:60] = bytes(15)
+
+
+@pytest.mark.parametrize(
+    ("method", "change"),
+    [
+        (zipfile.ZIP_STORED, encrypted),
+        (zipfile.ZIP_STORED, unknown),
+        *((method, broken) for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)),
+    ],
+)
+def test_what_a_zip_cannot_be_read_by_is_one_line(tmp_path, method, change):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.txt", b"text " * 99)
+    content = bytearray(path.read_bytes())
+    change(content)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.zip .*prepare again") as caught:
+        unpack(path, tmp_path / "root", same)
+    assert "\n" not in str(caught.value) and not tree(tmp_path / "root")
+
+
+def test_a_flipped_bit_anywhere_in_a_compressed_tar_is_found_and_nothing_unpacked(tmp_path):
+    random = np.random.default_rng(0)
+    content = tar(tmp_path / "a.tar.gz", {"top/a.bin": random.bytes(3000)}).read_bytes()
+    for place in (0, 50, 1500, len(content) - 40, len(content) - 8, len(content) - 1):
+        (tmp_path / "a.tar.gz").write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+        with pytest.raises(ValueError, match=r"a\.tar\.gz .*prepare again"):
+            unpack(tmp_path / "a.tar.gz", tmp_path / "root", same)
+        with pytest.raises(ValueError, match=r"a\.tar\.gz .*prepare again"):
+            read(tmp_path / "a.tar.gz", {"a.bin"})
+    assert not (tmp_path / "root").exists()
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.zip"])

@@ -1,16 +1,23 @@
 """The embedded data set: disjoint sources, labels that agree with the pictures, the same bytes every time."""
 
 import dataclasses
+import os
+import signal
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from hashlib import sha256
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
+from test_pipeline import alive, offspring, until
 
 from trick_transfer import mini
+from trick_transfer.engine.files import part_of
 from trick_transfer.mini import animals, build, coats, contact_sheet, places, splits, surfaces
 
 SPLIT = {split.name: split for split in splits.SPLITS}
@@ -227,6 +234,47 @@ def test_a_build_that_fails_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         mini.make(tmp_path / "data")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def making(tmp_path):
+    """A process that makes the data, once its pool is at work: the process and those of the pool."""
+    words = "from trick_transfer.command_line import tool; from trick_transfer import mini; import sys"
+    words += f"\nif __name__ == '__main__': sys.exit(tool(lambda: mini.make({str(tmp_path / 'data')!r})))"
+    script = tmp_path / "script" / "make.py"  # spawned processes read the script again
+    script.parent.mkdir()
+    script.write_text(words)
+    process = subprocess.Popen([sys.executable, script], stderr=subprocess.PIPE, text=True)
+    until(lambda: [*tmp_path.rglob("*.jpg")])
+    yield process, [pid for pid in offspring(process.pid) if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_build_that_is_killed_leaves_no_process_and_the_next_removes_its_folder(making, tmp_path, number):
+    process, pool = making
+    assert pool and all(map(alive, pool))
+    process.send_signal(number)
+    process.wait()
+    until(lambda: not any(map(alive, pool)), seconds=10)
+    (left,) = tmp_path.glob(".data.*.part")
+    with part_of(tmp_path / "data", folder=True):
+        assert not left.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_of_the_pool_that_is_killed_ends_the_build_in_one_line(making, tmp_path):
+    process, (first, *_) = making
+    os.kill(int(first), signal.SIGKILL)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 2 and told.splitlines()[-1].startswith(
+        "error: a process that makes the data was killed"
+    )
+    assert "Traceback" not in told and not [*tmp_path.glob(".data.*")]
 
 
 def test_a_sample_of_the_content_has_its_hash():

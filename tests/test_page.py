@@ -3,10 +3,12 @@ import json
 import os
 import re
 import shutil
+import zlib
 from base64 import b64decode
 from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,10 +22,12 @@ from test_results import a_detection, a_result
 
 from detection.stage import TEST_IMAGES as VOC
 from segmentation.stage import DATA as ADE20K
+from trick_transfer.engine.files import file_sha256, read_arrays
+from trick_transfer.engine.manifest import read_manifest, write_manifest
 from trick_transfer.engine.pictures import Seen, photo
 from trick_transfer.leaderboard.paper.as_leaderboard import published
 from trick_transfer.leaderboard.rendering.page import render
-from trick_transfer.leaderboard.rendering.side_by_side import collect, side_by_side
+from trick_transfer.leaderboard.rendering.side_by_side import collect, of_the_data, side_by_side
 from trick_transfer.leaderboard.statistics.comparison import MOST_SEEDS, letters
 from trick_transfer.leaderboard.table import (
     Analysis,
@@ -570,6 +574,8 @@ def stored(tmp_path):
             Image.new("RGB", (64, 48), "green").save(folder / f"{name}.jpg")
     for name in ("a", "b"):
         Image.fromarray(MASK).save(folders[4] / f"{name}.png")
+    for part in ("voc0712", "ade20k"):
+        write_manifest(data / "mini" / part)
     runs = dict(analysis.runs)
     for result, folder in zip((detected, segmented), places, strict=True):
         digest = sha256((folder / "outputs.npz").read_bytes()).hexdigest()
@@ -578,12 +584,28 @@ def stored(tmp_path):
     return replace(with_rows(analysis, [replace(row, runs=keys)]), runs=runs), data
 
 
+def changed(stored, stage, **arrays):
+    """Other arrays in a stage's outputs, which the result states as its own."""
+    analysis, data = stored
+    name = f"mini/resnet50d_best/seed0/{stage}"
+    path = analysis.runs[name].outputs
+    np.savez(path, **read_arrays(path) | arrays)
+    return with_result(analysis, name, outputs_sha256=file_sha256(path)), data
+
+
+def drawn(*stored):
+    """The pictures of the first table, where nothing is wrong."""
+    made, faults = collect(*stored)
+    assert faults == []
+    return made[0]
+
+
 def opened(uri):
     return Image.open(io.BytesIO(b64decode(uri.split(",")[1])))
 
 
 def test_stored_boxes_come_with_their_image_and_the_truth(stored):
-    found = collect(*stored)[0]["detection"]
+    found = drawn(*stored)["detection"]
     assert found["classes"] == ["cat", "dog"]
     assert found["rows"]["resnet50d_best"] == [[[1, 2, 30, 40, 1, 0.9]], [[0, 0, 9, 9, 0, 0.5]]]
     assert [image["truth"] for image in found["images"]] == [[[1, 2, 30, 40, 1]], []]
@@ -591,7 +613,7 @@ def test_stored_boxes_come_with_their_image_and_the_truth(stored):
 
 
 def test_masks_are_stored_pixel_by_pixel_and_unlabelled_truth_is_transparent(stored):
-    found = collect(*stored)[0]["segmentation"]
+    found = drawn(*stored)["segmentation"]
     np.testing.assert_array_equal(np.asarray(opened(found["rows"]["resnet50d_best"][0])), MASK)
     truth = np.asarray(opened(found["images"][0]["truth"]).convert("RGBA"))
     np.testing.assert_array_equal(truth[..., 3] == 0, MASK == 0)  # ADE20K's 0 is no class
@@ -602,14 +624,14 @@ def test_without_the_data_or_the_outputs_there_are_no_pictures_and_the_page_says
     analysis, data = stored
     moved = {path: replace(each, folder=tmp_path / "elsewhere") for path, each in analysis.runs.items()}
     for made in (collect(analysis, tmp_path / "elsewhere"), collect(replace(analysis, runs=moved), data)):
-        assert made == nothing(analysis)
-        assert "No pictures" in render(analysis, made)
+        assert made == (nothing(analysis), [])
+        assert "No pictures" in render(analysis, made[0])
 
 
 def test_outputs_of_another_run_are_not_shown_as_this_rows(stored):
     detections = stored[0].runs["mini/resnet50d_best/seed0/detection"].outputs
     detections.write_bytes(detections.read_bytes() + b" ")
-    assert set(collect(*stored)[0]) == {"segmentation"}
+    assert set(drawn(*stored)) == {"segmentation"}
 
 
 def test_a_row_whose_outputs_hold_no_pictures_is_left_out_and_the_others_stay(stored, tmp_path):
@@ -619,20 +641,112 @@ def test_a_row_whose_outputs_hold_no_pictures_is_left_out_and_the_others_stay(st
     digest = sha256((tmp_path / "outputs.npz").read_bytes()).hexdigest()
     old = Stored(a_detection(recipe="old", outputs_sha256=digest), tmp_path)
     rows = [replace(row, recipe="old", runs=(RunKey(0, 0, "detection", "old"),)), row]
-    made = collect(replace(with_rows(analysis, rows), runs=analysis.runs | {"old": old}), data)
-    assert list(made[0]["detection"]["rows"]) == ["resnet50d_best"]
+    made = drawn(replace(with_rows(analysis, rows), runs=analysis.runs | {"old": old}), data)
+    assert list(made["detection"]["rows"]) == ["resnet50d_best"]
 
 
 def test_rows_that_saw_other_images_are_left_out(stored):
-    folder = stored[1] / "mini/voc0712" / VOC
-    seen = {name: Seen([image], ["seen"], ["truth"], ["cat"], folder) for name, image in (("a", "007"), ("b", "008"))}
-    made = side_by_side(seen)
+    root = stored[1] / "mini/voc0712"
+    files = {name: root / name for name in read_manifest(root)}
+    seen = {
+        row: Seen([image], ["seen"], ["cat"], [f"{VOC}/{image}.jpg"], lambda *_: "truth")
+        for row, image in (("a", "007"), ("b", "008"))
+    }
+    made = side_by_side(seen, files, [])
     assert made["rows"] == {"a": ["seen"]} and [image["name"] for image in made["images"]] == ["007"]
+
+
+@pytest.mark.parametrize("name", ["../../../../../../../secret", "{root}/secret", "a\0", "a" * 300, "", ".", "\udcff"])
+@pytest.mark.parametrize(("stage", "key"), [("detection", "shown_ids"), ("segmentation", "shown_names")])
+def test_a_name_in_outputs_that_the_data_do_not_have_is_never_opened(stored, tmp_path, stage, key, name):
+    Image.new("RGB", (64, 48), "red").save(tmp_path / "secret.jpg")
+    shutil.copy(tmp_path / "secret.jpg", tmp_path / "secret.png")
+    analysis, data = changed(stored, stage, **{key: np.array([name.format(root=tmp_path), "008"])})
+    made, faults = collect(analysis, data)
+    assert made[0].keys() == {"detection", "segmentation"} - {stage}
+    (line,) = faults
+    assert line.startswith("not drawn: resnet50d_best: '") and line.endswith(" is no file of the data")
+
+
+def test_a_row_that_names_other_files_does_not_hide_the_others(stored):
+    root = stored[1] / "mini/voc0712"
+    files = {name: root / name for name in read_manifest(root)}
+    foreign = Seen(["../x"], ["seen"], ["cat"], [f"{VOC}/../x.jpg"], lambda *_: "truth")
+    own = Seen(["007"], ["seen"], ["cat"], [f"{VOC}/007.jpg"], lambda *_: "truth")
+    faults = []
+    assert [of_the_data(name, each, files, faults) for name, each in (("a", foreign), ("b", own))] == [False, True]
+    assert faults == [f"not drawn: a: '{VOC}/../x.jpg' is no file of the data"]
+
+
+ODD = {
+    "detection": dict(
+        infinite={"shown_boxes": np.full((2, 4), np.nan)},
+        fewer={"shown_counts": [2]},
+        text={"shown_labels": ["a", "b"]},
+        flat={"shown_boxes": 1.0},
+    ),
+    "segmentation": dict(
+        wide={"shown_0": np.zeros((2, 2), np.int64)},
+        empty={"shown_0": np.zeros((0, 0), np.uint8)},
+        flat={"shown_names": "a"},
+        three={"shown_1": np.zeros((2, 2, 2), np.uint8)},
+    ),
+}
+
+
+@pytest.mark.parametrize(("stage", "fault"), [(stage, fault) for stage, faults in ODD.items() for fault in faults])
+def test_predictions_that_cannot_be_drawn_are_named_and_the_rest_is_drawn(stored, stage, fault):
+    analysis, data = changed(stored, stage, **ODD[stage][fault])
+    made, (line,) = collect(analysis, data)
+    assert made[0].keys() == {"detection", "segmentation"} - {stage}
+    path = analysis.runs[f"mini/resnet50d_best/seed0/{stage}"].outputs
+    assert line.startswith(f"not drawn: {path}: no pictures: ") and "\n" not in line
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def huge(path):
+    """A PNG whose header claims 60,000 x 60,000 pixels."""
+    sides = b"IHDR" + (60_000).to_bytes(4) * 2 + bytes([8, 2, 0, 0, 0])
+    chunk = (13).to_bytes(4) + sides + zlib.crc32(sides).to_bytes(4)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + bytes(64))
+
+
+@pytest.mark.parametrize("spoil", [truncated, huge, Path.unlink, lambda path: path.write_bytes(b"no image")])
+@pytest.mark.parametrize(
+    "part",
+    [
+        f"voc0712/{VOC}/007.jpg",
+        f"ade20k/{ADE20K}/images/validation/a.jpg",
+        f"ade20k/{ADE20K}/annotations/validation/a.png",
+    ],
+)
+def test_a_broken_file_of_the_data_costs_one_picture_and_is_named(stored, part, spoil):
+    analysis, data = stored
+    spoil(path := data / "mini" / part)
+    made, (line,) = collect(analysis, data)
+    assert line.startswith(f"not drawn: {path} cannot be drawn: ") and "\n" not in line
+    drawn = made[0]["detection" if "voc" in part else "segmentation"]
+    assert [image["name"] for image in drawn["images"]] == ["008" if "voc" in part else "b"]
+    assert [len(found) for found in drawn["rows"].values()] == [1]
+    assert "b" in [image["name"] for image in made[0]["segmentation"]["images"]]
+
+
+def test_a_mask_that_the_data_do_not_have_costs_one_picture(stored):
+    analysis, data = stored
+    root = data / "mini/ade20k"
+    (root / ADE20K / "annotations/validation/a.png").unlink()
+    write_manifest(root)
+    made, (line,) = collect(analysis, data)
+    assert re.fullmatch(rf"not drawn: {root}/.*/a\.jpg: its truth '.*/a\.png' is no file of the data", line)
+    assert [image["name"] for image in made[0]["segmentation"]["images"]] == ["b"]
 
 
 @pytest.mark.slow
 def test_boxes_and_masks_are_drawn_beside_the_truth(chromium, stored, tmp_path):
-    open_page(chromium, tmp_path, stored[0], collect(*stored))
+    open_page(chromium, tmp_path, stored[0], collect(*stored)[0])
     heads = chromium.find_elements(By.CSS_SELECTOR, ".comparison .detection th")
     assert [head.text for head in heads] == ["truth", "resnet50d_best"]
     words = [each.text for each in chromium.find_elements(By.CSS_SELECTOR, ".comparison .detection text")]

@@ -191,11 +191,59 @@ def test_a_teacher_learns_from_its_students_data():
         (("--set", "detection.optim_wrapper.optimizer.type=Adm"), "'Adm' does not exist; did you mean 'Adam'"),
         (("--set", "detection.model.type=FasterRCN"), "'FasterRCN' does not exist; did you mean 'mmdet.FasterRCNN'"),
         (("--set", "segmentation.train_cfg.max_epochs=1.5"), "max_epochs .*1.5"),
+        (("--set", "detection.optim_wrapper.optimizer.lr=1e999"), "optimizer.lr must be .*finite, got inf"),
+        (("--set", "segmentation.optim_wrapper.optimizer.weight_decay=1e999"), "weight_decay must be .*finite"),
+        (("--set", "detection.param_scheduler=[]"), r"param_scheduler must be .*, got \[\]"),
+        (
+            ("--set", "detection.param_scheduler=[{'type': 'LinerLR'}]"),
+            "'LinerLR' does not exist; did you mean 'LinearLR'",
+        ),
+        (
+            ("--set", "detection.param_scheduler=[{'type': 'LinearLR', 'stop': 3}]"),
+            "param_scheduler.0.stop' does not exist",
+        ),
+        (("--set", "segmentation.param_scheduler.0.end=0"), "param_scheduler.0: end should be larger"),
+        (
+            ("--set", "detection.model.roi_head.bbox_head.num_classes=-5"),
+            "bbox_head.num_classes must be .*>= 1, got -5",
+        ),
+        (("--set", "segmentation.model.decode_head.num_classes=0"), "decode_head.num_classes must be .*>= 1, got 0"),
+        (
+            ("--set", "segmentation.model.decode_head={'chanels': 3}"),
+            "chanels' does not exist; did you mean 'channels'",
+        ),
+        (("--set", "segmentation.train_dataloader.batch_size=1.5"), "batch_size must be a whole number"),
+        (("--set", "detection.val_dataloader.batch_size=0"), "val_dataloader.batch_size must be .*>= 1, got 0"),
+        (("--set", "detection.val_dataloader.num_workers=-1"), "num_workers must be .*>= 0, got -1"),
+        (
+            ("--set", "detection.train_cfg={'max_epoch': 3}"),
+            "'train_cfg.max_epoch' does not exist; did you mean 'max_epochs'",
+        ),
+        (("--set", "detection.model.backbone={}"), "model.backbone is an empty dict"),
+        (("--set", "tricks.distillation.teacher=resnet50d_best"), "cannot be its own teacher"),
     ],
 )
 def test_what_no_stage_can_do_is_refused_before_the_first_one(plan, words, message):
     with pytest.raises(ValueError, match=message):
         plan("resnet50d_best", *words)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "train_dataloader={'pin_memory': True, 'prefetch_factor': 4}",
+        "optim_wrapper.optimizer={'_delete_': True, 'type': 'AdamW', 'lr': 0.001, 'betas': (0.9, 0.99)}",
+        "optim_wrapper={'clip_grad': {'max_norm': 1}}",
+        "detection.optim_wrapper.clip_grad={'_delete_': True, 'max_norm': 5, 'norm_type': 2}",
+        "detection.param_scheduler=[{'type': 'CosineAnnealingLR', 'T_max': 3, 'by_epoch': True}]",
+        "segmentation.param_scheduler=[{'type': 'LinearLR', 'by_epoch': False, 'begin': 0, 'end': 9}]",
+        "segmentation.optim_wrapper.paramwise_cfg.custom_keys={'backbone': {'lr_mult': 0.1}}",
+        "segmentation.model.decode_head={'num_convs': 2, 'concat_input': True, 'kernel_size': 3}",
+        "detection.train_cfg={'dynamic_intervals': [(1, 2)]}",
+    ],
+)
+def test_a_whole_dict_may_have_what_its_class_takes(plan, settings):
+    assert len(plan("resnet50d_mixup", "--set", settings)) == 3
 
 
 def test_a_stage_without_its_backbone_is_refused_in_one_line(tmp_path):

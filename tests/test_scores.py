@@ -1,6 +1,7 @@
 """Metrics from stored outputs against full logits, mmdet, pycocotools and mmseg, and the audit of results with them."""
 
 import io
+import json
 import re
 import sys
 from dataclasses import replace
@@ -21,7 +22,9 @@ from detection.metric import mean_ap, write_outputs
 from segmentation.data import IGNORED
 from segmentation.metric import SegmentationScores
 from trick_transfer.commands import leaderboard
+from trick_transfer.engine.files import read_arrays as read
 from trick_transfer.leaderboard.analysis import analyse
+from trick_transfer.leaderboard.rendering.exports import as_json
 from trick_transfer.leaderboard.scores import load as scores
 from trick_transfer.runs import result as results
 from trick_transfer.runs.store import read_stored
@@ -279,7 +282,8 @@ def folder(tmp_path):
 
 
 FAULTS = {"missing": "is missing$", "another sha256": "its sha256 is", "a changed number": "miou is .* 50.0"}
-FAULTS |= dict.fromkeys(("truncated", "damaged", "empty", "another stage's", "one array"), "no outputs of segmentation")
+FAULTS |= {"another stage's": "no outputs of segmentation: KeyError: 'counts'"}
+FAULTS |= dict.fromkeys(("truncated", "damaged", "empty", "one array"), "outputs.npz is no sound .npz")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -289,6 +293,40 @@ def test_a_fault_of_outputs_is_named_in_one_line(folder, fault):
     assert outputs is None
     assert len(lines) == 1 and "\n" not in lines[0]
     assert re.search(FAULTS[fault], lines[0])
+
+
+COUNTS = np.ones((2, 3, 2), np.int32)
+ODD = {  # arrays in place of the result's own: what is said
+    "not numbers": (dict(counts=np.array([["a"]])), "no outputs of segmentation: "),
+    "no dimension": (dict(counts=np.float64(1)), "no outputs of segmentation: "),
+    "infinite": (dict(counts=COUNTS * np.inf), "pix_acc is nan, the result has 100"),
+    "impossible": (dict(counts=COUNTS * [[1], [0], [1]]), "'b' is inf, no percentage"),
+    "more than memory holds": (dict(names=np.broadcast_to("", 1 << 50)), "no outputs of segmentation: .*MemoryError"),
+    "no text": (dict(names=np.array(["\udcff", "b"])), "no outputs of segmentation: .*surrogates"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_arrays_that_a_stage_cannot_score_cost_one_row_and_are_named(folder, monkeypatch, kind):
+    arrays, said = ODD[kind]
+    whole = dict(names=np.array(["a", "b"]), counts=COUNTS, classes=np.array(["a", "b"]))
+    signed(folder, samples_scored=2, metrics={"pix_acc": 100.0, "miou": 100.0})
+    monkeypatch.setattr(scores, "read_arrays", lambda path: whole | arrays if path.parent == folder else read(path))
+    with np.errstate(all="ignore"):
+        runs, problems = scores.load_all(read_stored(folder.parents[3])[0])
+    assert [run.result.stage for run in runs] == ["classification", "detection"]
+    assert all(line.startswith(f"left out: {folder}/outputs.npz: ") and "\n" not in line for line in problems)
+    assert any(re.search(said, line) for line in problems), problems
+
+
+def test_a_round_without_a_labelled_pixel_leaves_that_metric_without_interval(folder):
+    counts = np.array([[[5, 0], [5, 0], [5, 0]], np.zeros((3, 2))])
+    np.savez(folder / "outputs.npz", names=["a", "b"], counts=counts, classes=["x", "y"])
+    signed(folder, samples_scored=2, metrics={"pix_acc": 100.0, "miou": 100.0})
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="empty slice"):
+        runs, problems = scores.load_all(read_stored(folder.parents[3])[0])
+    assert problems == [] and runs[-1].points["pix_acc"] == 100 and runs[-1].rounds == {}
+    json.loads(as_json(analyse(runs)))
 
 
 @pytest.mark.parametrize("fault", ["missing", "another sha256", "a changed number"])

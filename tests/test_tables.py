@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 import re
 import sys
 from dataclasses import replace
@@ -15,6 +16,7 @@ from trick_transfer.command_line import tool
 from trick_transfer.commands import leaderboard
 from trick_transfer.leaderboard.rendering.exports import as_json, comma_separated, latex
 from trick_transfer.leaderboard.rendering.markdown import markdown, readme
+from trick_transfer.leaderboard.rendering.page import render
 from trick_transfer.leaderboard.rendering.terminal import row_of, screens
 from trick_transfer.leaderboard.rendering.text import PROBLEMS, title
 from trick_transfer.runs.identity import fingerprint
@@ -345,16 +347,36 @@ def test_the_terminal_shows_the_run_just_made_and_the_references(tmp_path):
     assert alone.row_count
 
 
+ODD = {  # JSON of any form passes where a receipt's is not declared
+    "a text for epochs": dict(config={"max_epochs": "many"}),
+    "a list for a model": dict(config={"model": ["x"]}),
+    "a text for a teacher": dict(config={"model": {"teacher": "x"}}),
+    "a teacher without recipe": dict(config={"model": {"teacher": {"x": 1}}}),
+    "branches of another form": dict(branches={"x": 1}),
+    "curves without pairs": dict(curves={"top1": [[1.0]]}),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_receipt_of_an_odd_form_is_left_out_by_name_and_the_rest_is_tabulated(odd):
+    bad = a_result(recipe="odd", **ODD[odd])
+    made = analysed([*a_run(), bad])
+    (line,) = made.problems
+    assert line.startswith(f"left out: {bad.folder}: its receipt has no usual form: ")
+    assert {row.recipe for row in made.tables[0].rows} == {"resnet50d_best"}
+    assert as_json(made) and render(made, [{} for _ in made.tables])
+
+
 # the tool
 
 
 @pytest.fixture
-def run_tool(monkeypatch, capsys):
+def run_tool(monkeypatch, capfd):
     """tools/leaderboard.py in this process: its exit code, stdout and stderr."""
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["leaderboard", *map(str, words)])
-        return tool(leaderboard.main), *capsys.readouterr()
+        return tool(leaderboard.main), *capfd.readouterr()
 
     return run
 
@@ -380,9 +402,11 @@ def test_the_tool_writes_all_files_and_names_what_it_left_out(folders, run_tool)
     written = (root / "out/LEADERBOARD.md").read_text()
     assert "`mine (yours)`" in written and "`resnet50d_best`" in written
     assert "mine" not in (root / "out/README.md").read_text(), "README shows the reference only"
-    (root / "results/mini/broken.json").write_text("{")
+    (root / "results/mini" / os.fsdecode(b"broken\xff.json")).write_text("{")  # a name that UTF-8 does not have
+    (root / "own/mini/mine/seed0/classification/outputs.npz").write_bytes(b"PK")
     code, _, lines = run_tool(*options)
-    assert code == 1 and "broken.json" in lines
+    assert code == 1 and "broken?.json" in lines and "mine/seed0/classification/outputs.npz" in lines
+    assert "broken\\udcff.json" in (root / "out/leaderboard.html").read_text()
     written = (root / "out/LEADERBOARD.md").read_text()
     assert "resnet50d_best" in written
     code, _, line = run_tool(*options, "--tier", "mnii")

@@ -1,6 +1,7 @@
 """tools/train.py as people run it: killed and run again, in two processes, and with what does not exist."""
 
 import json
+import os
 import random
 import re
 import shutil
@@ -14,7 +15,9 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from torch.utils.data import DataLoader, Dataset
 
+from trick_transfer import command_line
 from trick_transfer.runs.training import check_all_scored
 
 ROOT = Path(__file__).parents[1]
@@ -163,7 +166,6 @@ def tool(monkeypatch, tmp_path, capsys):
     """tools/train.py within this process, in an empty folder: its exit code and its lines on stderr."""
 
     monkeypatch.chdir(tmp_path)
-    from trick_transfer import command_line
     from trick_transfer.commands import train
 
     def start(*words):
@@ -199,7 +201,7 @@ SMOOTH = "resnet50d_smooth"
         ([SMOOTH, "--set", "model.smoothing.form=papr"], ("'papr'", "'paper'")),
         (
             [SMOOTH, "--set", "model.smoothing={'eps': 0.1, 'from': 'paper'}"],
-            ("label_smoothing", "eps, form", "'from'"),
+            ("'model.smoothing.from'", "'form'"),
         ),
         (["resnet50d_best", "--set", "model.teacher.form=author"], ("'author'", "'authors'")),
         ([SMOOTH, "--set", "model.teacher=resnet152d_smooth"], ("distillation", "recipe, temperature, form", "None")),
@@ -208,7 +210,23 @@ SMOOTH = "resnet50d_smooth"
         ([SMOOTH, "--set", "optim_wrapper.optimizer.type=Adam"], ("optim_wrapper.optimizer", "'momentum'")),
         ([SMOOTH, "--set", "optim_wrapper.optimizer.lr=-1"], ("optimizer.lr", ">= 0", "-1")),
         ([SMOOTH, "--set", "optim_wrapper.optimizer.lr=1e999"], ("optimizer.lr", "finite", "inf")),
-        ([SMOOTH, "--set", "tricks.mixup.alpha=1e999"], ("mixup", "alpha", "finite")),
+        ([SMOOTH, "--set", "tricks.mixup.alpha=1e999"], ("model.mix.alpha", "finite")),
+        ([SMOOTH, "--set", "tricks.distillation.temperature=3"], ("distillation needs teacher",)),
+        ([SMOOTH, "--set", "optim_wrapper.optimizer.weight_decay=1e999"], ("optimizer.weight_decay", "finite", "inf")),
+        ([SMOOTH, "--set", "optim_wrapper.optimizer.momentum=5"], ("optimizer.momentum", "<= 1", "5")),
+        ([SMOOTH, "--set", "schedule.milestones=['a']"], ("schedule.milestones", "'a'")),
+        ([SMOOTH, "--set", "schedule.milestones=[]"], ("schedule.milestones", "[]")),
+        ([SMOOTH, "--set", "model.data_preprocessor.std=[0,0,0]"], ("data_preprocessor.std", "0")),
+        ([SMOOTH, "--set", f"{TRAIN_SET}.crop.size_px=1e999"], ("crop.size_px", "whole number", "inf")),
+        ([SMOOTH, "--set", "val_dataloader.batch_size=1.5"], ("val_dataloader.batch_size", "whole number", "1.5")),
+        ([SMOOTH, "--set", "model.backbone={}"], ("backbone '{}'", "timm/NAME")),
+        ([SMOOTH, "--set", "model={}"], ("model is an empty dict",)),
+        ([SMOOTH, "--set", "val_dataloader={'batch_sice': 4}"], ("'val_dataloader.batch_sice'", "'batch_size'")),
+        (
+            [SMOOTH, "--set", "val_dataloader.sampler={'shufle': True}"],
+            ("'val_dataloader.sampler.shufle'", "'shuffle'"),
+        ),
+        ([SMOOTH, "--set", "optim_wrapper={'clip_grat': None}"], ("'optim_wrapper.clip_grat'", "'clip_grad'")),
         ([SMOOTH, "--set", "global_batch=0"], ("global_batch", ">= 1", "0")),
         ([SMOOTH, "--set", "model.num_classes=0"], ("model.num_classes", ">= 1", "0")),
         ([SMOOTH, "--set", "data.num_train=-1"], ("data.num_train", ">= 1", "-1")),
@@ -254,6 +272,56 @@ def test_data_of_another_size_is_refused_before_anything_is_written(tool, tmp_pa
     code, lines = tool("classification", "resnet50d_smooth", "--data-root", str(photos))
     assert code == 2 and "holds 20 images in 10 classes" in lines[0] and "--set data.num_train=20" in lines[0]
     assert not list(tmp_path.iterdir())
+
+
+class Deadly(Dataset):
+    """Its second sample kills the process that loads it."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, place):
+        if place:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return place
+
+
+def test_a_killed_process_that_loads_data_is_one_line_with_what_to_set(capfd):
+    def main():
+        for _ in DataLoader(Deadly(), num_workers=1):
+            pass
+
+    assert command_line.tool(main) == 2
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert "DataLoader worker" in line and "train_dataloader.num_workers=1" in line
+
+
+SHARED = "unable to allocate shared memory(shm) for file </torch_2_3_0>: No space left on device (28)"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),  # torch's words
+    [
+        (f"Caught RuntimeError in DataLoader worker process 0.\nRuntimeError: {SHARED}\n", f"{SHARED}; memory or /dev"),
+        ("DataLoader worker (pid(s) 7, 8) exited unexpectedly", "worker (pid(s) 7, 8) exited unexpectedly; memory"),
+        ("DataLoader worker (pid 7) is killed by signal: Bus error. It is ...", "killed by signal: Bus error; memory"),
+        ("CUDA out of memory. Tried to allocate 2 GiB. GPU 0 ...", "CUDA out of memory; --accumulate 2"),
+    ],
+)
+def test_little_memory_is_one_line_with_what_to_set(capfd, words, said):
+    def main():
+        raise RuntimeError(words)
+
+    assert command_line.tool(main) == 2
+    assert said in capfd.readouterr().err
+
+
+def test_a_fault_of_the_program_keeps_its_traceback():
+    def main():
+        raise RuntimeError("Caught RuntimeError in DataLoader worker process 0.\nTraceback ...\nRuntimeError: mat1 ...")
+
+    with pytest.raises(RuntimeError, match="mat1"):
+        command_line.tool(main)
 
 
 def test_a_batch_that_does_not_divide_is_refused_before_anything_is_written(tool, tmp_path, photos):

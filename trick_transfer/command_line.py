@@ -5,6 +5,7 @@ so that a signal in the first second is caught, too.
 """
 
 import os
+import re
 import signal
 import sys
 import time
@@ -20,6 +21,15 @@ WAIT_SECONDS = 5.0
 LAUNCHED = "TRICK_TRANSFER_LAUNCHED"  # the environment of a command that another one started
 PROGRAM = (sys.executable, str(Path(__file__).with_name("__main__.py")))  # starts a command in another process
 USAGE = f"usage: trick-transfer {{{','.join(COMMANDS)}}} ..., each with --help"
+
+# torch's words where memory is short, or a process that loads data is gone: what to do
+LITTLE_MEMORY = {
+    r"DataLoader worker \(pid.*\d\) (is killed by signal: [\w ]+|exited unexpectedly)|unable to \w+ .*</torch_.*": (
+        "memory or /dev/shm may be too small; --set train_dataloader.num_workers=1 val_dataloader.num_workers=1 takes "
+        "less, 0 needs no /dev/shm"
+    ),
+    r"CUDA out of memory[^.\n]*|DefaultCPUAllocator: can't allocate memory[^.\n]*": "--accumulate 2 takes half as much",
+}
 
 
 class Stopped(KeyboardInterrupt):
@@ -51,16 +61,24 @@ def report(run: Callable[[], int | None]) -> int:
     """Run a command, and report bad input in one line. TRACEBACK=1 shows where it came from."""
     try:
         return run() or 0
-    except (ValueError, OSError) as error:
-        if os.environ.get("TRACEBACK"):
+    except (ValueError, OSError, RuntimeError) as error:
+        line = one_line(error)
+        if os.environ.get("TRACEBACK") or line is None:
             raise
         if not is_first():
             time.sleep(WAIT_SECONDS)  # if the first process has the same error, it reports it, and torchrun ends us
-        lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        # an error in a data-loading worker carries its whole traceback: the last line is the message
-        line = lines[-1].split(": ", 1)[-1] if "DataLoader worker" in lines[0] else lines[0]
         say(f"error: {line}")
         return 2
+
+
+def one_line(error: Exception) -> str | None:
+    """What is wrong with the input or the machine, as far as that is known; None for a fault of the program."""
+    if isinstance(error, RuntimeError):
+        found = ((re.search(words, str(error)), remedy) for words, remedy in LITTLE_MEMORY.items())
+        return next((f"{said[0]}; {remedy}" for said, remedy in found if said), None)
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    # an error in a data-loading worker carries its whole traceback: the last line is the message
+    return lines[-1].split(": ", 1)[-1] if "DataLoader worker" in lines[0] else lines[0]
 
 
 def is_first() -> bool:

@@ -31,12 +31,16 @@ def switch(cfg: Config, name: str, options: dict[str, Any]) -> None:
     """Switch on one trick. Raises ValueError for an unknown option, or a value of another type."""
     if not isinstance(options, dict):
         raise ValueError(f"trick {name} takes options by name, or None to leave it out, not {options!r}")
-    known = list(signature(BAG[name]).parameters)[1:]
+    own = signature(BAG[name]).parameters
+    known = list(own)[1:]
     for option, value in options.items():
         check_name(f"option of trick {name}", option, known)
         kind = get_type_hints(BAG[name])[option]
         if not isinstance(value, int | float if kind is float else kind):
             raise ValueError(f"trick {name}: {option} must be a {kind.__name__}, got {value!r}")
+    for option in known:
+        if option not in options and own[option].default is own[option].empty:
+            raise ValueError(f"trick {name} needs {option}: --set tricks.{name}.{option}=...")
     BAG[name](cfg, **options)
 
 

@@ -6,8 +6,8 @@ tools/leaderboard.py publish resnet50d_best                        # your result
 
 `results/` is the reference; rows of your own runs, in `work/results`, are marked "yours". `--pool` averages the two
 where protocol, data and precision agree. README.md shows the reference only. `verify` recomputes the metrics from the
-stored outputs. Exit code: 0; 1 if a result was left out, has no outputs of its own, or differs from them (named on
-stderr; all the rest is written); 2 if nothing could be written.
+stored outputs. Exit code: 0; 1 if a result was left out, has no outputs of its own, or differs from them, or a picture
+cannot be drawn (named on stderr; all the rest is written); 2 if nothing could be written.
 """
 
 import argparse
@@ -36,18 +36,21 @@ def generate(args: argparse.Namespace) -> list[str]:
         raise ValueError(f"{args.results} holds no result of tier {args.tier!r}, but of: {tiers}")
     runs, faults = load_all(chosen)
     analysis = analyse(runs, [*(f"left out: {problem}" for problem in problems), *faults], args.pool)
+    drawn, undrawn = collect(analysis, args.data)
     texts = {
         "LEADERBOARD.md": markdown(analysis),
         "leaderboard.csv": exports.comma_separated(analysis),
         "leaderboard.json": exports.as_json(analysis),
         "leaderboard.tex": exports.latex(analysis),
-        "leaderboard.html": page.render(analysis, collect(analysis, args.data)),
+        "leaderboard.html": page.render(analysis, drawn),
     }
     if (readme_md := args.out / "README.md").is_file():
         texts["README.md"] = readme(readme_md.read_text("utf-8"), analyse([run for run in runs if not run.stored.own]))
     for name, text in texts.items():  # all texts exist before the first file changes
-        write_whole(args.out / name, partial(Path.write_text, data=text, encoding="utf-8"))
-    return list(analysis.problems)
+        # a receipt's text may hold what UTF-8 does not
+        write = partial(Path.write_text, data=text, encoding="utf-8", errors="backslashreplace")
+        write_whole(args.out / name, write)
+    return [*analysis.problems, *undrawn]
 
 
 def verify(args: argparse.Namespace) -> list[str]:
@@ -98,7 +101,7 @@ def main() -> int:
     parser.add_argument("--replace", action="store_true", help="publish: overwrite reference results")
     parser.add_argument("--out", type=Path, default=Path("."), help="folder to write to")
     parser.add_argument("--tier", help="only this tier's tables (default: all)")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="data sets, for the page's pictures")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="data sets with manifests, for pictures")
     args = parser.parse_args()
     own_alone = args.results == reference() and args.own.is_dir()
     if not (args.results.is_dir() or own_alone or args.verb == "publish"):

@@ -32,6 +32,13 @@ def write_manifest(root: str | Path) -> str:
     return manifest_digest(root)
 
 
+def read_manifest(root: Path) -> dict[str, str]:
+    """Path under root -> sha256; empty if there is no manifest."""
+    path = root / MANIFEST
+    lines = path.read_text("utf-8", "surrogateescape").splitlines() if path.is_file() else []
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
 def manifest_digest(root: str | Path) -> str:
     """The manifest's sha256. Raises FileNotFoundError if there is no manifest."""
     path = Path(root, MANIFEST)

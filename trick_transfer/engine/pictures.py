@@ -3,13 +3,16 @@
 import colorsys
 import io
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image
+
+from .files import brief
 
 HEIGHT_PX = 192  # of a drawing
 GREEN, WHITE, BLACK = (0, 200, 80), (255, 255, 255), (0, 0, 0)
@@ -19,18 +22,31 @@ IGNORED = 255  # a mask's pixels without class; mmseg's `ignore_index`
 
 
 class Seen(NamedTuple):
-    """A model's predictions on some images, and the truth: lists of boxes, or masks as data URIs."""
+    """A model's predictions on some images: lists of boxes, or masks as data URIs.
+
+    `truth` gets the data's files by their paths in the manifest, and an image's place; its form is a prediction's.
+    """
 
     names: list[str]
     found: list[Any]
-    truth: list[Any]
     classes: list[str]
-    folder: Path  # holds <name>.jpg
+    images: list[str]  # paths in the manifest
+    truth: Callable[[Mapping[str, Path], int], Any]
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[Image.Image]:
+    """An image file. Whatever Pillow raises until it is closed becomes a ValueError of one line that names the file."""
+    try:
+        with Image.open(path) as image:
+            yield image
+    except Exception as fault:  # of damaged files it raises what it likes: OSError, SyntaxError, struct.error, ...
+        raise ValueError(f"{path} cannot be drawn: {brief(fault)}") from None
 
 
 def stored(path: str | Path) -> np.ndarray:
     """An image file as it is stored."""
-    with Image.open(path) as file:
+    with opened(path) as file:
         return np.asarray(file.convert("RGB"))
 
 
@@ -66,8 +82,8 @@ def spread(images: int) -> list[int]:
 
 
 def photo(path: Path) -> dict[str, Any]:
-    """A picture as a small JPEG, with its original size."""
-    with Image.open(path) as image:
+    """A picture as a small JPEG, with its original size. Raises ValueError for a file that cannot be read."""
+    with opened(path) as image:
         width, height = image.size
         small = image.convert("RGB")
     small.thumbnail((LONGER_SIDE_PX, LONGER_SIDE_PX))

@@ -76,9 +76,8 @@ class Stage(ABC):
     def place(self, cfg: Config, root: Path) -> None:
         """Set the data's folder."""
 
-    @abstractmethod
-    def check(self, cfg: Config) -> None:
-        """Raise ValueError for values that cannot be trained."""
+    def check(self, cfg: Config) -> None:  # noqa: B027  a stage may have nothing to add
+        """Raise ValueError for values that cannot be trained, beside the numbers in `engine.ranges`."""
 
     @abstractmethod
     def connect(self, cfg: Config, card: Any) -> None:
@@ -132,9 +131,9 @@ class Stage(ABC):
     def draw(self, sample: Any, found: Any, classes: Sequence[str]) -> np.ndarray:
         """A validation sample with the model's prediction drawn on it, RGB (HEIGHT_PX, W, 3)."""
 
-    def seen(self, outputs: Path, data_root: Path, config: dict[str, Any]) -> Seen | None:
-        """Predictions on some images, for the page; None where a stage has no pictures.
+    def seen(self, arrays: Arrays, config: dict[str, Any]) -> Seen | None:
+        """The predictions in `outputs.npz` on some images, for the page; None where a stage has no pictures.
 
-        Raises KeyError for outputs that hold none, FileNotFoundError where the data are missing.
+        Raises KeyError for outputs that hold none.
         """
         return None

@@ -1,16 +1,28 @@
 """Checks settings: each new value in a Config against the value that it replaces."""
 
-from collections.abc import Collection, Iterable
+import inspect
+from collections.abc import Callable, Collection, Iterable
 from difflib import get_close_matches
 from typing import Any
 
 import mmengine.registry
-import mmengine.runner  # noqa: F401  registers all of mmengine's own classes
 from mmengine.config import Config
 from mmengine.registry import Registry
+from mmengine.runner import EpochBasedTrainLoop
+from torch.utils.data import DataLoader
 
 KINDS = [each for each in vars(mmengine.registry).values() if isinstance(each, Registry)]
 LISTED = 16  # more names would hide the message
+# what mmengine takes out of a dict before it builds a class of it
+OF_MMENGINE = (
+    "type",
+    "_delete_",
+    "constructor",
+    "paramwise_cfg",
+    "num_batch_per_epoch",
+    "by_epoch",
+    "convert_to_iter_based",
+)
 
 
 def closest(name: str, known: Iterable[str], number: int = 1, cutoff: float = 0.6) -> list[str]:
@@ -57,6 +69,8 @@ def override(cfg: Config, sets: dict[str, Any], also: Collection[str] = ()) -> N
         old = value_at(cfg._cfg_dict, dotted, also)
         if value is None and "." not in dotted:  # every run needs its `data`
             raise ValueError(f"{dotted} must be a {type(old).__name__}, got None")
+        if isinstance(value, dict) and not value:  # which would be merged with the old one
+            raise ValueError(f"{dotted} is an empty dict, which sets nothing; give the keys that change, or None")
         check_value(dotted, value, old, cfg.get("default_scope", "mmengine"), whole=True)
         cfg.merge_from_dict({dotted: value})
 
@@ -77,23 +91,35 @@ def value_at(root: Any, dotted: str, also: Collection[str] = ()) -> Any:
 
 
 def check_value(key: str, value: Any, old: Any, scope: str, whole: bool = False) -> None:
-    """Raise ValueError unless a value may replace `old`: type, keys, classes. A `whole` dict (`--set`) may add keys."""
+    """Raise ValueError unless a value may replace `old`: type, keys, classes.
+
+    A `whole` dict (`--set`) may add keys that its class takes.
+    """
     if not replaces(value, old):
         raise ValueError(f"{key} must be a {type(old).__name__} such as {old!r:.60}, got {value!r:.60}")
     if isinstance(value, dict) and isinstance(old, dict):
         for name, each in value.items():
             if name in old:
                 check_value(f"{key}.{name}".lstrip("."), each, old[name], scope, whole)
-            elif not whole:
-                raise ValueError(f"key {f'{key}.{name}'.lstrip('.')!r} does not exist; {nearest(name, old)}")
+            elif name not in (more := taken(key, value.get("type", old.get("type")), scope) if whole else set()):
+                raise ValueError(f"key {f'{key}.{name}'.lstrip('.')!r} does not exist; {nearest(name, {*old, *more})}")
+    elif isinstance(value, list | tuple) and isinstance(old, list | tuple):
+        kinds = [{"type": each["type"]} for each in old[:1] if isinstance(each, dict) and "type" in each]
+        for place, each in enumerate(value if kinds else ()):
+            check_value(f"{key}.{place}", each, kinds[0], scope, whole=True)
     elif key.endswith(".type") and isinstance(value, str) and value != old:
         check_class(key, value, old, scope)
 
 
 def replaces(value: Any, old: Any) -> bool:
-    """Whether a value may replace `old`; None switches off a slot, but not a part with a type."""
+    """Whether a value may replace `old`; None switches off a slot, but not a part with a type.
+
+    A list has values like the first of the old one, and is not empty.
+    """
     if value is None:
         return not (isinstance(old, dict) and "type" in old)
+    if isinstance(old, list | tuple) and isinstance(value, list | tuple) and old:
+        return bool(value) and all(replaces(each, old[0]) for each in value)
     for kind in (bool, int | float, str, dict, list | tuple):
         if isinstance(old, kind):
             return isinstance(value, kind) and isinstance(value, bool) == isinstance(old, bool)
@@ -109,9 +135,50 @@ def check_class(key: str, name: str, old: str, scope: str) -> None:
             raise ValueError(f"{key} {name!r} does not exist; {nearest(name, known)}")
 
 
+class Anything(set):
+    """A set that has every element."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def parameters(of_type: Callable) -> set[str]:
+    """The names that a class or function takes, and its base classes, as long as each hands on what it lacks."""
+    known = set(OF_MMENGINE)
+    for each in inspect.getmro(of_type)[:-1] if inspect.isclass(of_type) else [of_type]:
+        own = inspect.signature(each.__init__ if inspect.isclass(each) else each).parameters
+        known |= own.keys() - {"self", "args", "kwargs"}
+        if not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in own.values()):
+            return known
+    return Anything()
+
+
+UNTYPED = {  # what dicts without a type take, by their key's last word
+    **dict.fromkeys(("train_dataloader", "val_dataloader"), parameters(DataLoader)),
+    "train_cfg": parameters(EpochBasedTrainLoop),
+    "clip_grad": {"type", "max_norm", "norm_type", "error_if_nonfinite", "foreach", "clip_value"},
+    "paramwise_cfg": {"custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult", "flat_decay_mult"}
+    | {"dwconv_decay_mult", "dcn_offset_lr_mult", "bypass_duplicate", "decay_weights_only"},
+    **dict.fromkeys(("custom_keys", "metainfo"), Anything()),
+}
+
+
+def taken(key: str, name: object, scope: str) -> set[str]:
+    """The keys that a dict may have: what the class of its type takes, or what UNTYPED says."""
+    if not isinstance(name, str):
+        return UNTYPED.get(key.split(".")[-1], set())
+    found = [kind.get(full_name(name, scope)) for kind in KINDS if is_registered(kind, name, scope)]
+    return parameters(found[0]) if found else Anything()
+
+
+def full_name(name: str, scope: str) -> str:
+    """A class's name with its scope."""
+    return name if "." in name else f"{scope}.{name}"
+
+
 def is_registered(kind: Registry, name: str, scope: str) -> bool:
     """Whether a Config with this default scope may use a name."""
     try:
-        return callable(kind.get(name if "." in name else f"{scope}.{name}"))
+        return callable(kind.get(full_name(name, scope)))
     except RuntimeError:  # mmengine's, for a name that cannot be imported either
         return False

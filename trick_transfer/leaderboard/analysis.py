@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from trick_transfer.engine.files import brief
 from trick_transfer.runs.result import Result
 from trick_transfer.stages import metrics, stage_of
 
@@ -24,6 +25,7 @@ LISTED_PAIRS = 2000  # of a metric, each row with its nearest; all pairs count f
 
 def analyse(runs: Sequence[Scored], problems: Sequence[str] = (), pool: bool = False) -> Analysis:
     """All tables, and all problems: the given ones and those of averaging. `pool` averages own and reference runs."""
+    runs, odd = tabulable(runs)
     copied = copies(runs) if pool else []
     known = [f"left out: {run.stored.folder}: its outputs are a copy of the reference's" for run in copied]
     runs = [run for run in runs if run not in copied]
@@ -31,8 +33,24 @@ def analyse(runs: Sequence[Scored], problems: Sequence[str] = (), pool: bool = F
     return Analysis(
         (*(of_group(group, runs) for group in found), *published()),
         {run.stored.name: run.stored for run in runs},
-        (*problems, *known, *doubts(runs, found), *dead(runs)),
+        (*problems, *odd, *known, *doubts(runs, found), *dead(runs)),
     )
+
+
+def tabulable(runs: Sequence[Scored]) -> tuple[list[Scored], list[str]]:
+    """The runs of which each makes a table, and one line for each other."""
+    sound: list[Scored] = []
+    faults = []
+    for run in runs:
+        try:
+            for group in groups([run]):
+                of_group(group, [run])
+            tuple(dead([run]))
+            [value for curve in run.result.curves.values() for _, value in curve]
+            sound.append(run)
+        except Exception as fault:  # a receipt's config and branches are anyone's JSON, of any form
+            faults.append(f"left out: {run.stored.folder}: its receipt has no usual form: {brief(fault)}")
+    return sound, faults
 
 
 def of_group(group: Group, runs: Sequence[Scored]) -> Table:

@@ -3,10 +3,8 @@
 Run as a script, this file is torchrun without its report on the failed process.
 """
 
-import ctypes
 import logging
 import os
-import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -14,10 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from trick_transfer.command_line import LAUNCHED, PROGRAM, Stopped
+from trick_transfer.engine.processes import die_with
 
 GRACE_SECONDS = 10.0
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
-LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before the fork: little is safe after it
 
 
 def launch(words: list[str], count: int = 1) -> int:
@@ -53,14 +50,6 @@ def spread(count: int) -> int:
     if code < 0:
         raise OSError(f"a process was killed by signal {-code} (9: out of memory?); the same command resumes")
     return code
-
-
-def die_with(parent: int) -> None:
-    """Called in a new process: ask the kernel to end it when its parent ends, also by SIGKILL (Linux only)."""
-    if LIBC:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # which torchrun hands on
-        if os.getppid() != parent:  # it ended before
-            os._exit(1)
 
 
 def torchrun(words: list[str]) -> int:

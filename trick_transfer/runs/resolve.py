@@ -36,6 +36,9 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
     if uses_low_precision(cfg):
         cfg.optim_wrapper.precision = run.precision
     cfg.train_dataloader.dataset.seed = run.seed
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        if not loader.num_workers:
+            loader.persistent_workers = False  # torch refuses it
     cfg.work_dir = str(run.folder)
     cfg.experiment_name = uuid4().hex  # mmengine's is the second: runs that share it share log and curves
     cfg.randomness = dict(seed=run.seed)

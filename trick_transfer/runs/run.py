@@ -20,8 +20,9 @@ from trick_transfer.engine.checkpoint import LATEST
 from trick_transfer.engine.layers import Layers, changed_keys, copied
 from trick_transfer.engine.manifest import MANIFEST, manifest_digest, write_manifest
 from trick_transfer.engine.optimiser import check_optimiser
+from trick_transfer.engine.ranges import check_numbers
 from trick_transfer.engine.stage import Stage
-from trick_transfer.engine.values import check_name, check_whole, override
+from trick_transfer.engine.values import check_name, override
 from trick_transfer.stages import STAGES
 
 from . import tiers
@@ -161,10 +162,9 @@ class Run:
         if root := self.data_root or (data and Path("data", data)):
             layers.add("--data-root" if self.data_root else f"tier {tier.name}", lambda cfg: task.place(cfg, root))
         layers.add("--set", lambda cfg: override(cfg, late, also=["tricks"] if task.trains_backbone else []))
+        check_numbers(layers.cfg)
         task.check(layers.cfg)
-        for loader in ("train_dataloader", "val_dataloader"):
-            check_whole(f"{loader}.num_workers", layers.cfg[loader].num_workers)
-        check_optimiser(layers.cfg.optim_wrapper.optimizer)
+        check_optimiser(layers.cfg.optim_wrapper.optimizer, layers.cfg.get("param_scheduler", ()))
         return layers
 
     def draft(self) -> Config:

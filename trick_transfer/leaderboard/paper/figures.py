@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from classification.config import finish
-from trick_transfer.engine.files import file_sha256, write_whole
+from trick_transfer.engine.files import file_sha256, read_arrays, write_whole
 from trick_transfer.runs.dry_run import rates, steps_an_epoch
 from trick_transfer.runs.run import Run
 from trick_transfer.runs.store import Stored
@@ -61,8 +61,7 @@ def outputs(stored: Stored) -> dict[str, np.ndarray]:
     """A result's stored outputs. Raises OSError or ValueError if they are missing or another run's."""
     if file_sha256(stored.outputs) != stored.result.outputs_sha256:
         raise ValueError(f"{stored.outputs} holds another run's outputs than {stored.result.folder} was scored from")
-    with np.load(stored.outputs) as arrays:
-        return dict(arrays)
+    return read_arrays(stored.outputs)
 
 
 def two_panels(first: str, second: str) -> tuple[Figure, Axes, Axes]:

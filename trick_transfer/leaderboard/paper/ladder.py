@@ -79,7 +79,7 @@ def switched(old: dict[str, Any], new: dict[str, Any]) -> str | None:
         if set(slot) <= changed <= {*slot, *COMPANIONS.get(trick, ())}:
             before, after = (lookup(config, min(slot)) for config in (old, new))
             if strength(before) < strength(after):
-                return trick if trick != NETWORK else f"{NETWORK}-{after.removeprefix(before).upper()}"
+                return trick if trick != NETWORK else f"{NETWORK}-{str(after).removeprefix(str(before)).upper()}"
     return None
 
 

@@ -9,51 +9,75 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from trick_transfer.engine.files import file_sha256
+from trick_transfer.engine.files import file_sha256, read_arrays
+from trick_transfer.engine.manifest import read_manifest
 from trick_transfer.engine.pictures import Seen, photo, rgb
-from trick_transfer.engine.stage import Stage
 from trick_transfer.runs import tiers
 from trick_transfer.runs.store import Stored
 from trick_transfer.stages import STAGES
 
+from ..scores.load import reading
 from ..table import Analysis, Table
 
 ROWS = 24
 
 
-def collect(analysis: Analysis, data: Path) -> list[dict[str, Any]]:
-    """For each table {stage: {classes, colours, images, rows}}, without stages that lack stored outputs or data."""
-    return [of_table(table, analysis.runs, data) for table in analysis.tables]
+def collect(analysis: Analysis, data: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """For each table {stage: {classes, colours, images, rows}}, without stages that lack stored outputs or data.
+
+    And one line for each row or image that cannot be drawn.
+    """
+    faults: list[str] = []
+    made = [of_table(table, analysis.runs, data, faults) for table in analysis.tables]
+    return made, list(dict.fromkeys(faults))  # tables may share rows and images
 
 
-def of_table(table: Table, runs: Mapping[str, Stored], data: Path) -> dict[str, Any]:
-    """The stages of one table."""
+def of_table(table: Table, runs: Mapping[str, Stored], data: Path, faults: list[str]) -> dict[str, Any]:
+    """The stages of one table; adds to `faults`."""
     made: dict[str, Any] = {}
     for name, stage in STAGES.items():
         folder = (tiers.load(table.tier).data(name) if table.tier in tiers.NAMES else None) or stage.data_set
         first = {row.recipe: runs[run.path] for row in table.rows for run in reversed(row.runs) if run.stage == name}
-        first = dict([*first.items()][:ROWS])
-        seen = {recipe: found for recipe, run in first.items() if (found := predictions(stage, run, data / folder))}
-        with suppress(FileNotFoundError):  # the data are missing
-            made |= {name: side_by_side(seen)} if seen else {}
-    return made
+        seen = {recipe: found for recipe, run in [*first.items()][:ROWS] if (found := predictions(run, faults))}
+        files = {path: data / folder / path for path in read_manifest(data / folder)} if seen else {}
+        if files:
+            own = {recipe: each for recipe, each in seen.items() if of_the_data(recipe, each, files, faults)}
+            made |= {name: side_by_side(own, files, faults)} if own else {}
+    return {name: drawn for name, drawn in made.items() if drawn["images"]}
 
 
-def predictions(stage: Stage, run: Stored, data: Path) -> Seen | None:
-    """A run's predictions; None if its outputs, the pictures in them, or the data are missing."""
-    with suppress(FileNotFoundError, KeyError):
-        if file_sha256(run.outputs) == run.result.outputs_sha256:
-            return stage.seen(run.outputs, data, run.result.config)
+def predictions(run: Stored, faults: list[str]) -> Seen | None:
+    """A run's predictions; None if its outputs, or the pictures in them, are missing or cannot be read (`faults`)."""
+    try:
+        with suppress(FileNotFoundError), reading(run.outputs, "pictures"), suppress(KeyError):
+            if file_sha256(run.outputs) == run.result.outputs_sha256:
+                return STAGES[run.result.stage].seen(read_arrays(run.outputs), run.result.config)
+    except (ValueError, OSError) as fault:
+        faults.append(f"not drawn: {fault}")
     return None
 
 
-def side_by_side(seen: Mapping[str, Seen]) -> dict[str, Any]:
-    """The rows that saw the same images as the first, and the images."""
+def side_by_side(seen: Mapping[str, Seen], files: Mapping[str, Path], faults: list[str]) -> dict[str, Any]:
+    """The rows that saw the same images as the first, and those images; adds to `faults`."""
     first = next(iter(seen.values()))
-    truths = zip(first.names, first.truth, strict=True)
+    images: dict[int, dict[str, Any]] = {}
+    for place, path in enumerate(first.images):
+        try:
+            images[place] = photo(files[path]) | {"truth": first.truth(files, place)}
+        except (ValueError, OSError) as fault:
+            faults.append(f"not drawn: {fault}")
+        except KeyError as name:
+            faults.append(f"not drawn: {files[path]}: its truth {name} is no file of the data")
     return {
         "classes": first.classes,
         "colours": [f"#{bytes(rgb(label)).hex()}" for label in range(len(first.classes))],
-        "images": [photo(first.folder / f"{name}.jpg") | {"truth": truth} for name, truth in truths],
-        "rows": {recipe: each.found for recipe, each in seen.items() if each.names == first.names},
+        "images": [*images.values()],
+        "rows": {name: [each.found[at] for at in images] for name, each in seen.items() if each.names == first.names},
     }
+
+
+def of_the_data(recipe: str, seen: Seen, files: Mapping[str, Path], faults: list[str]) -> bool:
+    """Whether a row shows the data's own files only: its outputs may name any; adds to `faults` if not."""
+    foreign = sorted({*seen.images} - files.keys())
+    faults += [f"not drawn: {recipe}: {name!r:.120} is no file of the data" for name in foreign[:1]]
+    return not foreign

@@ -1,15 +1,14 @@
 """A run with its metrics over all images and resampled ones, from its stored outputs, without GPU or model."""
 
-import zipfile
-import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from trick_transfer.engine.files import file_sha256
+from trick_transfer.engine.files import brief, file_sha256, read_arrays
 from trick_transfer.engine.stage import Arrays, Outputs
 from trick_transfer.runs.result import Result
 from trick_transfer.runs.store import Stored
@@ -41,16 +40,26 @@ def load_all(stored: Iterable[Stored]) -> tuple[list[Scored], list[str]]:
     runs: list[Scored] = []
     problems: list[str] = []
     for each in stored:
+        if not each.outputs.is_file():
+            runs.append(means_only(each))
+            problems.append(f"{each.outputs} is missing (so no interval)")
+            continue
         outputs, faults = audit(each.result, each.outputs)
         if outputs:
-            points = outputs.metrics() | each.result.metrics
-            runs.append(Scored(each, points, resample(outputs), outputs.key, outputs.classes))
-        elif each.outputs.is_file():
-            problems += [f"left out: {fault}" for fault in faults]
-        else:
-            runs.append(means_only(each))
-            problems += [f"{fault} (so no interval)" for fault in faults]
+            try:
+                runs.append(scored(each, outputs))
+            except (ValueError, OSError) as fault:
+                faults = [str(fault)]
+        problems += [f"left out: {fault}" for fault in faults]
     return runs, problems
+
+
+def scored(stored: Stored, outputs: Outputs) -> Scored:
+    """A run with its metrics over resampled images: those that every draw of images has. Raises ValueError."""
+    with reading(stored.outputs, f"outputs of {stored.result.stage}"):
+        points, rounds = outputs.metrics() | stored.result.metrics, resample(outputs)
+        known = {name: drawn for name, drawn in rounds.items() if np.isfinite(drawn).all()}
+        return Scored(stored, points, known, outputs.key, outputs.classes)
 
 
 def means_only(stored: Stored) -> Scored:
@@ -66,26 +75,42 @@ def audit(result: Result, path: Path) -> tuple[Outputs | None, list[str]]:
         return None, [f"{path}: its sha256 is {found}, the result has {result.outputs_sha256}"]
     try:
         outputs = read(path, result.stage)
+        with reading(path, f"outputs of {result.stage}"):
+            images, metrics = len(outputs.images), outputs.metrics()
     except (ValueError, OSError) as fault:
         return None, [str(fault)]
-    images, metrics = len(outputs.images), outputs.metrics()
     same = images == result.samples_scored
     faults = [] if same else [f"{path}: {images} images, the result has {result.samples_scored}"]
     faults += [
         f"{path}: {name} is {metrics[name]:.6f}, the result has {value:.6f}"
         for name, value in result.metrics.items()
-        if name in metrics and abs(metrics[name] - value) > TOLERANCE_PERCENT
+        if name in metrics and not abs(metrics[name] - value) <= TOLERANCE_PERCENT
+    ]
+    others = outputs.classes | {name: value for name, value in metrics.items() if name not in result.metrics}
+    faults += [
+        f"{path}: {name!r:.80} is {value:.6f}, no percentage"
+        for name, value in others.items()
+        if not -TOLERANCE_PERCENT <= value <= 100 + TOLERANCE_PERCENT
     ]
     return (None if faults else outputs), faults
 
 
 def read(path: Path, stage: str) -> Outputs:
     """A stage's outputs. Raises ValueError or OSError of one line that names the file."""
+    arrays = read_arrays(path)
+    with reading(path, f"outputs of {stage}"):
+        return STAGES[stage].outputs(arrays)
+
+
+@contextmanager
+def reading(path: Path, what: str) -> Iterator[None]:
+    """Whatever a stage's code raises for arrays that it cannot take becomes a ValueError that names their file."""
     try:
-        with np.load(path) as stored:
-            return STAGES[stage].outputs({name: stored[name] for name in stored.files})
-    except (ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as fault:
-        raise ValueError(f"{path}: no outputs of {stage}: {fault}") from None
+        yield
+    except Exception as fault:  # anyone's arrays have any types, shapes and sizes: no list of kinds would be whole
+        if isinstance(fault, OSError) and fault.filename:
+            raise
+        raise ValueError(f"{path}: no {what}: {brief(fault)}") from None
 
 
 def by_backbone(runs: Sequence[Scored], metric: str) -> list[list[Scored]]:
