@@ -111,7 +111,7 @@ def two_steps(cfg: Config) -> tuple[Runner, Watch]:
     cfg.optim_wrapper.accumulative_counts = 1
     cfg.launcher, cfg.model_wrapper_cfg = "none", None
     cfg.default_hooks.checkpoint = None
-    cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type.endswith(DRAWN)]
+    cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook["type"].endswith(DRAWN)]
     runner = make_runner(cfg)
     watch = Watch(unwrapped(runner))
     runner.register_hook(watch)

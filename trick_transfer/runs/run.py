@@ -228,9 +228,17 @@ class Run:
         return self.data_set.make if self.data_set and self.data_root is None else None
 
     @property
+    def differing(self) -> str:
+        """In words, how the data differ from the known data set, as far as that shows in their files' names."""
+        if self.data_set is None:
+            return f"{self.data_set_name} is no known data set"
+        first, *others = self.data_set.gaps(self.root) or [""]
+        return f"{first} (and {len(others):,} more)" if others else first
+
+    @property
     def data_licence(self) -> str:
         """Of the data it reads, by what they are; of data that only the user knows, "unknown"."""
-        return "unknown" if self.data_set is None or self.data_set.gaps(self.root) else self.data_set.licence
+        return self.data_set.licence if self.data_set and not self.differing else "unknown"
 
     def check_data(self, training: bool = True) -> None:
         """Make the embedded data, refuse what cannot be read, and bring the manifest up to date.
@@ -250,24 +258,22 @@ class Run:
         Data that are not the data set's are the user's own, if the user names their folder. Raises OSError, ValueError.
         """
         facts, name = self.data_set, self.data_set_name
-        prepare = f"tools/data.py prepare {name} gets it, or says how" if facts and facts.archives else ""
+        downloads = bool(facts and facts.archives)
+        prepare = f"tools/data.py prepare {name} gets it, or says how" if downloads else "complete it"
         try:
             self.task.check_data(self.layers.cfg, training)
         except FileNotFoundError as error:
-            if self.data_root or not prepare:
+            if self.data_root or not downloads:
                 raise
             raise FileNotFoundError(f"{error}; {prepare}") from error
-        gaps = facts.gaps(self.root) if facts and training else []
-        if not gaps and facts:
+        differing = self.differing if training else ""
+        if not differing:
             return ""
-        differing = f"{gaps[0]}{f' (and {len(gaps) - 1:,} more)' if gaps[1:] else ''}" if gaps else ""
         if facts and not self.data_root:
-            raise ValueError(
-                f"{self.root} is not {name}: {differing}; {prepare}; data of your own need --data-root "
-                f"(tools/pipeline.py: --{facts.option}-root)"
-            )
+            own = f"data of your own need --data-root (tools/pipeline.py: --{facts.option or 'NAME'}-root)"
+            raise ValueError(f"{self.root} is not {name}: {differing}; {prepare}; {own}")
         self.task.check_own_data(self.layers.cfg, facts.splits if facts else ())
-        return f"{self.stage}: {self.root} is taken as data of your own, not as {name}: {differing}" if facts else ""
+        return f"{self.stage}: {self.root} is taken as data of your own, not {name}: {differing}" if downloads else ""
 
     # state
 
