@@ -25,6 +25,8 @@ def checked(data_set: DataSet, root: Path) -> bool:
     if not problems:
         print(f"{root}: no problems; {MANIFEST} has sha256 {update_manifest(root)}")
         return True
+    if data_set.gaps(root) and any(split.images for split in data_set.splits):
+        problems.append(f"{root} is not the published data set; --own checks data of your own")
     print(*problems, f"{root}: {len(problems):,} problems, see above", sep="\n")
     return False
 

@@ -161,7 +161,8 @@ def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, 
     run.check_data(training=False)
     weights = read_weights(checkpoint)
     cfg = resolve(run, run.connected(), run.batch()).cfg
-    cfg.model.teacher = None  # it has no part in scoring
+    cfg.model.teacher = None  # it has no part in scoring, nor has what is read and built for training
+    cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
     cfg.val_evaluator.outputs = str(outputs) if outputs else None
     runner = make_runner(cfg)
     load_strictly(unwrapped(runner), weights, checkpoint)
