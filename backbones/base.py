@@ -21,6 +21,7 @@ class Backbone(nn.Module):
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]
+    sequential = True  # every parameter acts on the last map; else a classifier leaves some without a gradient
 
     def __init__(self, frozen_stages: int = -1, norm_eval: bool = False) -> None:
         super().__init__()

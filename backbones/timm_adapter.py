@@ -100,6 +100,7 @@ class Timm(Backbone):
         options["out_indices"] = taps(model, options)
         self.net = self.dilated(model, options, output_stride)
         self.layers = stages_of(self.net)
+        self.sequential = bool(self.layers)
         self.model, self.options = model, options
         info = self.net.feature_info
         self.cut(tuple(range(1, 1 + len(info.out_indices)) if stages is None else stages), info.reduction())

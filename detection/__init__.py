@@ -2,7 +2,6 @@
 
 import warnings
 
-from . import mmcv_ops
+from trick_transfer import mmcv_ops  # noqa: F401  before mmdet.models is imported
 
 warnings.filterwarnings("ignore", "faster_coco_eval is not installed")  # mmdet, about a metric that we do not use
-mmcv_ops.install()  # before mmdet.models is imported

@@ -175,7 +175,7 @@ def test_the_gap_of_stored_outputs_is_that_of_the_logits():
 def tool(monkeypatch, tmp_path, tmp_path_factory, capsys):
     """tools/ablate.py on tier smoke within this process: what it prints."""
 
-    from tools import ablate
+    from trick_transfer.commands import ablate
 
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))  # not where the clone's results and data are
     monkeypatch.setattr(ablate, "console", Console(width=200))
@@ -260,8 +260,8 @@ def test_a_result_of_another_config_is_not_shown_and_its_key_is_named(tool, tmp_
 
 def test_what_is_missing_is_run_once_teachers_and_backbones_first(tool, tmp_path, monkeypatch):
     ran = []
-    monkeypatch.setattr("trick_transfer.runs.plan.launch", lambda words, count: ran.append(words[2:]) or 0)
-    monkeypatch.setattr("tools.ablate.check_data", lambda planned: None)
+    monkeypatch.setattr("trick_transfer.runs.plan.launch", lambda words, count: ran.append(words[1:]) or 0)
+    monkeypatch.setattr("trick_transfer.commands.ablate.check_data", lambda planned: None)
     a_kept(tmp_path, "resnet50d_cosine")
     tool("table5", "table9", "--tier", "smoke", "--seeds", "0", "1")
     runs = [(words[1], words[0], words[words.index("--seed") + 1]) for words in ran]

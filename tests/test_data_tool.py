@@ -17,7 +17,7 @@ from PIL import Image
 from classification.data import Folder, Unlabelled, list_images
 from detection.layout import Voc
 from segmentation.layout import Ade
-from tools import data
+from trick_transfer.commands import data
 from trick_transfer.data_sets import sources
 from trick_transfer.data_sets.check import check
 from trick_transfer.data_sets.sources import DATA_SETS, Archive, DataSet, Part

@@ -16,7 +16,7 @@ from toy_voc import nested, shrink, toy_card, write_voc
 
 from backbones.card import arrived_percent
 from backbones.resnet import ResNet
-from detection import mmcv_ops
+from trick_transfer import mmcv_ops
 
 
 def build(cfg: Config):

@@ -1,13 +1,16 @@
-"""Imports go one way: tools -> leaderboard, data_sets, mini, stages -> backbones, engine -> torch, mmengine."""
+"""Imports go one way: commands -> leaderboard, data_sets, mini, stages -> backbones, engine -> torch, mmengine."""
 
 import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from trick_transfer.command_line import COMMANDS
+
 ROOT = Path(__file__).parents[1]
-PARTS = ("engine", "runs", "leaderboard", "mini", "data_sets", "speed")  # of the package trick_transfer
+PARTS = ("commands", "engine", "runs", "leaderboard", "mini", "data_sets", "speed")  # of the package trick_transfer
 FOUNDATION = {"backbones", "engine", "registry"}
 STAGES = {"classification", "detection", "segmentation"}
 MAY_IMPORT = {  # of ours, beside itself
@@ -19,7 +22,8 @@ MAY_IMPORT = {  # of ours, beside itself
     "runs": FOUNDATION | STAGES | {"stages", "tiers", "data_sets"},
     "leaderboard": FOUNDATION | STAGES | {"runs", "stages"},
     "speed": FOUNDATION | STAGES,
-    "tools": FOUNDATION | STAGES | {"leaderboard", "runs", "mini", "data_sets", "speed", "stages"},
+    "commands": FOUNDATION | STAGES | {"leaderboard", "runs", "mini", "data_sets", "speed", "stages"},
+    "tools": set(),
 }
 ONLY_IN = {  # a library: the packages that may import it
     "mmdet": {"detection"},
@@ -106,7 +110,16 @@ def test_a_recipe_is_read_through_at_most_two_files():
 
 
 def test_commands_only_command():
-    """tools/ parses, calls and prints; nothing patches a path, and no command hides a package."""
-    for path in sources("tools"):
+    """They parse, call and print; nothing patches a path, and no command hides a package."""
+    for path in sources("commands"):
         assert "sys.path" not in path.read_text(), path.name
         assert len(path.read_text().splitlines()) < 130, path.name
+
+
+def test_every_command_has_its_script_and_starts_at_once():
+    """A signal in the first second is caught: what is imported before the handlers takes no time."""
+    scripts = {path.stem: path.read_text() for path in sources("tools")}
+    assert set(scripts) == {path.stem for path in sources("commands")} - {"__init__"} == set(COMMANDS)
+    assert len(set(scripts.values())) == 1
+    own = list(imported(ROOT / "trick_transfer" / "command_line.py"))
+    assert set(own) <= sys.stdlib_module_names

@@ -1,10 +1,14 @@
 """No file or package of a user takes the place of ours, and ours take none of theirs."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from backbones.registry import MODELS
+from trick_transfer.engine.files import write_tensors
 
 ROOT = Path(__file__).parents[1]
 OURS = sorted(path.stem for path in (ROOT / "trick_transfer").iterdir() if (path / "__init__.py").is_file())
@@ -45,3 +49,38 @@ def test_what_we_install_at_the_top_is_the_layout_and_one_package():
 
     found = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
     assert set(found) == {"backbones*", "classification*", "detection*", "segmentation*", "trick_transfer*"}
+
+
+EXAMPLE = """
+import torch
+from mmengine.config import Config
+cfg = Config.fromfile("example.py")
+from mmdet.registry import MODELS
+from mmengine.registry import init_default_scope
+from mmdet.structures import DetDataSample
+init_default_scope("mmdet")
+model = MODELS.build(cfg.model).eval()
+sample = DetDataSample(metainfo=dict(img_shape=(64, 64), ori_shape=(64, 64), scale_factor=(1, 1)))
+(found,) = model(torch.rand(1, 3, 64, 64), [sample], mode="predict")
+boxes, first = found.pred_instances.bboxes, model.backbone.stem[0].conv.weight
+print(type(model.backbone).__module__, boxes.shape[1], first.sum().item())
+"""
+
+
+@pytest.mark.slow
+def test_readmes_mmdet_config_builds_a_detector_from_a_folder_with_such_names(crowded):
+    import mmdet
+
+    (example,) = re.findall(r"```python\n(_base_.*?)```", (ROOT / "README.md").read_text(), re.S)
+    configs = Path(mmdet.__file__).parent / ".mim" / "configs"
+    (crowded / "example.py").write_text(example.replace("mmdetection/configs", str(configs)))
+    for name in ("detection", "segmentation"):
+        (crowded / name).mkdir()
+        (crowded / name / "__init__.py").write_text("raise ImportError('the user\\'s own')\n")
+    backbone = MODELS.build(dict(type="ResNet", depth=50, tweak="bcd"))
+    write_tensors(crowded / "work/paper/resnet50d_best/seed0/backbone.safetensors", backbone.state_dict())
+    run = subprocess.run([sys.executable, "-c", EXAMPLE], cwd=crowded, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    module, corners, total = run.stdout.split()[-3:]
+    assert (module, corners) == ("backbones.resnet", "4")
+    assert float(total) == backbone.stem[0].conv.weight.sum().item()

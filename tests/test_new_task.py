@@ -12,7 +12,7 @@ from toy_task.stage import TOY_TASK
 from toy_voc import toy_card
 
 from classification.data import Folder
-from tools import data, leaderboard
+from trick_transfer.commands import data, leaderboard
 from trick_transfer.data_sets.sources import DATA_SETS, DataSet, Part
 from trick_transfer.engine.stage import Metric
 from trick_transfer.runs import tiers

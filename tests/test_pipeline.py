@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -111,7 +112,7 @@ def test_a_plan_tells_which_data_are_missing_and_ends_well(tmp_path):
 def plan(monkeypatch):
     """The runs that a command line means, and its options, within this process."""
 
-    from tools import pipeline as tool
+    from trick_transfer.commands import pipeline as tool
     from trick_transfer.runs.plan import check, processes
 
     def made(*words):
@@ -122,6 +123,35 @@ def plan(monkeypatch):
         return [(run.recipe, run.stage, processes(run, args)) for run in planned]
 
     return made
+
+
+def test_a_protocol_is_that_of_its_stage(monkeypatch):
+    from trick_transfer.commands import pipeline as tool
+
+    monkeypatch.setattr(sys, "argv", ["pipeline", "resnet50d_best", "--protocol", "faster_rcnn_fpn_voc"])
+    args = tool.options()
+    runs = tool.chain(args.recipe, args.seed, args.stages, {}, args)
+    assert {run.stage: run.folder.name for run in runs} == {
+        "classification": "classification",
+        "detection": "detection-faster_rcnn_fpn_voc",
+        "segmentation": "segmentation",
+    }
+
+
+SPELT = [
+    ({"tricks.mixup": None}, "tricks.mixup-None"),
+    ({"model.backbone": "timm/resnet18", "max_epochs": 3}, "model.backbone-timm_resnet18+max_epochs-3"),
+]
+HASHED = [{"a.classes": ("cup", "pen")}, {"a.classes": ("cup", "p en")}, {f"a.key{i}": 1.5 for i in range(20)}]
+
+
+def test_settings_name_a_run_by_their_words_or_where_these_make_no_name_by_a_hash():
+    for sets, words in SPELT:
+        assert Run("classification", "resnet50d_best", sets=sets).name == f"resnet50d_best+{words}"
+    names = [Run("detection", "resnet50d_best+max_epochs-3", sets=sets).name for sets in HASHED]
+    assert len(set(names)) == len(names), "each is an experiment of its own"
+    assert all(re.fullmatch(r"resnet50d_best\+max_epochs-3\+[0-9a-f]{8}", name) for name in names)
+    assert Run("detection", "resnet50d_best", sets={"a.classes": ["cup"]}).own == {"detection.a.classes": "['cup']"}
 
 
 def test_eight_devices_share_the_detectors_batch_of_four_as_four(plan):
@@ -217,8 +247,9 @@ def until(condition, seconds=120):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_pipeline_that_is_killed_or_stopped_leaves_no_process_behind(photos, tmp_path, number):
+@pytest.mark.parametrize(("number", "group"), [("KILL", False), ("INT", True), ("HUP", True), ("TERM", False)])
+def test_a_pipeline_that_is_killed_or_stopped_leaves_no_process_and_says_so_once(photos, tmp_path, number, group):
+    number = signal.Signals[f"SIG{number}"]
     words = in_two_processes(photos, tmp_path, "max_epochs=1000")
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "tools" / "pipeline.py"), *words], stderr=subprocess.PIPE, text=True,
@@ -227,14 +258,28 @@ def test_a_pipeline_that_is_killed_or_stopped_leaves_no_process_behind(photos, t
     until(lambda: list(tmp_path.rglob("latest.pth")))  # it trains
     children = offspring(process.pid)
     assert len(children) >= 3 and all(map(alive, children))  # torchrun, and two that train
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)  # as a terminal does
-        _, told = process.communicate(timeout=60)
-        assert process.returncode == 130 and "Traceback" not in told
-        assert told.splitlines()[-1] == "stopped; the same command resumes"
+    if group:  # as a terminal does
+        os.killpg(process.pid, number)
     else:
-        process.kill()
+        process.send_signal(number)
+    if number != signal.SIGKILL:
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 128 + number and "Traceback" not in told
+        stopped = [line for line in told.splitlines() if "stopped" in line]
+        assert stopped == [f"stopped by {number.name}; the same command resumes"]
     until(lambda: not any(map(alive, children)), seconds=20)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_the_first_second_ends_a_command_in_one_line(tmp_path, number):
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "tools" / "pipeline.py"), "resnet50d_best"], stderr=subprocess.PIPE, text=True,
+        cwd=tmp_path, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    until(lambda: "torch" in Path(f"/proc/{process.pid}/maps").read_text(), seconds=30)  # it imports
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert (process.returncode, told) == (128 + number, f"stopped by {number.name}; the same command resumes\n")
 
 
 def test_an_unknown_recipe_gets_the_nearest_name():

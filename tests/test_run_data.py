@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import toy_voc
 
-from tools import pipeline
+from trick_transfer.commands import pipeline
 from trick_transfer.engine.seeding import First
 from trick_transfer.mini.build import STAMP, VERSION
 from trick_transfer.runs.dry_run import dry_run

@@ -20,7 +20,7 @@ from classification.metric import TopK
 from detection.metric import mean_ap, write_outputs
 from segmentation.data import IGNORED
 from segmentation.metric import SegmentationScores
-from tools import leaderboard
+from trick_transfer.commands import leaderboard
 from trick_transfer.leaderboard.analysis import analyse
 from trick_transfer.leaderboard.scores import load as scores
 from trick_transfer.runs import result as results

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tools import train
+from trick_transfer.commands import train
 from trick_transfer.engine.layers import Layers, changed_keys, copied, leaves
 from trick_transfer.runs.identity import fingerprint, plain, values
 from trick_transfer.runs.run import Run

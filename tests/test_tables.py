@@ -11,12 +11,12 @@ from rich.console import Console
 from test_results import a_detection, a_result
 from test_statistics import analysed, hits_of, stored
 
-from tools import leaderboard
+from trick_transfer.command_line import tool
+from trick_transfer.commands import leaderboard
 from trick_transfer.leaderboard.rendering.exports import as_json, comma_separated, latex
 from trick_transfer.leaderboard.rendering.markdown import markdown, readme
 from trick_transfer.leaderboard.rendering.terminal import row_of, screens
 from trick_transfer.leaderboard.rendering.text import PROBLEMS, title
-from trick_transfer.runs.command import tool
 from trick_transfer.runs.identity import fingerprint
 from trick_transfer.runs.result import read
 
@@ -251,6 +251,13 @@ def test_latex_has_a_booktabs_table_each_with_every_row_and_nothing_that_latex_w
     columns = re.search(r"begin\{tabular\}\{(.*)\}", first)[1]
     assert row.endswith(r"\\") and row.count("&") == len(columns) - 1 and "60.00" in row
     assert not re.search(r"(?<!\\)_", "".join(line for line in text.splitlines() if not line.startswith("%")))
+
+
+def test_what_was_set_stands_below_the_table_where_the_rows_name_does_not_say_it():
+    said = {"a.classes": "('cup', 'pen')"}
+    runs = [a_result(recipe="r+0a1b2c3d", settings=said), a_result(recipe="r+lr-1", settings={"lr": "1"})]
+    text = markdown(analysed(runs))
+    assert "`r+0a1b2c3d`: a.classes = ('cup', 'pen')." in text and "`r+lr-1`:" not in text
 
 
 def test_the_papers_values_are_beside_ours_in_its_tier_only():

@@ -161,7 +161,7 @@ def tool(monkeypatch, tmp_path, capsys):
     """tools/train.py within this process, in an empty folder: its exit code and its lines on stderr."""
 
     monkeypatch.chdir(tmp_path)
-    from tools import train
+    from trick_transfer.commands import train
     from trick_transfer.runs import command
 
     def start(*words):

@@ -1,41 +1,7 @@
 #!/usr/bin/env python
-"""Score a checkpoint again, without training: the run's own, or one from elsewhere.
+"""The command of this file's name, see trick_transfer/commands."""
 
-tools/test.py detection resnet50d_best
-tools/test.py classification resnet50d_best --tier paper --checkpoint elsewhere.pth
-tools/test.py classification resnet50d_best_places365 --tier paper --submission test.pred.txt
-"""
+from trick_transfer.command_line import main
 
-import argparse
-import json
-import sys
-from pathlib import Path
-
-from classification.predictions import submission
-from trick_transfer.engine.files import write_whole
-from trick_transfer.runs.command import add_run_options, run_of, tool
-from trick_transfer.runs.run import FIRST, MODEL
-from trick_transfer.runs.training import score
-
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_run_options(parser)
-    parser.add_argument("--checkpoint", type=Path, help="a .safetensors or .pth of weights (default: the run's own)")
-    parser.add_argument("--outputs", type=Path, help="where to write the outputs of each image (.npz)")
-    parser.add_argument("--submission", type=Path, help="score nothing; label the images in <data root>/test")
-    args = parser.parse_args()
-    run = run_of(args)
-    checkpoint = args.checkpoint or run.folder / MODEL
-    if args.submission:
-        if run.stage != FIRST:
-            raise ValueError(f"--submission labels whole images, which {run.stage} does not; use {FIRST}")
-        text = "".join(f"{line}\n" for line in submission(run.config(), checkpoint))
-        write_whole(args.submission, lambda part: part.write_text(text, "utf-8"))
-    else:
-        print(json.dumps(score(run, checkpoint, args.outputs), indent=1))
-
-
-if __name__ == "__main__":
-    sys.exit(tool(main))
+if __name__ == "__main__":  # not in a process that Python spawns
+    main(__file__)

@@ -1,43 +1,7 @@
 #!/usr/bin/env python
-"""Train and score one stage of one recipe.
+"""The command of this file's name, see trick_transfer/commands."""
 
-    tools/train.py classification resnet50d_best --tier mini --seed 0
-    torchrun --nproc_per_node 8 tools/train.py classification resnet50d_best --tier paper
-    tools/train.py detection resnet50d_best
+from trick_transfer.command_line import main
 
-A run that was stopped, at any moment, resumes with the same command.
-"""
-
-import argparse
-import sys
-from dataclasses import replace
-
-from trick_transfer.runs.command import add_run_options, add_training_options, run_of, tool
-from trick_transfer.runs.dry_run import dry_run
-from trick_transfer.runs.resolve import show
-from trick_transfer.runs.training import train
-
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_run_options(parser)
-    add_training_options(parser)
-    parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on where it stopped")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="the plan, and two steps on made-up data; no data needed"
-    )
-    parser.add_argument("--devices", type=int, default=1, help="that a dry run plans for (a run's are torchrun's)")
-    parser.add_argument("--show", action="store_true", help="print each value of the Config, and where it comes from")
-    args = parser.parse_args()
-    run = replace(run_of(args), precision=args.precision)
-    if args.show:
-        show(run, args.devices, args.accumulate)
-    elif args.dry_run:
-        print(dry_run(run, args.devices, args.accumulate))
-    elif result := train(replace(run, tracker=args.tracker), args.accumulate, args.resume):
-        print("  ".join(f"{name} {value:.2f} %" for name, value in result.metrics.items()))
-
-
-if __name__ == "__main__":
-    sys.exit(tool(main))
+if __name__ == "__main__":  # not in a process that Python spawns
+    main(__file__)

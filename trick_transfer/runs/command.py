@@ -1,10 +1,7 @@
-"""What every tool's command line shares: the options that name a run, and errors in one line."""
+"""What the command lines share: the options that name a run."""
 
 import argparse
 import ast
-import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +45,16 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """--accumulate --tracker --precision."""
+    """--gpus --accumulate --tracker --precision."""
+    add_gpus(parser)
     parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
     parser.add_argument("--tracker", choices=TRACKERS, default=TRACKERS[0], help="of scalars and predictions")
     parser.add_argument("--precision", choices=PRECISIONS, help="of low-precision training (default: fp16 on CUDA)")
+
+
+def add_gpus(parser: argparse.ArgumentParser) -> None:
+    """--gpus."""
+    parser.add_argument("--gpus", type=int, default=1, help="processes, each with a GPU if there is one")
 
 
 def parse_sets(pairs: list[str], follow: str | None = None) -> dict[str, Any]:
@@ -72,20 +75,3 @@ def run_of(args: argparse.Namespace) -> Run:
     """The run that the options name."""
     further = parse_sets(args.sets, args.follow), args.protocol, args.work_dir, args.data_root, args.backbone_seed
     return Run(args.stage, args.name, args.tier, args.seed, *further)
-
-
-def tool(main: Callable[[], int | None]) -> int:
-    """Run a tool: bad input becomes one line and exit code 2, Ctrl-C 130. TRACEBACK=1 shows where it came from."""
-    try:
-        return main() or 0
-    except KeyboardInterrupt:
-        print("stopped; the same command resumes", file=sys.stderr)
-        return 130
-    except (ValueError, OSError) as error:
-        if os.environ.get("TRACEBACK"):
-            raise
-        lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        # an error in a data-loading worker carries its whole traceback: the last line is the message
-        line = lines[-1].split(": ", 1)[-1] if "DataLoader worker" in lines[0] else lines[0]
-        print(f"error: {line}", file=sys.stderr)
-        return 2

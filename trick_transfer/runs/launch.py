@@ -11,6 +11,9 @@ import subprocess
 import sys
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
+
+from trick_transfer.command_line import LAUNCHED, PROGRAM, Stopped
 
 GRACE_SECONDS = 10.0
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -18,23 +21,38 @@ LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before t
 
 
 def launch(words: list[str], count: int = 1) -> int:
-    """Run a Python script, [interpreter, script, ...], `count` times at once.
+    """Run one of our commands, ["train", ...], `count` times at once.
 
-    Returns the exit code of what failed, negative for a signal.
+    Returns the exit code of what failed, negative for a signal. What stops this process stops that one, too.
     """
-    if count > 1:
-        words = [words[0], __file__, "--standalone", "--nproc_per_node", str(count), *words[1:]]
-    process = subprocess.Popen(words, preexec_fn=partial(die_with, os.getpid()))
+    interpreter, program = PROGRAM
+    several = [__file__, "--standalone", "--nproc_per_node", str(count)] if count > 1 else []
+    started = [interpreter, *several, program, *words]
+    process = subprocess.Popen(started, env=os.environ | {LAUNCHED: "1"}, preexec_fn=partial(die_with, os.getpid()))
     try:
         code = process.wait()
         return 128 - code if count > 1 and code > 128 else code
-    except KeyboardInterrupt:  # a terminal sends it to all
+    except Stopped as stopped:
+        process.send_signal(stopped.number)  # a terminal has sent it to all
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)
         raise
     finally:
         process.kill()
         process.wait()
+
+
+def starts_others(count: int) -> bool:
+    """Whether a command that was given --gpus starts `count` processes, and is none of them itself."""
+    return count > 1 and "RANK" not in os.environ
+
+
+def spread(count: int) -> int:
+    """Run this very command in `count` processes; returns its exit code. Raises OSError where one was killed."""
+    code = launch([Path(sys.argv[0]).stem.split()[-1], *sys.argv[1:]], count)
+    if code < 0:
+        raise OSError(f"a process was killed by signal {-code} (9: out of memory?); the same command resumes")
+    return code
 
 
 def die_with(parent: int) -> None:

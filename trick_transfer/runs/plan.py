@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from classification.classifier import untrained_card
+from trick_transfer.command_line import Stopped
 from trick_transfer.data_sets.sources import DATA_SETS
 from trick_transfer.engine.precision import low_precision
-from trick_transfer.engine.receipt import ROOT
 from trick_transfer.engine.values import check_name
 from trick_transfer.stages import STAGES
 
@@ -28,11 +28,12 @@ console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)  #
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """--tier --work-dir --accumulate --tracker --plan --gpus, and the data sets' roots."""
+    """--tier --work-dir, those of training, --plan --protocol, and the data sets' roots."""
     add_places(parser)
     add_training_options(parser)
     parser.add_argument("--plan", action="store_true", help="say what would run; train nothing")
-    parser.add_argument("--gpus", type=int, default=1, help="processes; a stage uses at most one an image of its batch")
+    protocols = [name for stage in STAGES.values() for name in stage.protocols]
+    parser.add_argument("--protocol", nargs="+", choices=protocols, default=[], help="if not the paper's")
     for data_set in DATA_SETS.values():
         if data_set.option:
             parser.add_argument(f"--{data_set.option}-root", type=Path, help="its folder (default: under data/)")
@@ -40,7 +41,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run_of(stage: str, recipe: str, seed: int, args: argparse.Namespace, sets: dict[str, Any] | None = None) -> Run:
     """One stage of one recipe, reading its data where the options say."""
-    run = Run(stage, recipe, args.tier, seed, sets or {}, None, args.work_dir)
+    protocol = next((name for name in args.protocol if name in STAGES[stage].protocols), None)
+    run = Run(stage, recipe, args.tier, seed, sets or {}, protocol, args.work_dir)
     facts = DATA_SETS.get(run.task.data_name(run.task.draft(run.recipe_or_protocol, {}).cfg))
     return replace(run, data_root=vars(args)[f"{facts.option}_root"]) if facts else run
 
@@ -146,10 +148,11 @@ def execute(planned: list[Run], args: argparse.Namespace) -> bool:
             continue
         console.print(f"{title}: {word} {remark}".rstrip())
         begun = time.monotonic()
-        words = [sys.executable, str(ROOT / "tools" / "train.py"), *run.words(), *options]
-        code = launch(words, processes(run, args))
+        code = launch(["train", *run.words(), *options], processes(run, args))
         if code < 0:
             raise OSError(f"{title} was killed by signal {-code} (9: out of memory?); the same command resumes")
+        if code > 128:
+            raise Stopped(code - 128)
         if code:
             raise SystemExit(code)
         console.print(f"{title}: {time.monotonic() - begun:.0f} s")

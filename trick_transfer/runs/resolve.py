@@ -10,6 +10,7 @@ from uuid import uuid4
 import torch
 from mmengine.config import Config
 
+from backbones.registry import sketch
 from trick_transfer.engine.batch import Batch
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.optimiser import FUSED
@@ -58,7 +59,10 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
     if batch.devices > 1:
         cfg.launcher = "pytorch"
         cfg.custom_hooks.append(dict(type="SyncBuffersHook"))  # one model is scored, not one a process
-        cfg.model_wrapper_cfg = dict(type="trick_transfer.ChannelsLastParallel", broadcast_buffers=False)
+        unused = not sketch(cfg.model.backbone).sequential  # then DDP has to look for them, in every step
+        cfg.model_wrapper_cfg = dict(
+            type="trick_transfer.ChannelsLastParallel", broadcast_buffers=False, find_unused_parameters=unused
+        )
     if batch.devices > 1 and not torch.cuda.is_available():
         cfg.model_wrapper_cfg.device_ids = None
         cfg.sync_bn = None  # torch's works on CUDA only; here each process has batch norms of its own

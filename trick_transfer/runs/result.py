@@ -6,9 +6,9 @@ with another seed than the backbone's to <stage>-seed<n>/, so a file's place fol
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, NotRequired, get_type_hints
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
@@ -70,6 +70,7 @@ class Result:
     config: Annotated[dict[str, Any], FILLED]  # resolved
     config_hash: Text  # fingerprint(config)
     remarks: list[str]  # what was done to this file after the run, such as a conversion from an older schema
+    settings: dict[str, str] = field(default_factory=dict)  # by hand, as Python writes them; earlier results have none
     schema: Literal[4] = SCHEMA
 
     def __post_init__(self) -> None:
@@ -86,7 +87,8 @@ class Result:
         return Path(self.tier, self.recipe, f"seed{self.backbone_seed}", stage + fine_tuned)
 
 
-RECEIPT = TypedDict("RECEIPT", get_type_hints(Result, include_extras=True))  # type: ignore[misc]
+HINTS = get_type_hints(Result, include_extras=True) | {"settings": NotRequired[dict[str, str]]}
+RECEIPT = TypedDict("RECEIPT", HINTS)  # type: ignore[misc]
 CHECKER = TypeAdapter(with_config(strict=True, extra="forbid", allow_inf_nan=False)(RECEIPT))
 
 

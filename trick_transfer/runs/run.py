@@ -32,6 +32,9 @@ from .result import FILE_NAME
 
 FIRST = next(stage.name for stage in STAGES.values() if stage.trains_backbone)
 MODEL = "model.safetensors"  # a stage's final weights
+SETTINGS = "settings.json"  # beside the card: what was set by hand
+LONGEST_NAME = 120  # file systems take 255 bytes, and a later stage's settings follow
+QUOTES = "'\""
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,30 @@ class Run:
     # places
 
     @property
-    def name(self) -> str:
-        """The recipe and the settings, so that no experiment overwrites another."""
+    def own(self) -> dict[str, str]:
+        """The settings that differ from the tier's own, as Python writes them; downstream behind the stage's name."""
         prefix = "" if self.task.trains_backbone else f"{self.stage}."
         default = {KEY: FOLLOW[0]} | self.tier_file.early(self.stage)
-        own = {key: value for key, value in self.sets.items() if default.get(key, ...) != value}
-        return "+".join([self.recipe, *(re.sub(r"[^\w.-]", "_", f"{prefix}{key}-{own[key]}") for key in own)])
+        return {prefix + key: repr(value) for key, value in self.sets.items() if default.get(key, ...) != value}
+
+    @property
+    def name(self) -> str:
+        """The recipe and the settings, so that no experiment overwrites another: a hash of those that make no name."""
+        words = [f"{key}-{value.strip(QUOTES).replace('/', '_')}" for key, value in self.own.items()]
+        name = "+".join([self.recipe, *words])
+        plain_words = all(re.fullmatch(r"[\w.-]+", each, re.ASCII) for each in words)
+        return name if plain_words and len(name) <= LONGEST_NAME else f"{self.recipe}+{fingerprint(self.own)[:8]}"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """All that was set by hand for it, for its backbone, too. Raises ValueError for a damaged file."""
+        path = self.home(self.recipe) / SETTINGS
+        if self.task.trains_backbone or not path.is_file():
+            return self.own
+        try:
+            return json.loads(path.read_text("utf-8")) | self.own
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path} is not what a run wrote; train its backbone again, or delete it") from error
 
     @property
     def title(self) -> str:

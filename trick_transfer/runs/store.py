@@ -10,6 +10,7 @@ from pathlib import Path
 from shutil import copyfile
 
 from trick_transfer.engine.files import write_whole
+from trick_transfer.engine.receipt import ROOT
 
 from .result import FILE_NAME, OUTPUTS, Result, read
 
@@ -31,6 +32,12 @@ class Stored:
     def name(self) -> str:
         """Unique among the reference and your own results."""
         return f"yours/{self.result.folder}" if self.own else str(self.result.folder)
+
+
+def reference() -> Path:
+    """The reference's folder: `results` here, elsewhere the checkout's (which an installed wheel does not have)."""
+    here = Path("results")
+    return here if here.is_dir() else ROOT / here
 
 
 def read_stored(root: Path | str, own: bool = False) -> tuple[list[Stored], list[str]]:

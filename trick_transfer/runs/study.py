@@ -16,10 +16,9 @@ from .identity import plain
 from .plan import run_of, state
 from .result import Result
 from .run import FIRST, Run, lineage
-from .store import Stored, read_both
+from .store import Stored, read_both, reference
 
 Found = dict[Path, Stored]  # by where it belongs, relative to the results' root
-REFERENCE = Path("results")
 
 
 def trunk(run: Run, args: argparse.Namespace) -> Run:
@@ -48,7 +47,7 @@ def current(run: Run, found: Found, args: argparse.Namespace) -> bool:
 
 def read(args: argparse.Namespace) -> Found:
     """The reference results and, in their place where both exist, your own; prints faulty files."""
-    stored, problems = read_both(REFERENCE, args.work_dir / "results")
+    stored, problems = read_both(reference(), args.work_dir / "results")
     for problem in problems:
         print(f"left out: {problem}", file=sys.stderr)
     return {each.result.folder: each for each in stored}

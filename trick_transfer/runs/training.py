@@ -33,7 +33,7 @@ from .conditions import MACHINE, check_same, conditions
 from .identity import fingerprint, plain
 from .resolve import check_tracker, resolve, uses_low_precision
 from .result import FILE_NAME, OUTPUTS, Result, read, write
-from .run import MODEL, Run
+from .run import MODEL, SETTINGS, Run
 
 LOST = "by peer|Broken pipe|remote process exited"  # gloo's and NCCL's words
 WAIT_SECONDS = 2.0
@@ -90,6 +90,9 @@ def begin(run: Run, cfg: Config, batch: Batch, resume: bool) -> None:
     now["data_manifest"] = manifest_digest(run.root)
     text = json.dumps({MACHINE: now} | plain(cfg), indent=1) + "\n"
     write_whole(receipt, lambda part: part.write_text(text))
+    if run.own and run.task.trains_backbone:
+        settings = json.dumps(run.own, indent=1) + "\n"
+        write_whole(run.home(run.name) / SETTINGS, lambda part: part.write_text(settings, "utf-8"))
 
 
 def unwrapped(runner: Runner) -> Any:
@@ -157,16 +160,23 @@ def count_updates(runner: Runner, accumulation: int) -> None:
 
 
 def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, float]:
-    """A checkpoint's metrics in percent, and samples_scored. Raises ValueError for a checkpoint that does not fit."""
-    run.check_data(training=False)
-    weights = read_weights(checkpoint)
-    cfg = resolve(run, run.connected(), run.batch()).cfg
-    cfg.model.teacher = None  # it has no part in scoring, nor has what is read and built for training
-    cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
-    cfg.val_evaluator.outputs = str(outputs) if outputs else None
-    runner = make_runner(cfg)
-    load_strictly(unwrapped(runner), weights, checkpoint)
-    return runner.val()
+    """A checkpoint's metrics in percent, and samples_scored; {} in the helping processes.
+
+    Raises ValueError for a checkpoint that does not fit.
+    """
+    with processes() as devices:
+        if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+            run.check_data(training=False)
+        barrier()
+        weights = read_weights(checkpoint)
+        cfg = resolve(run, run.connected(), run.batch()._replace(devices=devices)).cfg
+        cfg.model.teacher = None  # it has no part in scoring, nor has what is read and built for training
+        cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
+        cfg.val_evaluator.outputs = str(outputs) if outputs else None
+        runner = make_runner(cfg)
+        load_strictly(unwrapped(runner), weights, checkpoint)
+        metrics = runner.val()
+        return metrics if is_main_process() else {}
 
 
 def check_all_scored(cfg: Config, scored: int, expected: int) -> None:
@@ -192,7 +202,7 @@ def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts
 def receipt(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
     """What a result was made from and with, by the names of a Result's fields."""
     found: dict[str, Any] = dict(tier=run.tier_file.name, recipe=run.name, stage=run.stage)
-    found |= dict(seed=run.seed, backbone_seed=run.upstream_seed)
+    found |= dict(seed=run.seed, backbone_seed=run.upstream_seed, settings=run.settings)
     found |= dict(protocol=run.protocol or run.task.protocol_name(cfg), protocol_version=cfg.version)
     found |= dict(protocol_hash=run.protocol_hash(), config=plain(cfg), config_hash=fingerprint(plain(cfg)))
     found |= dict(outputs_sha256=file_sha256(run.folder / OUTPUTS), data_manifest=run.begun()[MACHINE]["data_manifest"])

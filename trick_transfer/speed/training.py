@@ -3,7 +3,6 @@
 import json
 import resource
 import subprocess
-import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from classification.classifier import ImageClassifier
 from classification.config import load, names
-from trick_transfer.engine.receipt import ROOT
+from trick_transfer.command_line import PROGRAM
 from trick_transfer.engine.seeding import Seeded
 
 SETTINGS = ("baseline", "efficient")
@@ -100,7 +99,7 @@ def measure(cfg: Config, batch: int, workers: int) -> dict[str, float]:
 
 def in_own_process(what: str, **options: Any) -> dict[str, float]:
     """What tools/bench.py prints, in a process of its own so that two measurements do not share memory."""
-    words = [sys.executable, str(ROOT / "tools" / "bench.py"), what]
+    words = [*PROGRAM, "bench", what]
     words += [f"--{name}={value}" for name, value in options.items()]
     return json.loads(subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout)
 

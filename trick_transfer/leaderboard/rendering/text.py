@@ -60,10 +60,17 @@ def mark(row: Row, runs: Mapping[str, Stored]) -> str:
 
 
 def footnotes(table: Table, runs: Mapping[str, Stored]) -> list[str]:
-    """What the marks in a table mean."""
+    """What the marks in a table mean, and what was set in rows that a hash names."""
     marks = {mark(row, runs).strip() for row in table.rows}
     marks |= {UNVERIFIED for each in table.metrics if not each.verifiable}
-    return [f"{each}: {text}." for each, text in FOOTNOTES.items() if each in marks]
+    notes = [f"{each}: {text}." for each, text in FOOTNOTES.items() if each in marks]
+    return notes + [f"`{row.recipe}`: {said}." for row in table.rows if (said := hidden(row, runs))]
+
+
+def hidden(row: Row, runs: Mapping[str, Stored]) -> str:
+    """The settings that a row's name does not spell out."""
+    settings = {key: value for run in row.runs for key, value in runs[run.path].result.settings.items()}
+    return ", ".join(f"{key} = {value}" for key, value in settings.items() if key not in row.recipe)
 
 
 def no_help(table: Table) -> str:

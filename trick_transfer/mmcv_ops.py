@@ -1,7 +1,8 @@
 """A replacement of mmcv's compiled ops by torchvision's kernels: plain `pip install onedl-mmcv` has no compiled ops.
 
 mmdet cannot be imported without the module `mmcv._ext`, but our protocols need only its `nms` (RoIAlign can use
-torchvision: `use_torchvision=True`). If the compiled module exists, it is used. mmseg needs neither.
+torchvision: `use_torchvision=True`). If the compiled module exists, it is used. mmseg needs neither. Importing this
+module installs it, so an mmdet config can name it in `custom_imports`.
 """
 
 import sys
@@ -46,3 +47,6 @@ def install() -> None:
     """Provide `mmcv._ext` if the compiled one is missing; a second call does nothing."""
     if NAME not in sys.modules and find_spec(NAME) is None:
         sys.modules[NAME] = Ops()
+
+
+install()

@@ -1,1 +1,0 @@
-"""The verbs: train, test, export, run the pipeline, rank. Each file is a command."""

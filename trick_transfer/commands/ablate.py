@@ -1,0 +1,100 @@
+"""The paper's tables and figures: run what they lack, then show ours beside the paper's.
+
+tools/ablate.py table8 table9 --seeds 0 1 2      on the embedded benchmark
+tools/ablate.py table6 --tier paper --plan       the state of each run, and the table so far
+tools/ablate.py figure3 figure4                  SVG in docs/figures; --png as well
+tools/ablate.py noise resnet50d_best --seeds 5   the scatter of one recipe, trained and fine-tuned with seeds 0 to 4
+"""
+
+import argparse
+from pathlib import Path
+
+from trick_transfer.engine.values import nearest
+from trick_transfer.leaderboard.analysis import analyse
+from trick_transfer.leaderboard.paper.figures import DRAW, FIGURES, save
+from trick_transfer.leaderboard.paper.tables import SIZES, TABLES
+from trick_transfer.leaderboard.rendering.beside_paper import beside, noise
+from trick_transfer.leaderboard.rendering.terminal import grid
+from trick_transfer.leaderboard.scores.load import means_only
+from trick_transfer.runs.plan import add_options, check, check_data, console, execute, run_of, show, show_gaps
+from trick_transfer.runs.run import FIRST
+from trick_transfer.runs.store import Stored
+from trick_transfer.runs.study import finished, plan, read, sizes
+from trick_transfer.stages import STAGES
+
+NAMES = [*TABLES, *FIGURES]
+
+
+def options() -> argparse.Namespace:
+    """The command line. Raises ValueError for a name that does not exist."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="+", help=f"{', '.join(NAMES)}, or: noise RECIPE")
+    add_options(parser)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="for noise one number: how many")
+    parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder for figures")
+    parser.add_argument("--png", action="store_true", help="figures as PNG, too")
+    args = parser.parse_args()
+    if args.what[0] == "noise":
+        if len(args.what) != 2 or len(args.seeds) != 1:
+            raise ValueError("noise takes one recipe, and one number of --seeds")
+        args.seeds = list(range(args.seeds[0]))
+        return args
+    for name in args.what:
+        if name not in NAMES:
+            raise ValueError(f"{name!r} is no table or figure; {nearest(name, [*NAMES, 'noise'])}")
+    return args
+
+
+def parts(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
+    """(recipe, stages) of all that was asked for."""
+    if args.what[0] == "noise":
+        return [(args.what[1], list(STAGES))]
+    tables = [TABLES[name] for name in args.what if name in TABLES]
+    drawn = [(recipe, [FIRST]) for name in args.what for recipe in FIGURES.get(name, ())]
+    return [(recipe, table.stages) for table in tables for recipe in table.rows] + drawn
+
+
+def draw(name: str, results: list[Stored], args: argparse.Namespace) -> None:
+    """A figure, as files."""
+    runs = {recipe: run_of(FIRST, recipe, args.seeds[0], args) for recipe in FIGURES[name]}
+    figure = DRAW[name](runs, [each for each in results if each.result.stage == FIRST])
+    for suffix in ("svg", *(["png"] if args.png else [])):
+        path = args.out / f"{name}_{args.tier}.{suffix}"
+        save(figure, path)
+        console.print(str(path))
+
+
+def show_table(name: str, shown: list[Stored], args: argparse.Namespace) -> None:
+    """One of the paper's tables, ours beside it."""
+    table = TABLES[name]
+    of_table = [each for each in shown if each.result.recipe in table.rows and each.result.stage in table.stages]
+    tables = [each for each in analyse([*map(means_only, of_table)]).tables if each.tier == args.tier]
+    counted = {each.result.recipe for each in of_table}
+    unknown = [recipe for recipe in table.rows if recipe not in counted] if {*SIZES} & {*table.columns} else []
+    known = {recipe: sizes(run_of(FIRST, recipe, args.seeds[0], args)) for recipe in unknown}
+    made = beside(name, tables, args.tier, known)
+    console.print(grid(made.title, made.lines))
+    for note in made.notes:
+        console.print(note, markup=False)
+
+
+def main() -> None:
+    """Plan, check, run, show."""
+    args = options()
+    found, asked = read(args), parts(args)
+    runs = [run_of(stage, recipe, seed, args) for recipe, stages in asked for seed in args.seeds for stage in stages]
+    todo, lines = plan(runs, found, args)
+    check(todo, args)
+    if args.plan:
+        show(lines)
+        show_gaps(todo)
+    elif todo:
+        check_data(todo)
+        execute(todo, args)
+        found = read(args)
+    shown = list(finished({recipe for recipe, _ in asked}, found, args))  # of all seeds there are
+    if args.what[0] == "noise":
+        console.print(grid(f"{args.what[1]} ({args.tier})", noise(each.result for each in shown)))
+        return
+    for name in args.what:
+        (draw if name in FIGURES else show_table)(name, shown, args)

@@ -1,0 +1,47 @@
+"""From a recipe to its row of the leaderboard: train, export, fine-tune and score; what is done is not done again.
+
+tools/pipeline.sh resnet50d_best                  on the embedded benchmark, in minutes
+tools/pipeline.sh resnet50d_best --plan           what would run, what is there, what is missing
+tools/pipeline.sh resnet50d_best --tier paper --gpus 8 --imagenet-root /data/imagenet ...
+"""
+
+import argparse
+
+from trick_transfer.leaderboard.rendering.terminal import row_of
+from trick_transfer.runs.command import add_follow, parse_sets
+from trick_transfer.runs.plan import add_options, chain, check, check_data, console, execute, show, show_gaps, state
+from trick_transfer.runs.store import reference
+from trick_transfer.stages import STAGES
+
+
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", help="see classification/recipes")
+    add_options(parser)
+    parser.add_argument("--seed", type=int, default=0)
+    stages = list(STAGES)
+    parser.add_argument("--stages", nargs="+", choices=stages, default=stages, metavar="STAGE", help=", ".join(stages))
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets",
+        help="a key of the recipe; with detection. or segmentation. before it, of that stage",
+    )  # fmt: skip
+    add_follow(parser)
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Plan, check, run, rank."""
+    args = options()
+    planned = chain(args.recipe, args.seed, args.stages, parse_sets(args.sets, args.follow), args)
+    check(planned, args)
+    if args.plan:
+        show((run, *state(run)) for run in planned)
+        show_gaps(planned)
+        return 0
+    check_data(planned)
+    if not execute(planned, args):
+        console.print("all is done already")
+    last = planned[-1]
+    console.print(*row_of(last.results_root, reference(), last.name, last.tier_file.name))
+    return 0
