@@ -17,6 +17,7 @@ from PIL import Image
 from classification.data import Folder, Unlabelled, list_images
 from detection.layout import Voc
 from segmentation.layout import Ade
+from trick_transfer.command_line import tool
 from trick_transfer.commands import data
 from trick_transfer.data_sets import sources
 from trick_transfer.data_sets.check import check
@@ -179,7 +180,7 @@ def test_problems_of_ade20k_are_listed(ade):
 def run(monkeypatch, *words):
     """The tool's exit code."""
     monkeypatch.setattr(sys, "argv", ["tools/data.py", *map(str, words)])
-    return data.tool(data.main)
+    return tool(data.main)
 
 
 def damage(jpeg):

@@ -25,9 +25,10 @@ def checked(data_set: DataSet, root: Path) -> bool:
     if not problems:
         print(f"{root}: no problems; {MANIFEST} has sha256 {update_manifest(root)}")
         return True
+    print(*problems, sep="\n")
     if data_set.gaps(root) and any(split.images for split in data_set.splits):
-        problems.append(f"{root} is not the published data set; --own checks data of your own")
-    print(*problems, f"{root}: {len(problems):,} problems, see above", sep="\n")
+        print(f"{root} is not the published data set; --own checks data of your own")
+    print(f"{root}: {len(problems):,} problems, see above")
     return False
 
 
