@@ -32,10 +32,11 @@ def hashed(monkeypatch):
 
 def test_sha256sum_finds_every_file_as_the_manifest_says(root):
     (root / ".hidden").write_text("no data")
+    Path(os.fsdecode(os.fsencode(root) + b"/k\xe4tzchen.jpg")).write_text("a name that is not UTF-8")
     digest = update_manifest(root)
-    check = subprocess.run(["sha256sum", "-c", "manifest.sha256"], cwd=root, capture_output=True, text=True, check=True)
-    listed = {line.removesuffix(": OK") for line in check.stdout.splitlines()}
-    assert listed == {str(path.relative_to(root)) for path in root.rglob("*.jpg")}
+    check = subprocess.run(["sha256sum", "-c", "manifest.sha256"], cwd=root, capture_output=True, check=True)
+    listed = {line.removesuffix(b": OK") for line in check.stdout.splitlines()}
+    assert listed == {os.fsencode(path.relative_to(root)) for path in root.rglob("*.jpg")}
     assert digest == manifest_digest(root) == sha256((root / "manifest.sha256").read_bytes()).hexdigest()
     assert update_manifest(root) == digest  # the manifest is not part of itself
 

@@ -19,9 +19,7 @@ from PIL import ExifTags, Image
 SUFFIXES = (".jpg", ".jpeg", ".png")
 START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"  # a JPEG's first and last two bytes
 END_OF_PNG = b"IEND\xaeB`\x82"
-HARMLESS = re.compile(
-    r"ICC|before marker 0x(?!d\d)"
-)  # libjpeg's warnings about a header; 0xd0 to 0xd9 are in the picture
+HARMLESS = re.compile(r"ICC|before marker 0x(?!d\d)")  # libjpeg's words on a header; 0xd0 to 0xd9 are in the picture
 SWAPPED = (5, 6, 7, 8)  # EXIF's orientations that swap width and height
 
 

@@ -84,17 +84,15 @@ def write_manifest(root: Path, hashes: dict[str, str], newest_ns: int) -> None:
     """Write it whole or not at all, with this mtime."""
 
     def write(part: Path) -> None:
-        part.write_text("".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes)), "utf-8")
+        part.write_text("".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes)), "utf-8", NAMES)
         os.utime(part, ns=(newest_ns, newest_ns))
 
     path = kept_path(root)
     try:
         write_whole(path, write)
     except OSError as error:
-        hint = "make it writable, or let XDG_CACHE_HOME name a folder that is"
-        raise OSError(
-            f"the manifest of {root} cannot be written into {path.parent} ({error.strerror}); {hint}"
-        ) from None
+        where = f"the manifest of {root} cannot be written into {path.parent} ({error.strerror})"
+        raise OSError(f"{where}; make it writable, or let XDG_CACHE_HOME name a folder that is") from None
 
 
 def kept_path(root: Path) -> Path:
