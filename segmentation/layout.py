@@ -11,8 +11,8 @@ from trick_transfer.engine.split import MADE_UP_SAMPLES, Reader, Split, size_px,
 
 from .masks import Ids, read_mask
 
-BASE = Path("ADEChallengeData2016")  # under the data root
-LAYOUT = f"{BASE}/{{images,annotations}}/{{training,validation}}/*.{{jpg,png}}"
+DATA = Path("ADEChallengeData2016")  # under the data root
+LAYOUT = f"{DATA}/{{images,annotations}}/{{training,validation}}/*.{{jpg,png}}"
 
 
 def pairs(images: Path, masks: Path) -> list[tuple[Path, Path]]:
@@ -36,9 +36,9 @@ class Ade(Split):
     names: tuple[str, ...] = ()  # of the classes, if they are not ADE20K's
 
     def samples(self, root: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
-        folder = root / BASE / "images" / self.name
+        folder = root / DATA / "images" / self.name
         try:
-            images, masks = by_name(folder), by_name(root / BASE / "annotations" / self.name, (".png",))
+            images, masks = by_name(folder), by_name(root / DATA / "annotations" / self.name, (".png",))
         except ValueError as error:
             return [], [str(error)]
         if not images:
@@ -64,5 +64,5 @@ class Ade(Split):
     def make_up(self, root: Path) -> None:
         for i in range(MADE_UP_SAMPLES):
             mask = np.random.default_rng(0).integers(0, (self.classes or 0) + 1, size_px(i), np.uint8)
-            write_image(root / BASE / "images" / self.name / f"{i}.jpg", size_px(i))
-            write_image(root / BASE / "annotations" / self.name / f"{i}.png", size_px(i), mask)
+            write_image(root / DATA / "images" / self.name / f"{i}.jpg", size_px(i))
+            write_image(root / DATA / "annotations" / self.name / f"{i}.png", size_px(i), mask)

@@ -16,7 +16,7 @@ from trick_transfer.engine.progress import over_threads
 from trick_transfer.engine.split import Split, refuse
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
-from .layout import BASE, Ade, pairs
+from .layout import DATA, Ade, pairs
 from .masks import READING, Ids, read_mask
 
 SAMPLE = 50  # masks whose values an error lists
@@ -93,9 +93,9 @@ class Segmentation(FineTuning):
             found = [pictures.png(arrays[f"shown_{place}"]) for place in shown]
         truth, ids = [], Ids.of(config["val_dataloader"]["dataset"])
         for name in names:
-            with Image.open(data_root / BASE / f"annotations/validation/{name}.png") as mask:
+            with Image.open(data_root / DATA / f"annotations/validation/{name}.png") as mask:
                 truth.append(pictures.png(ids.classes(np.asarray(mask))))
-        return pictures.Seen(names, found, truth, classes, data_root / BASE / "images/validation")
+        return pictures.Seen(names, found, truth, classes, data_root / DATA / "images/validation")
 
 
 def data_sets(cfg: Config, training: bool = True) -> list[Any]:
