@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from trick_transfer.engine.checkpoint import load_strictly, read_weights
 from trick_transfer.engine.files import file_sha256
+from trick_transfer.engine.weights import load_strictly, read_weights
 
 
 class Backbone(nn.Module):

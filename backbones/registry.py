@@ -10,6 +10,8 @@ from mmengine.registry import MODELS as ROOT
 from mmengine.registry import Registry
 from torch import nn
 
+from trick_transfer.engine.values import check_name
+
 from .base import Backbone
 
 MODELS = Registry("model", parent=ROOT, scope="backbones", locations=["backbones.resnet", "backbones.timm_adapter"])
@@ -44,15 +46,26 @@ def sketch(config: Mapping[str, Any]) -> Backbone:
     options = {key: value for key, value in config.items() if key not in ("type", "weights", "sha256")}
     try:
         return build_once(config["type"], json.dumps(options))
-    except TypeError as error:
-        raise ValueError(f"{config['type']} does not take {options}: {error}") from error
+    except ValueError:
+        raise
+    except Exception as error:  # timm's networks refuse options in many ways
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise ValueError(f"{config['type']} does not take {str(options):.200}: {why}") from error
+
+
+def registered(name: str) -> type[Backbone]:
+    """A backbone's class. Raises ValueError for a name that is not registered, which mmengine would import and run."""
+    MODELS.import_from_location()
+    known = {f"{MODELS.scope}.{short}": kind for short, kind in MODELS.module_dict.items()}
+    check_name("backbone", name, known)
+    return known[name]
 
 
 @cache  # a plan of sixty runs asks for the same few networks
-def build_once(kind: str, options: str) -> Backbone:
+def build_once(name: str, options: str) -> Backbone:
     """A network with `options` (JSON) on torch's meta device. Raises what its class raises."""
     with torch.device("meta"):
-        return MODELS.get(kind)(**json.loads(options)).eval()
+        return registered(name)(**json.loads(options)).eval()
 
 
 @cache

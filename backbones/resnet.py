@@ -2,13 +2,15 @@
 
 `tweak` is "", "b", "bc" or "bcd". Weights start from Xavier (sec. 2.1). The paper's a = sqrt(6 / (d_in + d_out))
 names channels only; like its reference [6] and MXNet's default we count the kernel's area in d, which is the same for
-1x1 and fully-connected layers. Parameter names depend on `depth` and `tweak` only.
+1x1 and fully-connected layers. Parameter names depend on `depth`, `tweak` and `biases` only: the authors' network
+without tweaks has biases in its blocks' 1x1 convolutions, before a batch norm that takes them out again.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from .base import Backbone
@@ -103,6 +105,7 @@ class ResNet(Backbone):
         stages: Sequence[int] = (1, 2, 3, 4),
         output_stride: int = 32,
         zero_gamma: bool = False,
+        biases: bool = False,
         frozen_stages: int = -1,
         norm_eval: bool = False,
         weights: str | None = None,
@@ -120,6 +123,8 @@ class ResNet(Backbone):
             self.stem = stem(tweak)
         for stage in built:
             self.add_module(f"stage{stage}", self.make_stage(stage, *GEOMETRY[output_stride][stage - 1]))
+        if biases:
+            self.add_biases()
         self.channels = tuple(self.width(stage) for stage in built)
         self.strides = tuple(min(2 ** (stage + 1), output_stride) for stage in built)
         self.reset(zero_gamma)
@@ -138,6 +143,13 @@ class ResNet(Backbone):
         first = block(self.width(stage - 1), width, stride, first_dilation, dilation, self.tweak)
         rest = (block(out, width, 1, dilation, dilation, self.tweak) for _ in range(BLOCKS[self.depth][stage - 1] - 1))
         return nn.Sequential(first, *rest)
+
+    def add_biases(self) -> None:
+        """To the 1x1 convolutions of the blocks' paths; they start at 0."""
+        for block in (module for module in self.modules() if isinstance(module, Residual)):
+            for conv in (module for module in block.path.modules() if isinstance(module, nn.Conv2d)):
+                if conv.kernel_size == (1, 1):
+                    conv.bias = nn.Parameter(torch.zeros(conv.out_channels))
 
     def reset(self, zero_gamma: bool) -> None:
         """Xavier uniform (sec. 2.1); `zero_gamma` starts each block as the identity (sec. 3.1)."""

@@ -19,6 +19,7 @@ from .base import Backbone
 from .registry import MODELS
 
 LEAST_STRIDE = 4  # finer maps belong to the stem
+LOADING = {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}  # timm's options
 
 
 def create(model: str, **options: Any) -> Any:
@@ -30,6 +31,8 @@ def create(model: str, **options: Any) -> Any:
     if not timm.is_model(model):
         near = closest(model, timm.list_models(), 3, cutoff=0)
         raise ValueError(f"timm/{model} does not exist; did you mean {' or '.join(near)}?")
+    if loading := sorted(LOADING & options.keys()):  # a pickle, of which older versions of timm run the code
+        raise ValueError(f"timm/{model}: {', '.join(loading)} would load weights; tools/export.py --checkpoint does")
     net = timm.create_model(model, pretrained=False, features_only=True, **options)
     if isinstance(net, EfficientNetFeatures | MobileNetV3Features):  # not listed by default
         layers = dict(feature_cls="list", flatten_sequential=True)

@@ -5,6 +5,7 @@ the teacher's term. Each is off (None) unless its slot is set. A trained classif
 for other tasks, and head.safetensors to make it a teacher.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,16 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from backbones.card import Card, from_timm, read_card, write_card
+from backbones.card import Card, read_card, write_card
+from backbones.naming import from_timm, trunk_names
 from backbones.registry import MODELS as BACKBONES
 from backbones.registry import sketch
-from trick_transfer.engine.checkpoint import load_strictly, read_weights
 from trick_transfer.engine.files import write_tensors
 from trick_transfer.engine.values import check_name
+from trick_transfer.engine.weights import load_strictly, read_weights, spelt
 
 from .follow import STARTS, gaussian
+from .norms import split_norms
 from .registry import MODELS
 from .tricks.distillation import FORMS, soft_loss
 from .tricks.label_smoothing import smooth
@@ -43,6 +46,7 @@ class ImageClassifier(BaseModel):
         teacher: dict | None = None,
         data_preprocessor: dict | None = None,
         start: str = "xavier",
+        norm_parts: int = 1,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         self.backbone = BACKBONES.build(backbone)
@@ -52,6 +56,7 @@ class ImageClassifier(BaseModel):
         check_name("model.start", start, STARTS)
         if start == "gaussian":
             self.apply(gaussian)
+        split_norms(self.backbone, norm_parts)
         self.num_classes, self.smoothing, self.mix = num_classes, smoothing, mix
         # in a tuple, so that its 60 M parameters stay out of our state dict, optimiser and DDP
         self.teacher: tuple[Teacher, ...] = (Teacher(**teacher),) if teacher else ()
@@ -108,22 +113,79 @@ def read_classifier(card_path: str | Path) -> ImageClassifier:
     """An exported classifier, normalised images (N, 3, H, W) -> logits (N, K). Raises as `read_card` does."""
     card = read_card(card_path)
     head = read_weights(card.folder / HEAD)
-    model = ImageClassifier(backbone=card.slot(), num_classes=len(head["bias"]))
+    classes = head["bias"].numel() if "bias" in head else 1  # then it does not fit
+    model = ImageClassifier(backbone=card.slot(), num_classes=classes)
     load_strictly(model.head, head, card.folder / HEAD)
     return model
 
 
-def build(cfg: Config, checkpoint: str | Path, timm: bool = False) -> ImageClassifier:
-    """A recipe's classifier with a checkpoint's weights (`timm`: under timm's names). Raises ValueError for misfits."""
-    model = ImageClassifier(backbone=cfg.model.backbone, num_classes=cfg.model.num_classes)
-    state = read_weights(checkpoint)
-    load_strictly(model, from_timm(state, model) if timm else state, checkpoint)
+def build(cfg: Config, checkpoint: Path, timm: bool = False, part: str = "", head: bool = True) -> ImageClassifier:
+    """A recipe's classifier with a checkpoint's weights, or only its backbone (`head`). Raises ValueError for misfits.
+
+    `timm`: the names are timm's. `part`: what to take of a checkpoint that holds several networks, see `read_weights`.
+    """
+    scaler = cfg.model.data_preprocessor
+    model = ImageClassifier(cfg.model.backbone, cfg.model.num_classes, data_preprocessor=scaler)
+    trunk = trunk_names(model, timm)
+    try:
+        state = read_weights(checkpoint, trunk, part)
+    except ValueError:
+        check_names(checkpoint, model, timm)
+        raise
+    beside = beside_trunk(state, trunk)
+    if head:
+        check_head(beside, cfg.model.num_classes, checkpoint)
+        load(model, state, checkpoint, timm)
+    else:
+        alone = {name.removeprefix("backbone."): each for name, each in state.items() if name not in beside}
+        load(model.backbone, alone, checkpoint, timm)
     return model.eval()
 
 
-def export(model: ImageClassifier, cfg: Config, folder: Path, metrics: dict[str, float], **about: Any) -> Card:
+def load(net: nn.Module, state: dict[str, Tensor], source: Path, timm: bool) -> None:
+    """Load weights under our names or timm's. Raises ValueError that names the source and what does not fit."""
+    try:
+        renamed = from_timm(state, net) if timm else state
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
+    load_strictly(net, renamed, source)
+
+
+def check_names(source: Path, model: ImageClassifier, timm: bool) -> None:
+    """Raise ValueError if a checkpoint has the other names, ours in place of timm's or timm's in place of ours."""
+    try:
+        read_weights(source, trunk_names(model, not timm))
+    except ValueError:
+        return
+    raise ValueError(f"{source} has our names; leave out --timm" if timm else f"{source} has timm's names; add --timm")
+
+
+def beside_trunk(state: dict[str, Tensor], trunk: Collection[str]) -> dict[str, Tensor]:
+    """The tensors of other layers than the backbone's: the head's."""
+    known = {spelt(name) for name in trunk}
+    layers = {name.split(".")[0] for name in state if spelt(name) in known}
+    return {name: each for name, each in state.items() if name.split(".")[0] not in layers}
+
+
+def check_head(head: dict[str, Tensor], classes: int, source: Path) -> None:
+    """Raise ValueError for a head that is missing, or has another number of classes."""
+    alone = "--no-head exports the backbone alone"
+    if not head:
+        raise ValueError(f"{source} has no head, which tells {classes} classes apart; {alone}")
+    for rows in [each.numel() for name, each in head.items() if name.endswith("bias")][-1:]:
+        if rows != classes:
+            fix = f"--set model.num_classes={rows} takes it, {alone}"
+            raise ValueError(f"the head in {source} has {rows} classes, the recipe's {classes}; {fix}")
+
+
+def export(
+    model: ImageClassifier, cfg: Config, folder: Path, metrics: dict[str, float], head: bool = True, **about: Any
+) -> Card:
     """Write card, backbone and head; `about` is name, tier, seed and the data's licence. The card is written last."""
-    write_tensors(folder / HEAD, model.head.state_dict())
+    if head:
+        write_tensors(folder / HEAD, model.head.state_dict())
+    else:
+        (folder / HEAD).unlink(missing_ok=True)  # of other weights
     config = {k: v for k, v in cfg.model.backbone.to_dict().items() if k != "zero_gamma"}  # an initialisation only
     scaler = cfg.model.data_preprocessor
     licence = about.pop("licence", "unknown")

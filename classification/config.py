@@ -7,8 +7,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from backbones.registry import MODELS as BACKBONES
-from backbones.registry import by_name, check_size, sketch
+from backbones.registry import by_name, check_size, registered, sketch
 from trick_transfer.engine.batch import Batch
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.values import check_name, check_value, check_whole, nearest, value_at
@@ -16,6 +15,7 @@ from trick_transfer.engine.values import check_name, check_value, check_whole, n
 from .augment import CROPS, JITTERS
 from .data import list_images
 from .follow import FOLLOW, KEY, follow_authors
+from .norms import parts_of_a_step
 from .registry import METRICS
 from .tricks import BAG, check_tricks, switch
 from .tricks.schedule import schedulers
@@ -48,6 +48,9 @@ def draft(name: str, sets: dict[str, Any]) -> Layers:
     sets = dict(sets)
     follow = sets.pop(KEY, FOLLOW[0])
     check_name("--follow", follow, FOLLOW)
+    own = layers.cfg.pop("authors", {})
+    if follow == "authors":
+        layers.add("--follow authors", lambda cfg: cfg.merge_from_dict(own))
     layers.add("--set", lambda cfg: cfg.merge_from_dict(sets))
     if not isinstance(layers.cfg.model.backbone, dict):
         layers.cfg.model.backbone = by_name(str(layers.cfg.model.backbone))
@@ -70,8 +73,7 @@ def draft(name: str, sets: dict[str, Any]) -> Layers:
 
 def check_backbone(backbone: ConfigDict | dict) -> None:
     """Raise ValueError for options that the backbone's class does not accept, and values that it refuses."""
-    check_name("backbone", backbone["type"], ["backbones.ResNet", "backbones.Timm"])
-    known = list(inspect.signature(BACKBONES.get(backbone["type"])).parameters)
+    known = list(inspect.signature(registered(backbone["type"])).parameters)
     for option in backbone:
         if option != "type" and option not in known:
             raise ValueError(f"key '{BACKBONE}.{option}' does not exist; {nearest(option, known)}")
@@ -116,6 +118,8 @@ def finish(cfg: Config, batch: Batch) -> None:
     for loader in (cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset):
         loader.update(root=data.root, num_classes=cfg.model.num_classes)
     cfg.train_dataloader.batch_size = batch.per_device
+    if parts := cfg.model.get("norm_parts"):
+        cfg.model.norm_parts = parts_of_a_step(parts, batch)
     cfg.optim_wrapper.accumulative_counts = batch.accumulation
     few = cfg.train_dataloader.get("num_batch_per_epoch")  # the smoke tier's
     updates = min(few or data.num_train, data.num_train // batch.total)

@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from backbones.branches import branches_off, last_gammas, last_layers
 
@@ -23,7 +23,7 @@ SWAPPED = "swapped"  # a split that only `mini` has: <shape>/<coat>_<n>.jpg
 
 
 @torch.inference_mode()
-def predicted(model: ImageClassifier, data: ImageFolder, cfg: Config) -> Iterator[tuple[Tensor, Tensor]]:
+def predicted(model: ImageClassifier, data: Any, cfg: Config) -> Iterator[tuple[Tensor, Tensor]]:
     """(predicted classes, labels) of each batch that is scored."""
     model = model.to(get_device()).eval()
     val = cfg.val_dataloader
@@ -39,17 +39,28 @@ def split_of(cfg: Config, **changed: Any) -> ImageFolder:
     return ImageFolder(**options | dict(root=cfg.data.root, num_classes=cfg.model.num_classes) | changed)
 
 
+def hits(model: ImageClassifier, data: Any, cfg: Config) -> Tensor:
+    """(N,) whether each image is given its class; a file that cannot be read has none, and is left out."""
+    return torch.cat([(found == truth)[truth >= 0] for found, truth in predicted(model, data, cfg)]).float()
+
+
+def top1(model: ImageClassifier, cfg: Config, images: int) -> tuple[float, int, bool]:
+    """Top-1 in percent, of how many images, and whether these are all: at least `images`, evenly from all classes."""
+    data = split_of(cfg)
+    found = hits(model, Subset(data, range(0, len(data), max(1, len(data) // images))), cfg)
+    return 100 * float(found.mean()), len(found), len(found) == len(data)
+
+
 def residual_branches(model: ImageClassifier, cfg: Config) -> dict[str, Any] | None:
     """top1_off: top-1 in percent with all residual branches off; gammas: by stage, the largest and the median |gamma|
     of the batch norms that end them. None for a network without residual branches."""
     if not any(last_layers(model.backbone)):
         return None
     with branches_off(model.backbone):
-        # a file that cannot be read has no label
-        hits = [(found == truth)[truth >= 0] for found, truth in predicted(model, split_of(cfg), cfg)]
+        top1_off = 100 * float(hits(model, split_of(cfg), cfg).mean())
     sizes = last_gammas(model.backbone).items()
     gammas = {str(stage): dict(largest=float(each.max()), median=float(each.median())) for stage, each in sizes}
-    return dict(top1_off=100 * float(torch.cat(hits).float().mean()), gammas=gammas)
+    return dict(top1_off=top1_off, gammas=gammas)
 
 
 def swapped_coats(model: ImageClassifier, cfg: Config) -> dict[str, float]:

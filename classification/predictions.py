@@ -15,8 +15,8 @@ from mmengine.device import get_device
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from trick_transfer.engine.checkpoint import load_strictly, read_weights
 from trick_transfer.engine.images import decode
+from trick_transfer.engine.weights import load_strictly, read_weights
 
 from .augment import CROPS
 from .data import list_unlabelled
@@ -30,7 +30,7 @@ def submission(cfg: Config, checkpoint: Path) -> Iterator[str]:
     """One line for each image in <data root>/test. Raises ValueError for a checkpoint that does not fit."""
     files, val = list_unlabelled(cfg.data.root, UNLABELLED), cfg.val_dataloader
     model = MODELS.build(cfg.model | dict(teacher=None))
-    load_strictly(model, read_weights(checkpoint), checkpoint)
+    load_strictly(model, read_weights(checkpoint, model.state_dict()), checkpoint)
     model = model.to(get_device()).eval()
     scale = partial(model.data_preprocessor.normalise, training=False)
     crop = partial(cropped, crop=val.dataset.crop)

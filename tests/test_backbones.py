@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from backbones.base import gmacs, params_m
-from backbones.card import from_timm, to_timm
+from backbones.naming import from_timm, to_timm
 from backbones.resnet import BLOCKS, Residual, ResNet
 from classification.classifier import ImageClassifier
 

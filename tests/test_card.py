@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,9 +105,10 @@ def test_a_missing_card_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"name": "toy"', r"card\.json is not JSON"),
-        ("[]", r"card\.json .*list.*object"),
-        ("{}", r"card\.json .*backbone, channels"),
+        ('{"name": "toy"', r"card\.json is not a backbone's card: Expecting"),
+        ("[]", r"card\.json .*\[\].*dictionary"),
+        ("{}", r"card\.json .*'name': Field required"),
+        ('{"name": "toy", "name": "toy"}', r"card\.json .*'name' occurs twice"),
     ],
 )
 def test_a_corrupt_card_is_named(tmp_path, text, message):
@@ -116,8 +118,67 @@ def test_a_corrupt_card_is_named(tmp_path, text, message):
 
 
 def test_a_card_with_a_key_too_many_is_refused(card):
-    with pytest.raises(ValueError, match=r"card\.json .* surprise$"):
+    with pytest.raises(ValueError, match=r"card\.json .* 'surprise'"):
         read_card(changed(card, surprise=1))
+
+
+FAULTS = {  # what is named: the change
+    "'channels' is 'x'": dict(channels="x"),
+    r"'channels' is \[64, 128, 256, -1\]": dict(channels=[64, 128, 256, -1]),
+    r"'channels' is \[64, 128, 256, 1000000000\], its backbone has \[64, 128, 256, 512\]": dict(
+        channels=[64, 128, 256, 10**9]
+    ),
+    r"'strides' is \[4, 8, 16, 16\], its backbone has \[4, 8, 16, 32\]": dict(strides=[4, 8, 16, 16]),
+    "'strides' is None": dict(strides=None),
+    "'mean' is None": dict(mean=None),
+    "'mean.1' is nan": dict(mean=[1, float("nan"), 1]),
+    "'std.0' is 0": dict(std=[0, 1, 1]),
+    r"'std' is \[1, 1\]": dict(std=[1, 1]),
+    "'feature_error' is inf": dict(feature_error=float("inf")),
+    "'metrics.top1' is 101": dict(metrics={"top1": 101}),
+    "'seed' is -1": dict(seed=-1),
+    "'sha256' is 'short'": dict(sha256="short"),
+    "'backbone' must have a type": dict(backbone={}),
+    "'backbone' must have .* no weights": dict(backbone=ARCHITECTURE | dict(weights="/etc/passwd")),
+    "backbones.ResNet does not take .*'dept'": dict(backbone=ARCHITECTURE | dict(dept=18)),
+    "backbones.ResNet does not take .*'_scope_'": dict(backbone=ARCHITECTURE | dict(_scope_="hub")),
+    "depth='x'": dict(backbone=ARCHITECTURE | dict(depth="x")),
+    "backbone 'ResNet' does not exist": dict(backbone=dict(type="ResNet", depth=18)),
+    "checkpoint_path would load": dict(
+        backbone=dict(type="backbones.Timm", model="resnet18", options=dict(checkpoint_path="evil.pth"))
+    ),
+}
+
+
+@pytest.mark.parametrize("named", FAULTS)
+def test_a_card_that_cannot_be_true_is_refused_by_name(card, named):
+    path = changed(card, **FAULTS[named])
+    with pytest.raises(ValueError, match=rf"card\.json is not a backbone's card: .*{named}") as caught:
+        read_card(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["hub.Network", "hub", "torch.hub.load", "mmdet.ResNet", "backbones.hub"])
+def test_a_card_can_name_registered_backbones_alone_and_no_module_is_imported(card, tmp_path, monkeypatch, name):
+    (tmp_path / "hub.py").write_text("open('pwned', 'w')\nclass Network: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=rf"card\.json .*backbone '{name}' does not exist; .*backbones\."):
+        read_card(changed(card, backbone=dict(type=name)))
+    assert not Path("pwned").exists() and "hub" not in sys.modules
+
+
+def test_weights_that_are_not_finite_are_neither_exported_nor_loaded(model, card):
+    state = load_file(card.weights)
+    state["stem.0.conv.weight"][0, 0, 0, 0] = float("nan")
+    save_file(state, card.weights)
+    with pytest.raises(ValueError, match=r"stem\.0\.conv\.weight holds NaN"):
+        MODELS.build(dict(card.backbone, weights=str(card.weights)))
+    before = card.weights.read_bytes()
+    diverged = ImageClassifier(ARCHITECTURE, num_classes=5)
+    torch.nn.init.constant_(diverged.backbone.stage1[0].path[0].bn.weight, float("inf"))
+    with pytest.raises(ValueError, match=r"stage1.* holds NaN or infinity"):
+        export(diverged, load("resnet50d_random"), card.folder, {}, name="toy", tier="smoke", seed=3)
+    assert card.weights.read_bytes() == before
 
 
 def test_a_card_cannot_be_written_over_a_full_disk(model, card, monkeypatch):

@@ -163,21 +163,41 @@ def test_no_devices_or_no_steps_are_refused(devices, accumulation):
 
 def test_a_checkout_without_git_still_gets_its_receipt(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert receipt.commit.__wrapped__() == ("unknown", False)
+    assert receipt.commit.__wrapped__() == ("unknown", True)  # nobody can tell
 
 
-@pytest.mark.parametrize(("changed", "dirty"), [("code.py", True), ("results/one.json", False), ("README.md", False)])
-def test_code_that_was_changed_makes_a_receipt_dirty_and_results_do_not(monkeypatch, tmp_path, changed, dirty):
+@pytest.mark.parametrize("owner", ["own", "another"])
+@pytest.mark.parametrize(
+    ("changed", "dirty"),
+    [("code.py", True), ("recipes/new recipe.py", True), ("work/script.py", False), ("notes.txt", False),
+     ("results/one.json", False), ("results/new.py", False), ("README.md", False)],
+)  # fmt: skip
+def test_code_that_was_changed_makes_a_receipt_dirty_and_results_do_not(monkeypatch, tmp_path, changed, dirty, owner):
     def git(*words):
-        run = ["git", "-c", "user.name=n", "-c", "user.email=e", "-C", str(tmp_path), *words]
+        run = [
+            "git",
+            "-c",
+            f"safe.directory={tmp_path}",
+            "-c",
+            "user.name=n",
+            "-c",
+            "user.email=e",
+            "-C",
+            str(tmp_path),
+            *words,
+        ]
         return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
 
+    if owner == "another":
+        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # of git's own tests
+    (tmp_path / ".gitignore").write_text("work/\n")
     for name in ("code.py", "results/one.json", "README.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("old")
     git("init", "-q"), git("add", "."), git("commit", "-q", "-m", "all")
     monkeypatch.setattr(receipt, "ROOT", tmp_path)
     assert receipt.commit.__wrapped__() == (git("rev-parse", "HEAD"), False)
+    (tmp_path / changed).parent.mkdir(exist_ok=True)
     (tmp_path / changed).write_text("new")
     assert receipt.commit.__wrapped__()[1] is dirty
 

@@ -1,19 +1,26 @@
 """--follow: all of the paper's text, or all of its authors' code, where the two differ."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import PARAM_SCHEDULERS
+from timm.layers import BatchNormAct2d
 from torch import nn
 
 from classification.augment import PixelScaler, authors_crop, center_crop
 from classification.classifier import ImageClassifier
 from classification.config import load
 from classification.follow import AUTHORS, gaussian
+from classification.norms import split_norms
+from classification.tricks.schedule import schedulers
 from trick_transfer.engine.values import value_at
+from trick_transfer.runs.conditions import conditions
 from trick_transfer.runs.identity import plain
+from trick_transfer.runs.resolve import resolve
 from trick_transfer.runs.run import Run
 from trick_transfer.runs.tiers import load as load_tier
 
@@ -142,5 +149,79 @@ def test_where_no_region_fits_the_authors_take_the_middle_as_it_is(height, width
 
 def test_every_key_that_is_set_exists_or_is_an_option_of_ours():
     cfg = load("resnet50_baseline")
-    new = {"model.data_preprocessor.pca_clipped", "model.start", "follow"}
+    new = {"model.data_preprocessor.pca_clipped", "model.start", "model.norm_parts", "schedule.warmup_from", "follow"}
     assert all(value_at(cfg._cfg_dict, key) for key in AUTHORS.keys() - new)
+
+
+def rates(epochs=6, updates=10, **options):
+    """The rate of each update, of a peak of 1."""
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
+    plan = schedulers(updates, epochs, 1.5, "cosine", (), **options)
+    made = [PARAM_SCHEDULERS.build(each, default_args=dict(optimizer=optimiser)) for each in plan]
+    optimiser.step()
+    found = []
+    for _ in range(epochs * updates):
+        found.append(optimiser.param_groups[0]["lr"])
+        for each in made:
+            each.step()
+    return found
+
+
+def test_the_authors_warm_up_and_cosine_count_batches_from_0():
+    """As their logs do: 0.003133 = 0.4 x 49 / 6255 after 49 batches, then the cosine over what is left."""
+    warm, total = 15, 60
+    expected = [i / warm if i < warm else (1 + np.cos(np.pi * (i - warm) / (total - warm))) / 2 for i in range(total)]
+    assert rates(warmup_from=0) == pytest.approx(expected, abs=1e-8)
+    assert load(*CODE).schedule.warmup_from == 0 and "warmup_from" not in load(*TEXT).schedule
+
+
+def test_the_authors_teachers_have_their_own_batch_rate_and_precision():
+    for name, batch, rate in (("resnet152d_smooth", 512, 0.2), ("resnet152d_mixup", 256, 0.1)):
+        theirs, ours = load(name, {"follow": "authors"}), load(name)
+        assert (theirs.global_batch, theirs.optim_wrapper.optimizer.lr) == (batch, pytest.approx(rate))
+        assert theirs.optim_wrapper.type == "OptimWrapper" and "LowPrecision" in ours.optim_wrapper.type
+        assert (ours.global_batch, ours.optim_wrapper.optimizer.lr) == (1024, pytest.approx(0.4))
+    mine = load("resnet152d_mixup", {"follow": "authors", "tricks.large_batch.batch": 128})
+    assert mine.global_batch == 128, "what the user sets comes later"
+
+
+def test_the_authors_resnet_without_tweaks_has_biases_and_the_others_none():
+    """25,575,912 parameters with the biases, 25,557,032 without: GluonCV's and torchvision's counts."""
+    for recipe, total in (("resnet50_baseline", 25_575_912), ("resnet50b_efficient", 25_557_032)):
+        cfg = load(recipe, {"follow": "authors"})
+        model = ImageClassifier(cfg.model.backbone, 1000)
+        assert sum(each.numel() for each in model.parameters()) == total
+    assert not load("resnet50_baseline").model.backbone.get("biases")
+
+
+def test_batch_norm_sees_what_each_of_eight_gpus_saw():
+    """Against eight layers, each with its part; the running statistics are the mean of theirs, as Gluon saves them."""
+    torch.manual_seed(0)
+    images = torch.randn(32, 3, 5, 5)
+    whole = nn.Sequential(nn.BatchNorm2d(3), BatchNormAct2d(3))
+    alone = [deepcopy(whole[0]) for _ in range(8)]
+    split_norms(whole, 8)
+    found = whole[0](images)
+    expected = torch.cat([layer(part) for layer, part in zip(alone, images.chunk(8), strict=True)])
+    assert torch.equal(found, expected)
+    found.square().sum().backward()
+    expected.square().sum().backward()
+    assert torch.allclose(whole[0].weight.grad, sum(layer.weight.grad for layer in alone))
+    for name in ("running_mean", "running_var"):
+        mean = torch.stack([getattr(layer, name) for layer in alone]).mean(0)
+        assert torch.allclose(getattr(whole[0], name), mean)
+    found = found.detach()
+    assert torch.equal(whole[1](found), torch.cat([BatchNormAct2d(3)(part) for part in found.chunk(8)]))
+    assert whole.state_dict().keys() == nn.Sequential(nn.BatchNorm2d(3), BatchNormAct2d(3)).state_dict().keys()
+    whole.eval()
+    assert torch.equal(whole[0](images), nn.functional.batch_norm(images, whole[0].running_mean, whole[0].running_var))
+
+
+def test_a_step_has_its_share_of_the_parts_and_uneven_ones_are_refused(tmp_path):
+    run = Run("classification", "resnet50d_cosine", "paper", work_dir=tmp_path)
+    for devices, accumulation, parts in ((1, 1, 8), (2, 2, 2), (8, 1, 1)):
+        batch = run.batch(devices, accumulation)
+        assert resolve(run, run.layers, batch).cfg.model.norm_parts == parts
+        assert conditions(run.task, None, run.layers.cfg, batch)["norm_parts"] == 8
+    with pytest.raises(ValueError, match="1024 images in 8 equal parts, .* choose --gpus and --accumulate"):
+        resolve(run, run.layers, run.batch(16))

@@ -22,12 +22,13 @@ from toy_ade20k import write_pair
 from toy_voc import toy_card, xml
 
 from backbones.card import read_card
+from trick_transfer.engine.checkpoint import unwrapped
 from trick_transfer.engine.files import write_whole
 from trick_transfer.engine.seeding import seed_all
 from trick_transfer.mini import CLASSES, STUFF
 from trick_transfer.runs.resolve import resolve
 from trick_transfer.runs.run import Run
-from trick_transfer.runs.training import make_runner, unwrapped
+from trick_transfer.runs.training import make_runner
 
 pytestmark = pytest.mark.slow
 GOLDEN = Path(__file__).with_name("golden.json")

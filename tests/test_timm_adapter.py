@@ -16,7 +16,8 @@ from toy_voc import MEAN, STD, nested, shrink, write_voc
 
 from backbones import registry
 from backbones.base import gmacs, params_m
-from backbones.card import arrived_percent, from_timm, write_card
+from backbones.card import arrived_percent, write_card
+from backbones.naming import from_timm
 from backbones.registry import check_size
 from backbones.timm_adapter import Timm
 from classification.classifier import ImageClassifier, export, read_classifier, untrained_card

@@ -3,15 +3,27 @@
 tools/export.py resnet50d_best                                        the run's own, again
 tools/export.py resnet50d_best --checkpoint mine.pth --out exported/  one from elsewhere
 tools/export.py resnet50d_best --checkpoint r50d.pth --timm --out here/ timm's names
+
+Where the validation images are on disk, a checkpoint's head is scored on at least 1,000 of them: weights of a variant
+with the same names and shapes, or other classes, would show.
 """
 
 import argparse
+import sys
+from math import sqrt
 from pathlib import Path
 
-from classification.classifier import build, export
+from mmengine.config import Config
+
+from backbones.naming import check_variant
+from classification.classifier import ImageClassifier, build, export
+from classification.config import check_data
+from classification.diagnostics import top1
 from trick_transfer.runs.command import add_run_options, run_of
 from trick_transfer.runs.result import FILE_NAME, read
 from trick_transfer.runs.run import MODEL
+
+IMAGES = 1000  # to score: top-1 to within 1.6 points
 
 
 def main() -> None:
@@ -20,16 +32,42 @@ def main() -> None:
     add_run_options(parser, stage=False)
     parser.add_argument("--checkpoint", type=Path, help="a .safetensors or .pth of weights (default: the run's own)")
     parser.add_argument("--timm", action="store_true", help="the checkpoint's names are timm's (or torchvision's)")
-    parser.add_argument("--out", type=Path, help="folder for the three files (default: the run's)")
+    parser.add_argument("--part", default="", help="of a checkpoint with several networks: the prefix of its names")
+    parser.add_argument("--no-head", action="store_true", help="export the backbone alone; it can be no teacher")
+    parser.add_argument("--out", type=Path, help="folder for the files (default: the run's)")
     args = parser.parse_args()
     if args.checkpoint and not args.out:
         raise ValueError("--checkpoint asks for --out FOLDER: the recipe's own card is not that of other weights")
     run = run_of(args)
-    cfg = run.config()
+    cfg, head = run.config(), not args.no_head
     checkpoint = args.checkpoint or run.folder / MODEL
-    model = build(cfg, checkpoint, args.timm)
+    model = build(cfg, checkpoint, args.timm, args.part, head)
+    if args.checkpoint and not args.timm and not {"model.backbone", "model.backbone.tweak"} & run.sets.keys():
+        check_variant(model, checkpoint)
     scored = run.folder / FILE_NAME
-    metrics = read(scored).metrics if args.checkpoint is None and scored.is_file() else {}
+    if args.checkpoint:
+        metrics = score(model, cfg) if head else {}
+    else:
+        metrics = read(scored).metrics if scored.is_file() else {}
     folder = args.out or run.card.parent
-    card = export(model, cfg, folder, metrics, name=run.name, tier=run.tier_file.name, seed=run.seed)
+    card = export(model, cfg, folder, metrics, head, name=run.name, tier=run.tier_file.name, seed=run.seed)
     print(f"{folder}/card.json: {card.backbone}, sha256 {card.sha256[:12]}, feature error {card.feature_error}")
+
+
+def score(model: ImageClassifier, cfg: Config) -> dict[str, float]:
+    """Print top-1, with a warning if guessing gives it, too; returns it if all images were scored."""
+    try:
+        check_data(cfg)
+    except (FileNotFoundError, ValueError) as error:
+        print(f"not scored: {error}", file=sys.stderr)
+        return {}
+    percent, count, whole = top1(model, cfg, IMAGES)
+    print(f"top-1 {percent:.2f} % of {count:,} images", file=sys.stderr)
+    chance = 100 / cfg.model.num_classes
+    if percent < chance + 3 * sqrt(chance * (100 - chance) / count):  # three standard errors
+        print(
+            f"warning: guessing gives {chance:.2f} %: another variant, other classes or another order of them, or no "
+            "trained head?",
+            file=sys.stderr,
+        )
+    return {"top1": percent} if whole else {}

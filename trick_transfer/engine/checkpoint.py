@@ -6,17 +6,22 @@ An epoch that ends with accumulated gradients still to be applied writes none; a
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import CheckpointLoader
 
 from trick_transfer.registry import HOOKS
 
 from .files import write_whole
+from .weights import check_values, load, load_strictly
 
 LATEST = "latest.pth"
+SAFELY = "safely:"  # before a path: mmengine's runner reads it with `read_checkpoint`
+PARTS = dict(meta=dict, state_dict=dict, message_hub=dict, optimizer=dict, param_schedulers=list)
+SCALARS = "log_scalars"  # of mmengine's message hub; its pickled HistoryBuffers hold functions
+POSITION = ("epoch", "iter")
+KEPT = (*POSITION, "seed", "dataset_meta")  # of mmengine's meta
 
 
 @HOOKS.register_module()
@@ -28,8 +33,14 @@ class WholeCheckpoint(Hook):
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """The position in steps of this run, which may accumulate another number of them for one update."""
         if runner._resume:  # else weights are loaded alone
+            load_strictly(unwrapped(runner), checkpoint["state_dict"], LATEST)  # mmengine leaves out what does not fit
             steps = runner.train_loop.max_iters // runner.train_loop.max_epochs
             checkpoint["meta"]["iter"] = checkpoint["meta"]["epoch"] * steps
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        scalars = checkpoint["message_hub"][SCALARS]
+        checkpoint["message_hub"][SCALARS] = {name: each.data for name, each in scalars.items()}  # arrays alone
+        check_values(checkpoint["state_dict"], f"after epoch {checkpoint['meta']['epoch']}")
 
     def after_train_epoch(self, runner: Any) -> None:
         # a checkpoint cannot hold accumulated gradients
@@ -38,28 +49,26 @@ class WholeCheckpoint(Hook):
             write_whole(path, lambda part: runner.save_checkpoint(str(part.parent), part.name))
 
 
-def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """A state dict from .safetensors or .pth. Raises FileNotFoundError, ValueError unless it is whole weights."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"checkpoint {path} does not exist")
+def unwrapped(runner: Any) -> Any:
+    """The model, out of its data-parallel wrapper."""
+    return getattr(runner.model, "module", runner.model)
+
+
+@CheckpointLoader.register_scheme(prefixes=SAFELY)
+def read_checkpoint(name: str, device: Any = "cpu") -> dict[str, Any]:
+    """What `WholeCheckpoint` wrote, for mmengine's runner. Raises ValueError, and runs nothing that the file holds.
+
+    mmengine's own reader falls back to running it, and its `resume` runs the text in meta["config"].
+    """
+    path = name.removeprefix(SAFELY)
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)  # it may come from elsewhere
-    except Exception as error:
-        reason = str(error).split(". ")[0].splitlines()[0]  # without torch's advice to read it unsafely
-        raise ValueError(f"{path} is not a plain, whole checkpoint of weights: {reason}") from error
-    if not isinstance(state, dict):
-        raise ValueError(f"{path} holds a {type(state).__name__}, not a state dict")
-    return state["state_dict"] if "state_dict" in state else state.get("model", state)
-
-
-def load_strictly(module: nn.Module, state: dict[str, Tensor], source: str | Path) -> None:
-    """Load a state dict whose names and shapes are exactly the module's. Raises ValueError that lists the others."""
-    own = module.state_dict()
-    misfits = sorted(own.keys() ^ state.keys()) or sorted(k for k in own if own[k].shape != state[k].shape)
-    if misfits:
-        more = f" and {len(misfits) - 4} more" if len(misfits) > 4 else ""
-        raise ValueError(f"{source} does not fit {type(module).__name__} in {', '.join(misfits[:4])}{more}")
-    module.load_state_dict(state)
+        found = load(path, device)
+        whole = isinstance(found, dict) and all(isinstance(found.get(key), kind) for key, kind in PARTS.items())
+        if not whole or not all(isinstance(found["meta"].get(key), int) for key in POSITION):
+            raise ValueError(f"{path} is not a checkpoint of a training")
+        check_values(found["state_dict"], path)
+        scalars = found["message_hub"].get(SCALARS, {})
+        found["message_hub"][SCALARS] = {name: HistoryBuffer(*each) for name, each in scalars.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{error}; delete {path}, and the stage starts from the beginning") from error
+    return found | {"meta": {key: found["meta"][key] for key in KEPT if key in found["meta"]}}

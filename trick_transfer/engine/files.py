@@ -12,6 +12,8 @@ import numpy as np
 from safetensors.torch import save
 from torch import Tensor
 
+from .weights import check_values
+
 
 def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
     """Let `write` fill a file beside `path`, then rename it; an OSError names the file, and an older one is kept."""
@@ -36,7 +38,8 @@ def file_sha256(path: str | Path) -> str:
 
 
 def write_tensors(path: str | Path, state: Mapping[str, Tensor]) -> None:
-    """Write a state dict as .safetensors, from any device and memory format."""
+    """Write a state dict as .safetensors, from any device and memory format. Raises ValueError for NaN or infinity."""
+    check_values(state, path)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     write_whole(path, lambda part: part.write_bytes(save(plain)))
 

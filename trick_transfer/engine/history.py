@@ -1,9 +1,10 @@
-"""Curves by epoch and training seconds, for a run's result.
+"""Curves by epoch and training seconds, for a run's result; a loss that is no number ends the training.
 
-Both are in mmengine's message hub, which is part of the checkpoint, so that a resumed run keeps them.
+Curves and seconds are in mmengine's message hub, which is part of the checkpoint, so that a resumed run keeps them.
 """
 
 import time
+from math import isfinite
 from typing import Any
 
 from mmengine.hooks import Hook, LoggerHook
@@ -48,6 +49,24 @@ class History(Hook):
             if not points or points[-1][0] < epoch:  # a second scoring of one epoch is left out
                 points.append([epoch, value])
         runner.message_hub.update_info(CURVES, known)
+
+
+@HOOKS.register_module()
+class FiniteLoss(Hook):
+    """Raises ValueError at the first loss that is NaN or infinite: what follows would be trained on nothing.
+
+    mmengine has read each loss from the device by then. Gradients are not looked at: in fp16 some overflow, and the
+    loss scaling leaves their step out.
+    """
+
+    def after_train_iter(self, runner: Any, *position: Any, **outputs: Any) -> None:
+        scalars = runner.message_hub.log_scalars
+        loss, lr = (scalars[f"train/{name}"].current() for name in ("loss", "lr"))
+        if not isfinite(loss):
+            raise ValueError(
+                f"the loss is {loss} at step {runner.iter + 1}, in epoch {runner.epoch + 1}, with a rate of {lr:.3g}: "
+                "the training diverged; lower optim_wrapper.optimizer.lr, or raise the precision (--precision)"
+            )
 
 
 def curves(runner: Any) -> dict[str, list[list[float]]]:

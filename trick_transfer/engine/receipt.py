@@ -15,21 +15,27 @@ GENERATED = ("results", "LEADERBOARD.md", "leaderboard.*", "README.md")  # by to
 DOWNSTREAM = ("onedl-mmdetection", "onedl-mmsegmentation")
 
 
-def git(*words: str) -> str:
-    """A git command's output in our own checkout, "" without a checkout or git."""
+def git(*words: str) -> str | None:
+    """A git command's output in our own checkout, None without a checkout or git."""
+    # a checkout of another owner, as in a container: its code is what runs, so its git may be asked, too
+    trusted = ["-c", f"safe.directory={ROOT.resolve()}", "-C", str(ROOT)]
     try:
-        run = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
+        run = subprocess.run(["git", *trusted, *words], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        return ""
-    return run.stdout.strip()
+        return None
+    return None if run.returncode else run.stdout.strip()
 
 
 @cache  # read at a run's start: a later commit is not what runs
 def commit() -> tuple[str, bool]:
-    """The commit that runs, and whether tracked files differ from it, except those that runs write."""
-    others = (f":(exclude){each}" for each in GENERATED)
+    """The commit that runs, and whether the code may differ from it: also by a new recipe, or where git cannot tell.
+
+    Files that runs write do not count.
+    """
+    others = [f":(exclude){each}" for each in GENERATED]
     changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *others)
-    return git("rev-parse", "HEAD") or "unknown", bool(changed)
+    new = git("ls-files", "--others", "--exclude-standard", "--", "*.py", *others)
+    return git("rev-parse", "HEAD") or "unknown", changed != "" or new != ""
 
 
 def versions() -> dict[str, str]:

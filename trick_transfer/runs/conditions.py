@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from classification.norms import norm_parts
 from trick_transfer.engine.batch import Batch
 from trick_transfer.engine.precision import PRECISIONS, low_precision
 from trick_transfer.engine.stage import Stage
@@ -18,6 +19,7 @@ def conditions(task: Stage, precision: str | None, cfg: Config, batch: Batch) ->
     spread = {key: value for key, value in batch._asdict().items() if key != "total"}
     synchronised = cfg.get("sync_bn") and torch.cuda.is_available()
     parts = batch.accumulation * (1 if synchronised else batch.devices)
+    parts = max(parts, norm_parts(cfg.model.get("norm_parts", 1), batch.total))
     low = str(low_precision(precision)).removeprefix("torch.")
     return spread | dict(norm_parts=1 if task.frozen_norms else parts, low_precision=low)
 

@@ -23,11 +23,12 @@ from torch import Tensor, nn
 
 from classification.classifier import ImageClassifier, export
 from trick_transfer.engine.batch import Batch
+from trick_transfer.engine.checkpoint import unwrapped
 from trick_transfer.engine.receipt import device
 
 from .resolve import limit, resolve
 from .run import Run
-from .training import make_runner, unwrapped
+from .training import make_runner
 
 IMAGES, STEPS = 2, 2  # a step's images: batch norm needs two
 DRAWN = "ShowPredictions"  # the hook that is tried, too

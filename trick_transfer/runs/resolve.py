@@ -45,6 +45,7 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
     cfg.log_level = "ERROR"  # its warnings are not about us; the scalars are kept by the visualiser
     cfg.default_hooks = dict(
         history=dict(type="trick_transfer.History"),
+        finite_loss=dict(type="trick_transfer.FiniteLoss"),
         checkpoint=dict(type="trick_transfer.WholeCheckpoint"),
         param_scheduler=dict(type="trick_transfer.ScheduleUpdates"),
         logger=dict(type="trick_transfer.OpenLogger", interval=20),

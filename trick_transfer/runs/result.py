@@ -8,11 +8,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired, get_type_hints
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError, with_config
-from typing_extensions import TypedDict
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from trick_transfer.engine.fields import FILLED, Percent, Text, checker, parse
 from trick_transfer.engine.files import write_whole
 from trick_transfer.stages import STAGES
 
@@ -21,11 +21,8 @@ from .identity import fingerprint
 SCHEMA: Literal[4] = 4
 FILE_NAME = "metrics.json"
 OUTPUTS = "outputs.npz"  # beside it: the metrics can be recomputed from these
-FILLED = Field(min_length=1)
-Text = Annotated[str, FILLED]
 Texts = Annotated[dict[str, str], FILLED]
 FolderName = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
-Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 @dataclass(frozen=True)
@@ -46,10 +43,10 @@ class Result:
     outputs_sha256: Text
     data_manifest: Text  # sha256 of the data's manifest, see engine/manifest.py
     licences: Texts
-    params_m: float | None  # params_m, gmacs: the whole classifier at the tier's input size
-    gmacs: float | None
+    params_m: NonNegativeFloat | None  # params_m, gmacs: the whole classifier at the tier's input size
+    gmacs: NonNegativeFloat | None
     arrived_percent: Percent | None  # share of the backbone's tensors that arrived downstream bit for bit
-    feature_error: float | None  # max |exported backbone - classifier's trunk| on one fixed input
+    feature_error: NonNegativeFloat | None  # max |exported backbone - classifier's trunk| on one fixed input
     branches: dict[str, Any] | None  # classification: see classification/diagnostics.py; None without residual branches
     global_batch: PositiveInt
     lr: NonNegativeFloat
@@ -87,19 +84,7 @@ class Result:
         return Path(self.tier, self.recipe, f"seed{self.backbone_seed}", stage + fine_tuned)
 
 
-HINTS = get_type_hints(Result, include_extras=True) | {"settings": NotRequired[dict[str, str]]}
-RECEIPT = TypedDict("RECEIPT", HINTS)  # type: ignore[misc]
-CHECKER = TypeAdapter(with_config(strict=True, extra="forbid", allow_inf_nan=False)(RECEIPT))
-
-
-def check(data: Any) -> None:
-    """Raises ValueError of one line for a field that is missing, unknown, or of another type or range than declared."""
-    try:
-        CHECKER.validate_python(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name, found = ".".join(map(str, first["loc"])) or "result", f" is {first['input']!r:.80}"
-        raise ValueError(f"{name!r:.80}{'' if first['type'] == 'missing' else found}: {first['msg']}") from None
+check = checker(Result)
 
 
 def faults(result: Result) -> Iterator[str]:
@@ -127,17 +112,8 @@ def write(result: Result, path: Path | str) -> None:
 def read(path: Path | str) -> Result:
     """One result. Raises a ValueError of one line that names the file and the fault."""
     try:
-        data = json.loads(Path(path).read_text("utf-8"), object_pairs_hook=unique)
+        data = parse(Path(path).read_text("utf-8"))
         check(data)
         return Result(**data)
-    except (ValueError, RecursionError) as fault:
+    except ValueError as fault:
         raise ValueError(f"{path}: {fault}") from None
-
-
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object. Raises ValueError for a key that occurs twice."""
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"{name!r:.80} occurs twice")
-    return dict(pairs)

@@ -21,13 +21,14 @@ from mmengine.runner import Runner
 
 from backbones.card import read_card
 from trick_transfer.engine.batch import Batch
-from trick_transfer.engine.checkpoint import LATEST, load_strictly, read_weights
+from trick_transfer.engine.checkpoint import LATEST, SAFELY, unwrapped
 from trick_transfer.engine.files import alone, file_sha256, in_turn, write_tensors, write_whole
 from trick_transfer.engine.history import curves, seconds
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.manifest import manifest_digest
 from trick_transfer.engine.memory import keep_freed_memory
 from trick_transfer.engine.receipt import build, commit, device, versions
+from trick_transfer.engine.weights import load, load_strictly, weights_in
 
 from .conditions import MACHINE, check_same, conditions
 from .identity import fingerprint, plain
@@ -95,11 +96,6 @@ def begin(run: Run, cfg: Config, batch: Batch, resume: bool) -> None:
         write_whole(run.home(run.name) / SETTINGS, lambda part: part.write_text(settings, "utf-8"))
 
 
-def unwrapped(runner: Runner) -> Any:
-    """The model, out of its data-parallel wrapper."""
-    return getattr(runner.model, "module", runner.model)
-
-
 def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None:
     """Train, score, export and write the result; returns it (None in the helping processes)."""
     keep_freed_memory()
@@ -131,7 +127,7 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
     cfg = resolve(run, layers, batch).cfg
     cfg.val_evaluator.outputs = str(run.folder / OUTPUTS)
     if latest.is_file():
-        cfg.load_from, cfg.resume = str(latest), True
+        cfg.load_from, cfg.resume = f"{SAFELY}{latest}", True
     runner = make_runner(cfg)
     facts: dict[str, Any] = {} if run.task.trains_backbone else run.task.arrived(unwrapped(runner), read_card(run.card))
     if cfg.train_cfg.max_epochs:  # 0: the recipe of random weights
@@ -168,13 +164,14 @@ def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, 
         if int(os.environ.get("LOCAL_RANK", 0)) == 0:
             run.check_data(training=False)
         barrier()
-        weights = read_weights(checkpoint)
+        held = load(checkpoint)
         cfg = resolve(run, run.connected(), run.batch()._replace(devices=devices)).cfg
         cfg.model.teacher = None  # it has no part in scoring, nor has what is read and built for training
         cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
         cfg.val_evaluator.outputs = str(outputs) if outputs else None
         runner = make_runner(cfg)
-        load_strictly(unwrapped(runner), weights, checkpoint)
+        model = unwrapped(runner)
+        load_strictly(model, weights_in(held, checkpoint, model.state_dict()), checkpoint)
         metrics = runner.val()
         return metrics if is_main_process() else {}
 
