@@ -93,10 +93,10 @@ def check(cfg: Config) -> None:
     METRICS.build(cfg.val_evaluator)
 
 
-def check_data(cfg: Config) -> None:
+def check_data(cfg: Config, training: bool = True) -> None:
     """Raise FileNotFoundError or ValueError for data that is missing or not what the recipe expects."""
     classes = {}
-    for split, expected in (("train", cfg.data.num_train), ("val", cfg.data.num_val)):
+    for split, expected in (("train", cfg.data.num_train), ("val", cfg.data.num_val))[0 if training else 1 :]:
         classes[split], files, _ = list_images(cfg.data.root, split)
         found = f"{cfg.data.root}/{split} holds {len(files)} images in {len(classes[split])} classes"
         if (len(files), len(classes[split])) != (expected, cfg.model.num_classes):
@@ -104,7 +104,7 @@ def check_data(cfg: Config) -> None:
                 f"{found}, {cfg.data.name} has {expected} in {cfg.model.num_classes}; complete the folder, or use "
                 f"--set data.num_{split}={len(files)} model.num_classes={len(classes[split])}"
             )
-    differing = sorted(set(classes["train"]) ^ set(classes["val"]))
+    differing = sorted(set(classes.get("train", classes["val"])) ^ set(classes["val"]))
     if differing:
         raise ValueError(f"{cfg.data.root}/train and val differ in the classes {', '.join(differing[:4])}")
 
@@ -119,11 +119,11 @@ def finish(cfg: Config, batch: Batch) -> None:
         cfg.model.norm_parts = parts_of_a_step(parts, batch)
     cfg.optim_wrapper.accumulative_counts = batch.accumulation
     few = cfg.train_dataloader.get("num_batch_per_epoch")  # the smoke tier's
-    updates = few or data.num_train // batch.total
+    updates = min(few or data.num_train, data.num_train // batch.total)
     if not updates:
         raise ValueError(f"{data.num_train} training images do not fill one step of {batch}")
     if few:
-        cfg.train_dataloader.num_batch_per_epoch = few * batch.accumulation
+        cfg.train_dataloader.num_batch_per_epoch = updates * batch.accumulation
     cfg.train_dataloader.sampler.images = updates * batch.total  # so that an epoch ends with an update
     cfg.param_scheduler = schedulers(updates, epochs, **cfg.pop("schedule"))
     cfg.train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=1)

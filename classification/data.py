@@ -14,14 +14,13 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
-from trick_transfer.engine.images import decode
-from trick_transfer.engine.split import Reader, Split, size_px, write_image, wrong_count
+from trick_transfer.engine.images import decode, images_in, inspect
+from trick_transfer.engine.split import MADE_UP_PX, Reader, Split, write_image, wrong_count
 
 from .augment import CROPS, jitter
 from .registry import DATASETS
 
 LAYOUT = "expected {root}/{split}/<class>/*.jpg, one folder per class"
-SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 def list_images(root: str | Path, split: str) -> tuple[list[str], list[str], np.ndarray]:
@@ -36,18 +35,13 @@ def list_images(root: str | Path, split: str) -> tuple[list[str], list[str], np.
 
 
 def class_folders(root: str | Path, split: str) -> list[Path]:
-    """The class folders, sorted. Raises FileNotFoundError with the expected layout if there are none."""
+    """The class folders, sorted, without hidden ones. Raises FileNotFoundError with the layout if there are none."""
     folder = Path(root, split)
-    found = sorted(entry for entry in folder.glob("*") if entry.is_dir())
+    found = sorted(entry for entry in folder.glob("[!.]*") if entry.is_dir())
     if not found:
         state = "is empty" if folder.is_dir() else "does not exist"
         raise FileNotFoundError(f"image folder {folder} {state}; {LAYOUT.format(root=root, split=split)}")
     return found
-
-
-def images_in(folder: Path) -> list[str]:
-    """The images directly in a folder, sorted."""
-    return sorted(str(path) for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
 
 
 def list_unlabelled(root: str | Path, split: str) -> list[str]:
@@ -112,8 +106,8 @@ class Folder(Split):
     """root/<name>/<class>/*.jpg."""
 
     name: str
-    images: int
-    classes: int
+    images: int | None
+    classes: int | None
 
     def samples(self, root: Path) -> tuple[list[tuple[str, str]], list[str]]:
         try:
@@ -127,22 +121,23 @@ class Folder(Split):
         return samples, wrong
 
     def labels(self, root: Path) -> set[str]:
-        return {folder.name for folder in (root / self.name).glob("*") if folder.is_dir()}
+        return {folder.name for folder in (root / self.name).glob("[!.]*") if folder.is_dir()}
 
     def reader(self) -> Reader:
         def look(sample: tuple[str, str]) -> Iterable[str]:
-            decode(sample[0])
+            inspect(sample[0])
             return sample[1:]
 
         return look
 
     def make_up(self, root: Path) -> None:
-        first = root / self.name / "class0000" / "0.jpg"
-        write_image(first, size_px(0))
-        for number in range(1, self.classes):
-            folder = root / self.name / f"class{number:04d}"
-            folder.mkdir()
-            os.link(first, folder / "0.jpg")
+        for number in range(self.classes or 1):
+            path = root / self.name / f"class{number:04d}" / "0.jpg"
+            if number < len(MADE_UP_PX):
+                write_image(path, MADE_UP_PX[number])
+            else:
+                path.parent.mkdir()
+                os.link(root / self.name / f"class{number % len(MADE_UP_PX):04d}" / "0.jpg", path)
 
 
 @dataclass(frozen=True)
@@ -150,7 +145,7 @@ class Unlabelled(Split):
     """root/<name>/*.jpg, whose classes only the publisher knows."""
 
     name: str
-    images: int
+    images: int | None
     labelled = False
 
     def samples(self, root: Path) -> tuple[list[str], list[str]]:
@@ -162,10 +157,11 @@ class Unlabelled(Split):
 
     def reader(self) -> Reader:
         def look(sample: str) -> Iterable[str]:
-            decode(sample)
+            inspect(sample)
             return []
 
         return look
 
     def make_up(self, root: Path) -> None:
-        write_image(root / self.name / "0.jpg", size_px(0))
+        for number, size_px in enumerate(MADE_UP_PX):
+            write_image(root / self.name / f"{number}.jpg", size_px)

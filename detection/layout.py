@@ -1,11 +1,15 @@
 """The layout of detection's data: VOC's development kit."""
 
+import codecs
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from trick_transfer.engine.images import decode
+from trick_transfer.engine.images import by_name, inspect
 from trick_transfer.engine.split import MADE_UP_SAMPLES, Reader, Split, size_px, write_image, wrong_count
+
+from .annotation import read_annotation
 
 XML = (
     "<annotation><size><width>{width}</width><height>{height}</height><depth>3</depth></size><object><name>{name}</name>"
@@ -14,14 +18,33 @@ XML = (
 )
 
 
+def read_list(path: Path) -> list[str]:
+    """The image names of a list, one a line, with their spaces; UTF-8, or UTF-16 with its mark.
+
+    Raises ValueError for another encoding or a name that occurs twice, FileNotFoundError for a list that is missing.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist")
+    content = path.read_bytes()
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        names = [line.strip() for line in content.decode(encoding).splitlines()]
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8; save it in that encoding") from None
+    twice = [name for name, times in Counter(filter(None, names)).items() if times > 1]
+    if twice:
+        raise ValueError(f"{path} names {len(twice)} images more than once, such as {twice[0]}; remove the repetitions")
+    return list(filter(None, names))
+
+
 @dataclass(frozen=True)
 class Voc(Split):
-    """root/VOCdevkit/<year>/ImageSets/Main/<image_set>.txt lists stems of JPEGImages/*.jpg and Annotations/*.xml."""
+    """root/VOCdevkit/<year>/ImageSets/Main/<image_set>.txt lists names of JPEGImages/*.jpg and Annotations/*.xml."""
 
     year: str
     image_set: str
-    images: int
-    classes: tuple[str, ...]
+    images: int | None
+    classes: tuple[str, ...] | None
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -30,28 +53,30 @@ class Voc(Split):
     def samples(self, root: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
         base = root / "VOCdevkit" / self.year
         listed = base / "ImageSets" / "Main" / f"{self.image_set}.txt"
-        if not listed.is_file():
-            return [], [f"{listed} does not exist"]
-        stems = listed.read_text().split()
-        pairs = [(base / "JPEGImages" / f"{stem}.jpg", base / "Annotations" / f"{stem}.xml") for stem in stems]
+        try:
+            names, images = read_list(listed), by_name(base / "JPEGImages")
+        except (OSError, ValueError) as error:
+            return [], [str(error)]
+        if not names:
+            return [], [f"{listed} is empty"]
+        paths = {name: images.get(name, base / "JPEGImages" / f"{name}.jpg") for name in names}
+        pairs = [(image, base / "Annotations" / f"{name}.xml") for name, image in paths.items()]
         missing = {path for pair in pairs for path in pair if not path.is_file()}
         wrong = wrong_count(f"images in {listed}", len(pairs), self.images)
         wrong += [f"{path} does not exist, but {listed} lists it" for path in sorted(missing)]
         return [pair for pair in pairs if missing.isdisjoint(pair)], wrong
 
     def reader(self) -> Reader:
-        from .data import read_annotation  # mmdet takes seconds to import
-
         def look(sample: tuple[Path, Path]) -> Iterable[str]:
-            jpeg, xml = sample
-            decode(jpeg)
-            *_, objects = read_annotation(xml, self.classes, jpeg)
-            return [self.classes[found["bbox_label"]] for found in objects]
+            image, xml = sample
+            inspect(image)
+            *_, objects = read_annotation(xml, self.classes, image)
+            return [found["name"] for found in objects]
 
         return look
 
     def empty(self, seen: set[str]) -> list[str]:
-        return [name for name in self.classes if name not in seen]
+        return [name for name in self.classes or () if name not in seen]
 
     def make_up(self, root: Path) -> None:
         base = root / "VOCdevkit" / self.year
@@ -62,6 +87,6 @@ class Voc(Split):
             height, width = size_px(number)
             write_image(base / "JPEGImages" / f"{name}.jpg", (height, width))
             box = dict(xmin=width // 4, ymin=height // 4, xmax=width // 2, ymax=height // 2)
-            text = XML.format(width=width, height=height, name=self.classes[0], **box)
+            text = XML.format(width=width, height=height, name=(self.classes or ("object",))[0], **box)
             (base / "Annotations" / f"{name}.xml").write_text(text)
         (base / "ImageSets/Main" / f"{self.image_set}.txt").write_text("\n".join(names) + "\n")

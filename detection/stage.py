@@ -12,8 +12,10 @@ from backbones.fine_tuning import FineTuning, parts
 from backbones.registry import sketch
 from trick_transfer.engine import pictures
 from trick_transfer.engine.images import decode, stored_px
+from trick_transfer.engine.split import Split
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
+from .layout import read_list
 from .ranking import average_precision, curves
 
 STRIDES = [4, 8, 16, 32]  # of the maps, in both protocols
@@ -50,13 +52,27 @@ class Detection(FineTuning):
             model.rpn_head.in_channels = model.roi_head.bbox_roi_extractor.out_channels = trunk
             model.roi_head.bbox_head.in_channels = head
 
-    def check_data(self, cfg: Config) -> None:
-        for part in parts(cfg._cfg_dict):
-            if "ann_file" in part:
-                root, year = Path(part.data_root), Path(part.data_root, part.data_prefix.sub_data_root)
-                missing = [p for p in (root / part.ann_file, year / "JPEGImages", year / "Annotations") if is_empty(p)]
-                if missing:
-                    raise FileNotFoundError(f"VOC data: {missing[0]} is missing or empty; expected {root}/{LAYOUT}")
+    def check(self, cfg: Config) -> None:
+        super().check(cfg)
+        for dataset in data_sets(cfg):
+            found, heads = len(dataset.metainfo.classes), cfg.model.roi_head.bbox_head.num_classes
+            if found != heads:
+                raise ValueError(
+                    f"the data has {found} classes, the model {heads} (model.roi_head.bbox_head.num_classes)"
+                )
+
+    def check_data(self, cfg: Config, training: bool = True) -> None:
+        for part in data_sets(cfg, training):
+            root, year = Path(part.data_root), Path(part.data_root, part.data_prefix.sub_data_root)
+            missing = [p for p in (root / part.ann_file, year / "JPEGImages", year / "Annotations") if is_empty(p)]
+            if missing:
+                raise FileNotFoundError(f"VOC data: {missing[0]} is missing or empty; expected {root}/{LAYOUT}")
+
+    def check_own_data(self, cfg: Config, known: Sequence[Split]) -> None:
+        from .data import VOC  # mmdet takes seconds to import
+
+        for part in data_sets(cfg):
+            VOC(**{key: value for key, value in part.items() if key not in ("type", "pipeline")})
 
     def outputs(self, arrays: Arrays) -> Outputs:
         """map_voc07, map_area (IoU 0.5), and map_coco (IoU 0.50 to 0.95), over the classes that have a truth."""
@@ -97,6 +113,12 @@ class Detection(FineTuning):
         return picture
 
 
+def data_sets(cfg: Config, training: bool = True) -> list[Any]:
+    """The Configs of the data sets that are read, in training or only in scoring."""
+    loaders = [cfg.train_dataloader, cfg.val_dataloader] if training else [cfg.val_dataloader]
+    return [part for part in parts(loaders) if "ann_file" in part]
+
+
 def check_slot(slot: dict, card: Card) -> None:
     """Raise ValueError for a backbone that cannot be built as the protocol requires, or has other strides."""
     if card.strides != STRIDES:
@@ -110,7 +132,7 @@ def check_slot(slot: dict, card: Card) -> None:
 
 def is_empty(path: Path) -> bool:
     """Whether a folder or a list is missing or empty."""
-    return not (any(path.iterdir()) if path.is_dir() else path.is_file() and path.read_text().strip())
+    return not (any(path.iterdir()) if path.is_dir() else path.is_file() and read_list(path))
 
 
 DETECTION = Detection()

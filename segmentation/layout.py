@@ -6,8 +6,24 @@ from pathlib import Path
 
 import numpy as np
 
-from trick_transfer.engine.images import decode
+from trick_transfer.engine.images import by_name, inspect
 from trick_transfer.engine.split import MADE_UP_SAMPLES, Reader, Split, size_px, write_image, wrong_count
+
+from .masks import Ids, read_mask
+
+DATA = Path("ADEChallengeData2016")  # under the data root
+LAYOUT = f"{DATA}/{{images,annotations}}/{{training,validation}}/*.{{jpg,png}}"
+
+
+def pairs(images: Path, masks: Path) -> list[tuple[Path, Path]]:
+    """Every image of `images` with its mask; raises FileNotFoundError if there are none or a mask is missing."""
+    found, named = by_name(images), by_name(masks, (".png",))
+    if not found:
+        raise FileNotFoundError(f"no image in {images}; the data root must hold {LAYOUT}")
+    missing = [masks / f"{name}.png" for name in found if name not in named]
+    if missing:
+        raise FileNotFoundError(f"{len(missing)} of {len(found)} images have no mask; the first is {missing[0]}")
+    return [(image, named[name]) for name, image in found.items()]
 
 
 @dataclass(frozen=True)
@@ -15,38 +31,38 @@ class Ade(Split):
     """root/ADEChallengeData2016/{images,annotations}/<name>/*.{jpg,png}; masks of 0 to `classes`, and 0 is ignored."""
 
     name: str
-    images: int
-    classes: int
+    images: int | None
+    classes: int | None
+    names: tuple[str, ...] = ()  # of the classes, if they are not ADE20K's
 
     def samples(self, root: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
-        base = root / "ADEChallengeData2016"
-        images = {path.stem: path for path in sorted((base / "images" / self.name).glob("*.jpg"))}
-        masks = {path.stem: path for path in sorted((base / "annotations" / self.name).glob("*.png"))}
-        wrong = wrong_count(f"images in {base / 'images' / self.name}", len(images), self.images)
-        wrong += [f"{images[stem]} has no mask" for stem in images if stem not in masks]
-        wrong += [f"{masks[stem]} has no image" for stem in masks if stem not in images]
-        return [(path, masks[stem]) for stem, path in images.items() if stem in masks], wrong
+        folder = root / DATA / "images" / self.name
+        try:
+            images, masks = by_name(folder), by_name(root / DATA / "annotations" / self.name, (".png",))
+        except ValueError as error:
+            return [], [str(error)]
+        if not images:
+            return [], [f"{folder} holds no image"]
+        wrong = wrong_count(f"images in {folder}", len(images), self.images)
+        wrong += [f"{images[name]} has no mask" for name in images if name not in masks]
+        wrong += [f"{masks[name]} has no image" for name in masks if name not in images]
+        return [(path, masks[name]) for name, path in images.items() if name in masks], wrong
 
     def reader(self) -> Reader:
-        from .data import LoadMask
-
-        load = LoadMask()
-
         def look(sample: tuple[Path, Path]) -> Iterable[str]:
             image, mask = sample
-            size = decode(image).shape[:2]
-            about = dict(seg_map_path=str(mask), ori_shape=size, num_classes=self.classes, seg_fields=[])
-            pixels = np.bincount(load(about)["gt_seg_map"].ravel(), minlength=self.classes)
-            return [str(label + 1) for label in np.flatnonzero(pixels[: self.classes])]
+            raw = read_mask(mask, inspect(image).shape[:2])
+            if self.classes:
+                Ids().check(raw, self.classes, mask)
+            return [str(value) for value in np.unique(raw) if value or not self.classes]
 
         return look
 
     def empty(self, seen: set[str]) -> list[str]:
-        return [str(label) for label in range(1, self.classes + 1) if str(label) not in seen]
+        return [str(label) for label in range(1, (self.classes or 0) + 1) if str(label) not in seen]
 
     def make_up(self, root: Path) -> None:
-        base = root / "ADEChallengeData2016"
         for i in range(MADE_UP_SAMPLES):
-            mask = np.random.default_rng(0).integers(0, self.classes + 1, size_px(i), np.uint8)
-            write_image(base / "images" / self.name / f"{i}.jpg", size_px(i))
-            write_image(base / "annotations" / self.name / f"{i}.png", size_px(i), mask)
+            mask = np.random.default_rng(0).integers(0, (self.classes or 0) + 1, size_px(i), np.uint8)
+            write_image(root / DATA / "images" / self.name / f"{i}.jpg", size_px(i))
+            write_image(root / DATA / "annotations" / self.name / f"{i}.png", size_px(i), mask)

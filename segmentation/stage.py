@@ -9,9 +9,17 @@ from mmengine.config import Config
 
 from backbones.fine_tuning import FineTuning
 from trick_transfer.engine import pictures
+from trick_transfer.engine.images import stored_px
+from trick_transfer.engine.manifest import MANY
+from trick_transfer.engine.progress import over_threads
+from trick_transfer.engine.split import Split, refuse
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
-DATA = Path("ADEChallengeData2016")  # under the data root
+from .layout import DATA, Ade, pairs
+from .masks import READING, Ids, read_mask
+
+SAMPLE = 50  # masks whose values an error lists
+LISTED = 30  # values
 
 
 class Segmentation(FineTuning):
@@ -26,14 +34,33 @@ class Segmentation(FineTuning):
         Metric("miou", "mIoU", required=True, headline=True),
     )
 
-    def check_data(self, cfg: Config) -> None:
-        from .data import ADE20K, pairs  # mmseg takes seconds to import
+    def check_data(self, cfg: Config, training: bool = True) -> None:
+        from .data import ADE20K  # mmseg takes seconds to import
 
-        for dataset in (cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset):
+        for dataset in data_sets(cfg, training):
             pairs(*(Path(dataset.data_root, dataset.data_prefix[key]) for key in ("img_path", "seg_map_path")))
             names = dataset.get("metainfo", ADE20K.METAINFO)["classes"]
             if len(names) != cfg.model.decode_head.num_classes:
                 raise ValueError(f"the data has {len(names)} classes, the model {cfg.model.decode_head.num_classes}")
+
+    def check_own_data(self, cfg: Config, known: Sequence[Split]) -> None:
+        from .data import ADE20K, LoadMask
+
+        def look(info: dict) -> list[str]:
+            try:
+                LoadMask()(info | dict(ori_shape=stored_px(info["img_path"])[::-1]))
+            except ValueError as error:
+                return [str(error)]
+            return []
+
+        names = {tuple(ADE20K.METAINFO["classes"]), *(split.names for split in known if isinstance(split, Ade))}
+        for part in data_sets(cfg):
+            dataset = ADE20K(**{key: value for key, value in part.items() if key not in ("type", "pipeline")})
+            infos = [dataset.get_data_info(place) for place in range(len(dataset))]
+            if tuple(dataset.metainfo["classes"]) not in names and not part.keys() & READING:
+                raise ValueError(unread(infos[:SAMPLE]))
+            problems = over_threads(look, infos, f"looking at {part.data_prefix.seg_map_path}", len(infos) > MANY)
+            refuse([line for found in problems for line in found], "correct the masks, or first_class and ignore")
 
     def outputs(self, arrays: Arrays) -> Outputs:
         """pix_acc, and miou over the classes that occur in truth or prediction (in a round: among the images drawn)."""
@@ -63,11 +90,31 @@ class Segmentation(FineTuning):
         names, classes = arrays["shown_names"][shown].tolist(), arrays["classes"].tolist()
         found = [pictures.png(arrays[f"shown_{place}"]) for place in shown]
 
+        ids = Ids.of(config["val_dataloader"]["dataset"])
+
         def truth(files: Mapping[str, Path], place: int) -> str:
             with pictures.opened(files[f"{DATA}/annotations/validation/{names[place]}.png"]) as mask:
-                return pictures.png(np.asarray(mask) - np.uint8(1))  # 0, no class, becomes IGNORED
+                return pictures.png(ids.classes(np.asarray(mask)))
 
         return pictures.Seen(names, found, classes, [f"{DATA}/images/validation/{name}.jpg" for name in names], truth)
+
+
+def data_sets(cfg: Config, training: bool = True) -> list[Any]:
+    """The Configs of the data sets that are read, in training or only in scoring."""
+    return [cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset][0 if training else 1 :]
+
+
+def unread(infos: list[dict]) -> str:
+    """What some masks hold, and how to say which value is which class."""
+    masks = [read_mask(info["seg_map_path"], stored_px(info["img_path"])[::-1]) for info in infos]
+    values = sorted(set().union(*(np.unique(mask).tolist() for mask in masks)))
+    said = ", ".join(map(str, values)) if len(values) < LISTED else f"{len(values)} values, {values[0]} to {values[-1]}"
+    reading = "{'first_class': 0, 'ignore': 255}"
+    return (
+        f"masks of {Path(infos[0]['seg_map_path']).parent} hold {said}: which value is which class? Say it by --set "
+        f'"train_dataloader.dataset.dataset={reading}" "val_dataloader.dataset={reading}": first_class (0 or 1) is the '
+        "value of the first class, ignore the one that means no class, or None"
+    )
 
 
 SEGMENTATION = Segmentation()

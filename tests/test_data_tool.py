@@ -1,6 +1,7 @@
 """tools/data.py and its checks: intact data pass, problems are listed with their files, nothing is downloaded twice."""
 
 import hashlib
+import os
 import re
 import sys
 import tarfile
@@ -13,9 +14,10 @@ from archive_server import serving
 from exif import orient
 from PIL import Image
 
-from classification.data import Folder, Unlabelled
+from classification.data import Folder, Unlabelled, list_images
 from detection.layout import Voc
 from segmentation.layout import Ade
+from trick_transfer.command_line import tool
 from trick_transfer.commands import data
 from trick_transfer.data_sets import sources
 from trick_transfer.data_sets.check import check
@@ -178,7 +180,86 @@ def test_problems_of_ade20k_are_listed(ade):
 def run(monkeypatch, *words):
     """The tool's exit code."""
     monkeypatch.setattr(sys, "argv", ["tools/data.py", *map(str, words)])
-    return data.tool(data.main)
+    return tool(data.main)
+
+
+def damage(jpeg):
+    """Put noise of its size into a JPEG and zero a quarter of the bytes; its end stays."""
+    noise = np.random.default_rng(0).integers(0, 256, Image.open(jpeg).size[::-1], np.uint8)
+    Image.fromarray(noise).save(jpeg)
+    content = bytearray(jpeg.read_bytes())
+    middle, quarter = len(content) // 2, len(content) // 4
+    content[middle : middle + quarter] = bytes(quarter)
+    jpeg.write_bytes(content)
+
+
+def test_a_jpeg_damaged_inside_is_named_in_every_layout(folders, voc, ade):
+    for facts, root in ((FOLDERS, folders), (VOC, voc), (ADE, ade)):
+        jpeg = sorted(root.rglob("*.jpg"))[0]
+        damage(jpeg)
+        (problem,) = check(facts, root)
+        assert problem.startswith(f"{jpeg} is damaged inside (Corrupt JPEG data: ")
+
+
+@pytest.mark.parametrize("marker", [b"\xff\xe1\x00\x06junk", b"junk"])
+def test_odd_bytes_in_a_jpegs_header_are_no_damage(folders, marker):
+    jpeg = next(folders.rglob("*.jpg"))
+    content = jpeg.read_bytes()
+    start = content.index(b"\xff\xdb")  # the first quantisation table
+    jpeg.write_bytes(content[:start] + marker + content[start:])
+    assert check(FOLDERS, folders) == []
+
+
+def test_pipes_and_hidden_folders_are_no_images_and_no_classes(folders):
+    for split in ("train", "val"):
+        hidden = folders / split / ".ipynb_checkpoints"
+        hidden.mkdir()
+        (hidden / "copy.jpg").write_bytes(next(folders.rglob("*.jpg")).read_bytes())
+    os.mkfifo(folders / "train/class1/pipe.jpg")  # reading it would wait for ever
+    assert check(FOLDERS, folders) == []
+    assert list_images(folders, "val")[0] == [f"class{i}" for i in range(10)]
+
+
+def test_an_image_of_too_many_pixels_is_one_line_and_the_others_are_looked_at(voc, monkeypatch):
+    jpegs = voc / "VOCdevkit/VOC2007/JPEGImages"
+    Image.new("L", (300, 300)).save(jpegs / "test_0.jpg")
+    truncate(jpegs / "test_1.jpg")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40_000)
+    many, truncated = check(VOC, voc)
+    assert f"{jpegs}/test_0.jpg has more than 80,000 pixels" in many
+    assert "test_1.jpg" in truncated
+
+
+def test_a_header_that_claims_more_pixels_than_opencv_reads_is_one_line(folders):
+    jpeg = next(folders.rglob("*.jpg"))
+    content = bytearray(jpeg.read_bytes())
+    sizes = content.index(b"\xff\xc0") + 5  # after marker, length and precision: height and width
+    content[sizes : sizes + 4] = (60_000).to_bytes(2, "big") * 2
+    jpeg.write_bytes(content)
+    (problem,) = check(FOLDERS, folders)
+    assert problem.startswith(f"{jpeg} ") and "\n" not in problem
+
+
+def test_own_data_are_checked_but_for_counts_and_classes(voc, ade, monkeypatch, capsys):
+    assert run(monkeypatch, "check", "voc0712", "--root", voc) == 1
+    assert f"{voc} is not the published data set; --own checks " in capsys.readouterr().out
+    assert run(monkeypatch, "check", "voc0712", "--own", "--root", voc) == 0
+    assert "VOC2007 test: 4 images; 1 classes" in capsys.readouterr().out and (voc / MANIFEST).is_file()
+    assert run(monkeypatch, "check", "ade20k", "--own", "--root", ade) == 0
+    truncate(next(ade.rglob("*.jpg")))
+    assert run(monkeypatch, "check", "ade20k", "--own", "--root", ade) == 1
+
+
+@pytest.mark.parametrize("split", [split for facts in DATA_SETS.values() for split in facts.splits], ids=str)
+def test_made_up_data_have_several_sizes_and_both_orientations(split, tmp_path):
+    split.make_up(tmp_path)
+    sizes = {Image.open(path).size for path in images_below(tmp_path)}
+    assert len(sizes) >= 3 and {width > height for width, height in sizes} == {True, False}
+
+
+def images_below(folder):
+    """One name of each image, as some are links."""
+    return {path.stat().st_ino: path for path in folder.rglob("*.jpg")}.values()
 
 
 def test_the_manifest_is_written_once_and_later_changes_are_reported(ade, monkeypatch, capsys):

@@ -23,7 +23,7 @@ from test_results import a_detection, a_result
 from detection.stage import TEST_IMAGES as VOC
 from segmentation.stage import DATA as ADE20K
 from trick_transfer.engine.files import file_sha256, read_arrays
-from trick_transfer.engine.manifest import read_manifest, write_manifest
+from trick_transfer.engine.manifest import read_manifest, update_manifest
 from trick_transfer.engine.pictures import Seen, photo
 from trick_transfer.leaderboard.paper.as_leaderboard import published
 from trick_transfer.leaderboard.rendering.page import render
@@ -575,7 +575,7 @@ def stored(tmp_path):
     for name in ("a", "b"):
         Image.fromarray(MASK).save(folders[4] / f"{name}.png")
     for part in ("voc0712", "ade20k"):
-        write_manifest(data / "mini" / part)
+        update_manifest(data / "mini" / part)
     runs = dict(analysis.runs)
     for result, folder in zip((detected, segmented), places, strict=True):
         digest = sha256((folder / "outputs.npz").read_bytes()).hexdigest()
@@ -738,7 +738,7 @@ def test_a_mask_that_the_data_do_not_have_costs_one_picture(stored):
     analysis, data = stored
     root = data / "mini/ade20k"
     (root / ADE20K / "annotations/validation/a.png").unlink()
-    write_manifest(root)
+    update_manifest(root)
     made, (line,) = collect(analysis, data)
     assert re.fullmatch(rf"not drawn: {root}/.*/a\.jpg: its truth '.*/a\.png' is no file of the data", line)
     assert [image["name"] for image in made[0]["segmentation"]["images"]] == ["b"]

@@ -7,12 +7,15 @@ import numpy as np
 import protocols
 import pytest
 from exif import orient
+from mmengine.config import Config
 from mmengine.registry import TRANSFORMS, init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 from toy_ade20k import CLASSES, card_of, make, small
 
 from segmentation.data import ADE20K, LoadMask, RandomBlur
+from segmentation.layout import Ade
+from segmentation.masks import Ids
 from segmentation.stage import SEGMENTATION
 from trick_transfer.engine.images import is_whole
 
@@ -30,8 +33,8 @@ def dataset_of(root: Path, split: str = "training", **options: object) -> ADE20K
     return ADE20K(data_root=str(root), data_prefix=prefix, metainfo=dict(classes=CLASSES), **options)
 
 
-def load_mask(mask: Path, shape: tuple[int, int], num_classes: int = 3) -> np.ndarray:
-    about = dict(seg_map_path=str(mask), ori_shape=shape, num_classes=num_classes, seg_fields=[])
+def load_mask(mask: Path, shape: tuple[int, int], num_classes: int = 3, **reading: int | None) -> np.ndarray:
+    about = dict(seg_map_path=str(mask), ori_shape=shape, num_classes=num_classes, ids=Ids.of(reading), seg_fields=[])
     return LoadMask()(about)["gt_seg_map"]
 
 
@@ -41,6 +44,76 @@ def test_raw_zero_is_ignored_and_class_k_becomes_k_minus_1(root: Path) -> None:
     assert set(np.unique(raw)) == {0, 1, 2, 3}
     got = load_mask(path, raw.shape)
     np.testing.assert_array_equal(got, np.where(raw == 0, 255, raw - 1))
+
+
+@pytest.mark.parametrize(
+    ("reading", "classes"),
+    [
+        (dict(first_class=0), {0: 0, 1: 1, 2: 2, 3: 3}),  # CamVid's, without void
+        (dict(first_class=0, ignore=3), {0: 0, 1: 1, 2: 2, 3: 255}),
+        (dict(first_class=1, ignore=3), {1: 0, 2: 1, 3: 255}),
+        (dict(first_class=0, ignore=255), {0: 0, 1: 1, 255: 255}),
+        (dict(ignore=255), {1: 0, 2: 1, 255: 255}),
+    ],
+)
+def test_data_of_ones_own_say_which_value_is_which_class(tmp_path: Path, reading: dict, classes: dict) -> None:
+    raw = np.array([list(classes)], np.uint8)
+    Image.fromarray(raw).save(tmp_path / "mask.png")
+    got = load_mask(tmp_path / "mask.png", raw.shape, 4 if len(classes) == 4 and len(reading) == 1 else 3, **reading)
+    assert got.tolist() == [list(classes.values())]
+
+
+@pytest.mark.parametrize(
+    ("reading", "raw", "named"),
+    [
+        (dict(first_class=0, ignore=255), 3, "holds 3; expected 0 to 2 or 255"),
+        (dict(ignore=255), 0, "holds 0; expected 1 to 3 or 255"),
+        (dict(first_class=0), 255, "holds 255; expected 0 to 2"),
+    ],
+)
+def test_a_value_that_is_neither_a_class_nor_none_is_named(tmp_path: Path, reading: dict, raw: int, named: str) -> None:
+    Image.fromarray(np.full((2, 2), raw, np.uint8)).save(tmp_path / "mask.png")
+    with pytest.raises(ValueError, match=rf"mask\.png {named}"):
+        load_mask(tmp_path / "mask.png", (2, 2), **reading)
+
+
+@pytest.mark.parametrize("reading", [dict(first_class=2), dict(ignore="void"), dict(ignore=-1), dict(ignore=256)])
+def test_a_reading_that_no_mask_can_have_is_refused(reading: dict) -> None:
+    with pytest.raises(ValueError, match="first_class must be 0 or 1 and ignore 0 to 255 or None"):
+        Ids.of(reading)
+
+
+def own(root: Path, **reading: int | None) -> Config:
+    """The protocol for a folder of masks as CamVid has them: 0 is a class, 3 is none."""
+    cfg = small(protocols.load(None, "fcn_ade20k", root))
+    for dataset in (cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset):
+        dataset.update(reading)
+    return cfg
+
+
+def test_masks_of_unknown_classes_are_refused_with_what_they_hold_and_the_settings(root: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"annotations/training hold 0, 1, 2, 3: .*'first_class': .*'ignore': "
+    ) as error:
+        SEGMENTATION.check_own_data(own(root), ())
+    assert "\n" not in str(error.value)
+    SEGMENTATION.check_own_data(own(root, first_class=0, ignore=3), ())
+    SEGMENTATION.check_own_data(own(root), (Ade("training", 4, 3, CLASSES),))  # a known data set's
+    with pytest.raises(ValueError, match=r"0000\.png holds 3; .*0001\.png .*0002\.png .*\(and 1 more files\); correct"):
+        SEGMENTATION.check_own_data(own(root, first_class=0), ())
+
+
+@pytest.mark.parametrize("suffix", [".JPG", ".jpeg", ".png"])
+def test_images_of_any_suffix_are_read_and_two_of_one_name_refused(root: Path, suffix: str) -> None:
+    image = root / "ADEChallengeData2016/images/training/0002.jpg"
+    other = image.with_suffix(suffix)
+    Image.open(image).save(other)
+    with pytest.raises(ValueError, match=r"0002\..*0002\.[a-zA-Z]+ have one name"):
+        dataset_of(root)
+    image.unlink()
+    assert {Path(dataset_of(root).get_data_info(i)["img_path"]).name for i in range(4)} == {
+        "0000.jpg", "0001.jpg", other.name, "0003.jpg"
+    }  # fmt: skip
 
 
 def test_training_crops_are_padded_with_ignored_pixels(root: Path, tmp_path: Path) -> None:

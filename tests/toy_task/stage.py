@@ -19,7 +19,7 @@ class ToyTask(FineTuning):
     def image_sizes(self, cfg):
         yield 80, 96
 
-    def check_data(self, cfg):
+    def check_data(self, cfg, training=True):
         if not list(self.root(cfg).rglob("*.jpg")):
             raise FileNotFoundError(f"no image in {self.root(cfg)}")
 

@@ -3,6 +3,7 @@
 tools/data.py prepare voc0712                           download, check, unpack; go on where it broke off
 tools/data.py prepare imagenet1k --archives /downloads  says what to fetch by hand; checks and unpacks it
 tools/data.py check imagenet1k                          counts, decoding, boxes, masks; writes <root>/manifest.sha256
+tools/data.py check voc0712 --own --root mine           data of your own in that layout, of any number and classes
 
 Exit code: 0; 1 if `check` found something wrong, each on a line of its own; 2 if the command could not be carried out.
 """
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("name", choices=(*(name for name in DATA_SETS if not name.startswith(f"{MINI}/")), MINI))
     parser.add_argument("--root", type=Path, help="the data's folder (default: data/NAME)")
     parser.add_argument("--archives", type=Path, help="where archives are, or go (default: archives/ beside the root)")
+    parser.add_argument("--own", action="store_true", help="check: counts and classes are those that are there")
     args = parser.parse_args()
     root = args.root or Path("data") / args.name
     if args.name == MINI and args.verb == "prepare":
@@ -34,5 +36,6 @@ def main() -> int:
     if args.verb == "prepare":
         prepare(DATA_SETS[args.name], root, args.archives or root.parent / "archives")
         return 0
-    own = [name for name in DATA_SETS if name.split("/")[0] == args.name]
-    return 0 if all([checked(DATA_SETS[name], root / name.removeprefix(args.name).strip("/")) for name in own]) else 1
+    names = [name for name in DATA_SETS if name.split("/")[0] == args.name]
+    found = [(DATA_SETS[name], root / name.removeprefix(args.name).strip("/")) for name in names]
+    return 0 if all([checked(facts.own() if args.own else facts, folder) for facts, folder in found]) else 1

@@ -15,6 +15,7 @@ from segmentation.layout import Ade
 from trick_transfer import mini
 from trick_transfer.engine.split import Split
 from trick_transfer.mini import splits as mini_splits
+from trick_transfer.mini.build import is_made
 
 from .placing import Placing, as_is, imagenet_train, imagenet_val, places_test, places_train, places_val
 
@@ -59,13 +60,24 @@ class DataSet:
     def archives(self) -> tuple[Archive, ...]:
         return tuple(archive for part in self.parts for archive in part.archives)
 
-    @property
-    def training_images(self) -> int:
-        return sum(split.images for split in self.splits if split.trains)
+    def training_images(self, root: Path | None = None) -> int:
+        """Their number; in a folder, if one is named, that of those found there."""
+        splits = (split for split in self.splits if split.trains)
+        return sum(len(split.samples(root)[0]) if root else split.images or 0 for split in splits)
 
     @property
     def splits(self) -> tuple[Split, ...]:
         return tuple(split for part in self.parts for split in part.splits)
+
+    def own(self) -> "DataSet":
+        """The same layout with data of the user's own, in any number and of any classes."""
+        return DataSet((Part(tuple(split.own() for split in self.splits if split.labelled)),))
+
+    def gaps(self, root: Path) -> list[str]:
+        """How the labelled data in a folder differ from these facts, as far as that shows without reading the files."""
+        if self.make and not is_made(root.parent):
+            return [f"{root} was not made by this version"]
+        return [line for split in self.splits if split.labelled for line in split.samples(root)[1]]
 
 
 VOC_CLASSES = (
@@ -165,7 +177,8 @@ def mini_split(split: mini_splits.Split) -> Split:
     if split.form == "voc":
         year, image_set = split.place.split("/")
         return Voc(year, image_set, split.count, mini.CLASSES)
-    return Ade(split.place, split.count, len(mini.CLASSES) + len(mini.STUFF))
+    names = (*mini.CLASSES, *mini.STUFF)
+    return Ade(split.place, split.count, len(names), names)
 
 
 DATA_SETS = {  # by their folder under data/

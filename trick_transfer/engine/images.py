@@ -1,32 +1,73 @@
-"""Reading image files strictly: OpenCV fills the missing part of a truncated JPEG with grey, without an error.
+"""Finding image files, and reading them strictly: OpenCV fills the missing part of a truncated JPEG with grey.
 
 Images are read as stored, without the rotation that EXIF may ask for, as torchvision and timm read them: masks and most
 boxes belong to the stored pixels.
 """
 
+import os
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
+import simplejpeg
 from mmengine.logging import print_log
 from PIL import ExifTags, Image
 
+SUFFIXES = (".jpg", ".jpeg", ".png")
 START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"  # a JPEG's first and last two bytes
+END_OF_PNG = b"IEND\xaeB`\x82"
+HARMLESS = re.compile(r"ICC|before marker 0x(?!d\d)")  # libjpeg's words on a header; 0xd0 to 0xd9 are in the picture
 SWAPPED = (5, 6, 7, 8)  # EXIF's orientations that swap width and height
 
 
+def images_in(folder: str | Path, suffixes: Collection[str] = SUFFIXES) -> list[str]:
+    """The images directly in a folder, sorted; none if it is missing. Hidden files and devices are left out."""
+    if not os.path.isdir(folder):
+        return []
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.path
+            for entry in entries
+            if entry.name[0] != "." and os.path.splitext(entry.name)[1].lower() in suffixes and entry.is_file()
+        )
+
+
+def by_name(folder: str | Path, suffixes: Collection[str] = SUFFIXES) -> dict[str, Path]:
+    """A folder's images by their name without suffix. Raises ValueError for two of one name."""
+    found: dict[str, Path] = {}
+    for path in map(Path, images_in(folder, suffixes)):
+        if found.setdefault(path.stem, path) != path:
+            raise ValueError(f"{found[path.stem]} and {path.name} have one name; remove or rename one of them")
+    return found
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[Image.Image]:
+    """An image in Pillow. Raises OSError, SyntaxError or, for one of more pixels than Pillow reads, ValueError."""
+    try:
+        with Image.open(path) as image:
+            yield image
+    except Image.DecompressionBombError:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise ValueError(f"{path} has more than {most:,} pixels; store it smaller") from None
+
+
 def is_whole(image: str | Path) -> bool:
-    """Whether a JPEG exists and is complete; cheap, unless bytes follow the image's end."""
+    """Whether an image exists and is complete; cheap, unless bytes follow the image's end."""
     image = Path(image)
-    if not image.is_file() or image.stat().st_size <= len(END_OF_IMAGE):
+    if not image.is_file() or image.stat().st_size <= len(END_OF_PNG):
         return False
     with image.open("rb") as file:
-        file.seek(-len(END_OF_IMAGE), 2)
-        if file.read() == END_OF_IMAGE:
+        file.seek(-len(END_OF_PNG), 2)
+        if file.read().endswith((END_OF_IMAGE, END_OF_PNG)):
             return True
     try:
-        Image.open(image).load()
-    except OSError:
+        with opened(image) as whole:
+            whole.load()
+    except (OSError, SyntaxError):
         return False
     return True
 
@@ -38,16 +79,31 @@ def decode(path: str | Path, turned: bool = False) -> np.ndarray:
     if head == START_OF_IMAGE and tail != END_OF_IMAGE and not is_whole(path):
         raise ValueError(f"{path} is a truncated JPEG; replace the file, or set skip_broken=True")
     way = cv2.IMREAD_COLOR_RGB | (0 if turned else cv2.IMREAD_IGNORE_ORIENTATION)
-    image = cv2.imdecode(data, way) if len(data) else None
+    try:
+        image = cv2.imdecode(data, way) if len(data) else None
+    except cv2.error as error:  # more pixels than it reads, or than there is memory
+        raise ValueError(f"{path} cannot be decoded ({error.err}); replace the file, or set skip_broken=True") from None
     if image is None:
         raise ValueError(f"{path} is not an image; replace the file, or set skip_broken=True")
+    return image
+
+
+def inspect(path: str | Path) -> np.ndarray:
+    """`decode`, but a ValueError also for a JPEG with damage inside, which decoders bridge; takes twice as long."""
+    image, data = decode(path), Path(path).read_bytes()
+    if data.startswith(START_OF_IMAGE):
+        try:
+            simplejpeg.decode_jpeg(data, "GRAY", fastdct=True, fastupsample=True, strict=True)
+        except ValueError as error:
+            if not HARMLESS.search(str(error)):
+                raise ValueError(f"{path} is damaged inside ({error}); replace the file") from None
     return image
 
 
 def stored_px(image: str | Path) -> tuple[int, int]:
     """Width and height as stored, without EXIF's rotation, from the header alone; 0, 0 if it cannot be read."""
     try:
-        with Image.open(image) as header:
+        with opened(image) as header:
             return header.size
     except OSError:
         return 0, 0
@@ -56,19 +112,22 @@ def stored_px(image: str | Path) -> tuple[int, int]:
 def displayed_px(image: str | Path) -> tuple[int, int]:
     """Width and height as shown, with EXIF's rotation; 0, 0 if they cannot be read."""
     try:
-        with Image.open(image) as header:
+        with opened(image) as header:
             turned = header.getexif().get(ExifTags.Base.Orientation) in SWAPPED
             return header.size[::-1] if turned else header.size
     except (OSError, SyntaxError):  # Pillow raises SyntaxError for broken EXIF
         return 0, 0
 
 
-def usable(image: Path, skip_broken: bool) -> bool:
-    """Whether a JPEG is intact. If not, it is reported, without `skip_broken` by a ValueError."""
-    if is_whole(image) and all(stored_px(image)):
-        return True
-    reason = f"JPEG {image} is missing, truncated or not an image"
+def usable(image: Path, skip_broken: bool) -> tuple[int, int] | None:
+    """Width and height as stored of an intact image. Of another, a ValueError; with `skip_broken` a report and None."""
+    reason = f"image {image} is missing, truncated or not an image"
+    try:
+        if is_whole(image) and all(size := stored_px(image)):
+            return size
+    except ValueError as error:
+        reason = f"image {error}"
     if not skip_broken:
         raise ValueError(f"{reason}; replace the file, or set its data set's skip_broken=True to leave it out")
     print_log(f"left out: {reason}", logger="current")
-    return False
+    return None

@@ -54,13 +54,11 @@ class DrawSampler(DefaultSampler):
         return ((int(order[i % count]), first + i) for i in own)  # the first ones again, if ranks do not divide them
 
 
-@DATASETS.register_module()
-class Seeded(Dataset):
-    """A data set whose sample (index, draw) is augmented with randomness seeded by (seed, draw)."""
+class Around(Dataset):
+    """What wraps a data set and passes on what mmengine asks of it."""
 
-    def __init__(self, dataset: dict, seed: int = 0) -> None:
+    def __init__(self, dataset: dict) -> None:
         self.dataset = ROOT_DATASETS.build(dataset)
-        self.seed = seed
 
     def full_init(self) -> None:
         if hasattr(self.dataset, "full_init"):
@@ -73,10 +71,34 @@ class Seeded(Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
+    def __getitem__(self, key: Any) -> Any:
+        return self.dataset[key]
+
+
+@DATASETS.register_module()
+class Seeded(Around):
+    """A data set whose sample (index, draw) is augmented with randomness seeded by (seed, draw)."""
+
+    def __init__(self, dataset: dict, seed: int = 0) -> None:
+        super().__init__(dataset)
+        self.seed = seed
+
     def __getitem__(self, key: tuple[int, int]) -> Any:
         index, draw = key
         seed_all(self.seed, draw)
         return self.dataset[index]
+
+
+@DATASETS.register_module()
+class First(Around):
+    """The first `images` of a data set, or as many as there are."""
+
+    def __init__(self, dataset: dict, images: int) -> None:
+        super().__init__(dataset)
+        self.images = images
+
+    def __len__(self) -> int:
+        return min(self.images, len(self.dataset))
 
 
 @HOOKS.register_module()

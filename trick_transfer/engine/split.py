@@ -5,9 +5,10 @@ what passes the check can be trained on. Readers are imported late, as mmdet and
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -16,14 +17,20 @@ Reader = Callable[[Any], Iterable[str]]
 MADE_UP_PX = ((375, 500), (500, 375), (333, 500))  # heights and widths: ImageNet's and VOC's most common ones
 TRAINING = ("train", "trainval", "training")  # the data sets' names for it
 MADE_UP_SAMPLES = 4  # of a split whose classes have no folders
+LISTED = 3  # problems in an error's one line
 
 
 class Split(ABC):
-    """`images` samples of a data set, under `name`."""
+    """`images` samples of a data set, under `name`. None, as in `own`: as many as there are."""
 
     name: str
-    images: int
+    images: int | None
     labelled = True
+
+    def own(self) -> Self:
+        """The same layout with images and classes of the user's own: as many as there are."""
+        numbers = {each.name: None for each in fields(self) if each.name in ("images", "classes")}  # type: ignore[arg-type]
+        return replace(self, **numbers)  # type: ignore[type-var]
 
     @property
     def trains(self) -> bool:
@@ -51,9 +58,16 @@ class Split(ABC):
         return []
 
 
-def wrong_count(what: str, found: int, expected: int) -> list[str]:
+def wrong_count(what: str, found: int, expected: int | None) -> list[str]:
     """One line if a count is wrong."""
-    return [] if found == expected else [f"{what}: {found:,}, expected {expected:,}"]
+    return [] if expected in (found, None) else [f"{what}: {found:,}, expected {expected:,}"]
+
+
+def refuse(problems: Sequence[str], fix: str) -> None:
+    """Raise ValueError of one line if there are problems: the first ones, the number of the others, and the fix."""
+    if problems:
+        others = f" (and {len(problems) - LISTED:,} more files)" if len(problems) > LISTED else ""
+        raise ValueError(f"{'; '.join(problems[:LISTED])}{others}; {fix}")
 
 
 def size_px(number: int) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from mmengine.config import Config
 from .batch import Batch
 from .layers import Layers
 from .pictures import Seen
+from .split import Split
 
 Arrays = dict[str, np.ndarray]
 
@@ -98,8 +99,14 @@ class Stage(ABC):
     # training
 
     @abstractmethod
-    def check_data(self, cfg: Config) -> None:
-        """Raise FileNotFoundError or ValueError for data that is missing or not what the Config expects."""
+    def check_data(self, cfg: Config, training: bool = True) -> None:
+        """Raise FileNotFoundError or ValueError for data that is missing or not what the Config expects.
+
+        Without `training` only what is scored has to be there.
+        """
+
+    def check_own_data(self, cfg: Config, known: Sequence[Split]) -> None:  # noqa: B027  not all have to
+        """Look into each file of data that are not the `known` ones. Raises ValueError for all that cannot be read."""
 
     def training_images(self, cfg: Config) -> int | None:
         """The number that the Config states; None: the data set's own number."""

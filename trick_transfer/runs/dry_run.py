@@ -1,7 +1,8 @@
-"""Any stage of any recipe and tier, tried without its data or its machine: the plan, and two steps on made-up data.
+"""Any stage of any recipe and tier, tried without its data or its machine: the plan, two steps, and a scoring.
 
-All is built as a run builds it, from the real Config; only the data are made up (in their own layout, for the real
-loaders), the weights that would come from an earlier stage are random, and a step has `IMAGES` images.
+All is built as a run builds it, from the real Config. Data that the user names are read, others are made up (in their
+own layout, of several sizes, for the real loaders); the weights that would come from an earlier stage are random, and a
+step has `IMAGES` images. Some images are scored, and drawn for the tracker.
 """
 
 import time
@@ -25,11 +26,12 @@ from trick_transfer.engine.batch import Batch
 from trick_transfer.engine.checkpoint import unwrapped
 from trick_transfer.engine.receipt import device
 
-from .resolve import resolve
+from .resolve import limit, resolve
 from .run import Run
 from .training import make_runner
 
 IMAGES, STEPS = 2, 2  # a step's images: batch norm needs two
+DRAWN = "ShowPredictions"  # the hook that is tried, too
 TRAINING_COPIES = 3  # weights, gradients, momentum, all in fp32
 
 
@@ -57,13 +59,16 @@ class Watch(Hook):
 
 @contextmanager
 def stand_in(run: Run) -> Iterator[Run]:
-    """The same run in a temporary folder, with made-up data and an upstream card of random weights."""
+    """The same run in a temporary folder, with made-up data if the user named none, and a card of random weights."""
     if run.data_set is None:
         raise ValueError(f"a dry run makes up data of a known layout; {run.root.name} has none")
+    if run.data_root:
+        run.look_at_data()
     with TemporaryDirectory() as name:
-        there = replace(run, work_dir=Path(name, "work"), data_root=Path(name, "data"))
-        for split in run.data_set.splits:
-            split.make_up(Path(name, "data"))
+        root = run.data_root or Path(name, "data")
+        there = replace(run, work_dir=Path(name, "work"), data_root=root, tracker="tensorboard")
+        for split in () if run.data_root else run.data_set.splits:
+            split.make_up(root)
         if upstream := there.upstream():
             cfg = upstream.layers.cfg
             model = ImageClassifier(backbone=cfg.model.backbone, num_classes=cfg.model.num_classes)
@@ -74,10 +79,9 @@ def stand_in(run: Run) -> Iterator[Run]:
 def steps_an_epoch(cfg: Config, images: int, batch: Batch) -> int:
     """As the loader will count them: each process gets an equal share, and a rest may be dropped."""
     loader = cfg.train_dataloader
-    images = loader.sampler.get("images") or images
+    images = min(loader.sampler.get("images") or images, loader.dataset.get("images", images))
     share = ceil(images / batch.devices)
-    full = share // batch.per_device if loader.get("drop_last") else ceil(share / batch.per_device)
-    return min(full, loader.get("num_batch_per_epoch") or full)
+    return share // batch.per_device if loader.get("drop_last") else ceil(share / batch.per_device)
 
 
 def rates(cfg: Config, epoch_steps: int) -> list[float]:
@@ -98,19 +102,24 @@ def rates(cfg: Config, epoch_steps: int) -> list[float]:
 
 
 def two_steps(cfg: Config) -> tuple[Runner, Watch]:
-    """Train for `STEPS` steps of `IMAGES` images, in one process, and keep nothing."""
+    """Train for `STEPS` steps of `IMAGES` images, draw and score as many, in one process, and keep nothing."""
+    cfg.train_dataloader.batch_size = IMAGES
+    cfg.val_dataloader.batch_size = min(IMAGES, cfg.val_dataloader.batch_size)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.update(num_workers=0, persistent_workers=False)
-    cfg.train_dataloader.update(batch_size=IMAGES, num_batch_per_epoch=STEPS)
+        limit(loader, IMAGES * STEPS)
     cfg.train_cfg.update(max_epochs=1, val_begin=2)
     cfg.optim_wrapper.accumulative_counts = 1
     cfg.launcher, cfg.model_wrapper_cfg = "none", None
-    cfg.default_hooks.checkpoint, cfg.custom_hooks, cfg.visualizer.vis_backends = None, [], None
+    cfg.default_hooks.checkpoint = None
+    cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook["type"].endswith(DRAWN)]
     runner = make_runner(cfg)
     watch = Watch(unwrapped(runner))
     runner.register_hook(watch)
     with torch.autograd.graph.saved_tensors_hooks(watch.keep, lambda tensor: tensor):
         runner.train()
+    runner.val()
+    runner.visualizer.close()
     return runner, watch
 
 
@@ -122,8 +131,6 @@ def dry_run(run: Run, devices: int, accumulation: int) -> str:
             f"a dry run of {run.stage} takes a recipe as it is, and {run.recipe} has settings; "
             f"tools/pipeline.py {recipe} --tier {run.tier} --plan --set ... checks these for each stage"
         )
-    if run.data_root:
-        run.look_at_data()
     with stand_in(run) as there:
         layers = there.connected()
         batch = run.batch(devices, accumulation)
@@ -132,7 +139,7 @@ def dry_run(run: Run, devices: int, accumulation: int) -> str:
         if not epochs:
             return f"{run.title}: random weights, nothing is trained"
         assert run.data_set is not None  # stand_in refuses it
-        images = run.task.training_images(layers.cfg) or run.data_set.training_images
+        images = run.task.training_images(layers.cfg) or run.data_set.training_images(run.data_root)
         epoch_steps = steps_an_epoch(full, images, batch)
         course = rates(full, epoch_steps)
         runner, watch = two_steps(full)

@@ -123,13 +123,15 @@ def readers(planned: list[Run]) -> Iterable[Run]:
 
 
 def show_gaps(planned: list[Run]) -> None:
-    """Print one line per data set that is missing or incomplete; embedded data are made when they are needed."""
+    """Print one line per data set that is missing, incomplete or the user's; embedded data are made when needed."""
     for run in readers(planned):
         if not run.maker:
             try:
-                run.look_at_data()
+                remark = run.look_at_data()
             except (ValueError, OSError) as error:
-                console.print(f"{run.stage}: {error}", markup=False)
+                remark = f"{run.stage}: {error}"
+            if remark:
+                console.print(remark, markup=False)
 
 
 def execute(planned: list[Run], args: argparse.Namespace) -> bool:

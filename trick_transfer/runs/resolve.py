@@ -39,6 +39,8 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         if not loader.num_workers:
             loader.persistent_workers = False  # torch refuses it
+        if steps := loader.pop("num_batch_per_epoch", None):  # mmengine's asks for images that may not be there
+            limit(loader, steps * loader.batch_size * batch.devices)
     cfg.work_dir = str(run.folder)
     cfg.experiment_name = uuid4().hex  # mmengine's is the second: runs that share it share log and curves
     cfg.randomness = dict(seed=run.seed)
@@ -67,6 +69,11 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
     if batch.devices > 1 and not torch.cuda.is_available():
         cfg.model_wrapper_cfg.device_ids = None
         cfg.sync_bn = None  # torch's works on CUDA only; here each process has batch norms of its own
+
+
+def limit(loader: dict, images: int) -> None:
+    """Let a loader's Config read the first images alone."""
+    loader["dataset"] = dict(type="trick_transfer.First", images=images, dataset=loader["dataset"])
 
 
 def uses_low_precision(cfg: Config) -> bool:

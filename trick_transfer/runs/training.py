@@ -88,6 +88,7 @@ def begin(run: Run, cfg: Config, batch: Batch, resume: bool) -> None:
     receipt, now = run.folder / "config.json", conditions(run.task, run.precision, cfg, batch)
     if latest.is_file() and receipt.is_file():
         check_same(run.folder, json.loads(receipt.read_text()).get(MACHINE, {}), now, uses_low_precision(cfg))
+    now["data_manifest"] = manifest_digest(run.root)
     text = json.dumps({MACHINE: now} | plain(cfg), indent=1) + "\n"
     write_whole(receipt, lambda part: part.write_text(text))
     if run.own and run.task.trains_backbone:
@@ -105,6 +106,8 @@ def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None
         run.check_teacher()
         if int(os.environ.get("LOCAL_RANK", 0)) == 0:
             run.check_data()
+        barrier()  # the manifest is written
+        run.check_same_data()
         if resume and run.state(layers.cfg)[0] == "done":
             print(f"{run.folder}: done already; --no-resume trains it again", file=sys.stderr)
             return read(run.folder / FILE_NAME)
@@ -143,7 +146,10 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
 
 def count_updates(runner: Runner, accumulation: int) -> None:
     """Give a schedule over epochs that moves with each update an epoch's length in updates, not in parts of batches."""
-    updates = max(1, round(len(runner.train_loop.dataloader) / accumulation))
+    steps = len(runner.train_loop.dataloader)
+    if not steps:
+        raise ValueError(f"{len(runner.train_loop.dataloader.dataset)} training images do not fill one batch")
+    updates = max(1, round(steps / accumulation))
     for schedule in runner.param_schedulers:
         if schedule.get("convert_to_iter_based"):
             schedule["epoch_length"] = updates
@@ -156,11 +162,12 @@ def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, 
     """
     with processes() as devices:
         if int(os.environ.get("LOCAL_RANK", 0)) == 0:
-            run.check_data()
+            run.check_data(training=False)
         barrier()
         held = load(checkpoint)
         cfg = resolve(run, run.connected(), run.batch()._replace(devices=devices)).cfg
-        cfg.model.teacher = None  # it has no part in scoring
+        cfg.model.teacher = None  # it has no part in scoring, nor has what is read and built for training
+        cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
         cfg.val_evaluator.outputs = str(outputs) if outputs else None
         runner = make_runner(cfg)
         model = unwrapped(runner)
@@ -179,7 +186,7 @@ def check_all_scored(cfg: Config, scored: int, expected: int) -> None:
 def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts: dict) -> Result:
     """Keep the weights, export a classifier, and write the result with its receipt last: then all is written."""
     write_tensors(run.folder / MODEL, model.cpu().state_dict())
-    about = dict(name=run.name, tier=run.tier_file.name, seed=run.seed, licence=data_licence(run))
+    about = dict(name=run.name, tier=run.tier_file.name, seed=run.seed, licence=run.data_licence)
     unmeasured = dict.fromkeys(("params_m", "gmacs", "arrived_percent", "feature_error", "branches"))
     facts = unmeasured | facts | run.task.leave(model, cfg, run.card.parent, metrics, **about)
     result = Result(metrics=metrics, **facts, **receipt(run, cfg, batch))
@@ -195,8 +202,8 @@ def receipt(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
     found |= dict(seed=run.seed, backbone_seed=run.upstream_seed, settings=run.settings)
     found |= dict(protocol=run.protocol or run.task.protocol_name(cfg), protocol_version=cfg.version)
     found |= dict(protocol_hash=run.protocol_hash(), config=plain(cfg), config_hash=fingerprint(plain(cfg)))
-    found |= dict(outputs_sha256=file_sha256(run.folder / OUTPUTS), data_manifest=manifest_digest(run.root))
-    own_data = {} if run.task.trains_backbone else {f"{run.stage} data": data_licence(run)}
+    found |= dict(outputs_sha256=file_sha256(run.folder / OUTPUTS), data_manifest=run.begun()[MACHINE]["data_manifest"])
+    own_data = {} if run.task.trains_backbone else {f"{run.stage} data": run.data_licence}
     found |= dict(licences=read_card(run.card).licences | own_data)
     found |= conditions(run.task, run.precision, cfg, batch) | dict(
         global_batch=batch.total, lr=cfg.optim_wrapper.optimizer.lr
@@ -212,9 +219,3 @@ def keep(result: Result, outputs: Path, folder: Path) -> None:
     with in_turn(folder):
         write_whole(folder / OUTPUTS, lambda part: shutil.copyfile(outputs, part))
         write(result, folder / FILE_NAME)
-
-
-def data_licence(run: Run) -> str:
-    """Of the data it reads; of data that only the user knows, "unknown"."""
-    own = run.data_root and not (run.data_set and run.data_set.archives)
-    return run.data_set.licence if run.data_set and not own else "unknown"
