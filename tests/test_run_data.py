@@ -10,9 +10,11 @@ import toy_voc
 from trick_transfer.commands import pipeline
 from trick_transfer.engine.seeding import First
 from trick_transfer.mini.build import STAMP, VERSION
+from trick_transfer.runs.data import licence, look_at_data
 from trick_transfer.runs.dry_run import dry_run
 from trick_transfer.runs.resolve import resolve
 from trick_transfer.runs.run import MODEL, Run
+from trick_transfer.runs.state import state
 from trick_transfer.runs.training import score, train
 
 SETS = {"max_epochs": 0, "model.backbone.depth": 18, "data.num_train": 20, "data.num_val": 11}
@@ -45,7 +47,7 @@ def test_a_run_is_neither_done_nor_begun_again_with_other_data(own, tmp_path, in
             train(other, resume=resume)
         for named in (str(other.root), result.data_manifest[:12], str(own.folder), "--work-dir"):
             assert named in str(error.value)
-    assert other.state(other.config()) == ("stale", ["data"])
+    assert state(other, other.config()) == ("stale", ["data"])
     assert {path: path.read_bytes() for path in (tmp_path / "work").rglob("*") if path.is_file()} == kept
     elsewhere = train(replace(other, work_dir=tmp_path / "work2"))
     assert elsewhere.data_manifest != result.data_manifest
@@ -57,10 +59,10 @@ def test_a_copy_of_the_data_is_the_same_data(own, tmp_path):
 
 
 def test_own_data_have_no_known_licence_in_any_tier(own, tmp_path):
-    assert own.data_licence == "unknown" and train(own).licences["data"] == "unknown"
+    assert licence(own) == "unknown" and train(own).licences["data"] == "unknown"
     mini = Run("detection", "resnet50d_best", data_root=toy_voc.write_voc(tmp_path / "mini" / "voc0712"))
     (tmp_path / "mini" / STAMP).write_text(f'{{"version": {VERSION}}}')
-    assert mini.data_licence == "unknown", "a stamp alone does not make them ours"
+    assert licence(mini) == "unknown", "a stamp alone does not make them ours"
 
 
 @pytest.mark.slow
@@ -68,7 +70,7 @@ def test_the_embedded_data_have_their_licence_wherever_they_are(home, tmp_path):
     (tmp_path / "link").symlink_to(home / "data/mini")
     for stage, folder in (("classification", "imagenet1k"), ("detection", "voc0712"), ("segmentation", "ade20k")):
         for root in (home / "data/mini" / folder, tmp_path / "link" / folder):
-            assert Run(stage, "resnet50d_best", data_root=root).data_licence == "synthetic, see mini/LICENSES.md"
+            assert licence(Run(stage, "resnet50d_best", data_root=root)) == "synthetic, see mini/LICENSES.md"
 
 
 def paper(root, **options):
@@ -80,7 +82,7 @@ def paper(root, **options):
 
 
 def test_own_data_pass_in_the_papers_tier_when_their_folder_is_named(tmp_path):
-    remark = paper(toy_voc.write_voc(tmp_path / "voc")).look_at_data()
+    remark = look_at_data(paper(toy_voc.write_voc(tmp_path / "voc")))
     assert "taken as data of your own, not voc0712: " in remark and "4, expected 5,011 (and 2 more)" in remark
 
 
@@ -90,7 +92,7 @@ def test_an_incomplete_data_set_in_its_default_folder_is_refused_with_the_comman
     with pytest.raises(
         ValueError, match=r"data/voc0712 is not voc0712: .*4, expected 5,011.*prepare voc0712 .*--voc-root"
     ):
-        paper(None).look_at_data()
+        look_at_data(paper(None))
 
 
 def test_a_plan_says_that_few_images_are_not_the_data_set(tmp_path, monkeypatch, capsys):
@@ -107,7 +109,7 @@ def test_own_annotations_are_looked_at_before_anything_is_trained(tmp_path):
         path = root / f"VOCdevkit/VOC2007/Annotations/{name}.xml"
         path.write_text(toy_voc.xml([("cat", 0, (50, 11, 11, 50))]))
     with pytest.raises(ValueError, match=r"test_1\.xml: .*\(50, 11, 11, 50\).*test_3\.xml: .*bad_boxes"):
-        paper(root).look_at_data()
+        look_at_data(paper(root))
 
 
 def test_scoring_needs_the_validation_images_alone(own, tmp_path):

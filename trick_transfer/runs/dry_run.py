@@ -26,6 +26,7 @@ from trick_transfer.engine.batch import Batch
 from trick_transfer.engine.checkpoint import unwrapped
 from trick_transfer.engine.receipt import device
 
+from .data import data_set, look_at_data
 from .resolve import limit, resolve
 from .run import Run
 from .training import make_runner
@@ -60,14 +61,15 @@ class Watch(Hook):
 @contextmanager
 def stand_in(run: Run) -> Iterator[Run]:
     """The same run in a temporary folder, with made-up data if the user named none, and a card of random weights."""
-    if run.data_set is None:
+    facts = data_set(run)
+    if facts is None:
         raise ValueError(f"a dry run makes up data of a known layout; {run.root.name} has none")
     if run.data_root:
-        run.look_at_data()
+        look_at_data(run)
     with TemporaryDirectory() as name:
         root = run.data_root or Path(name, "data")
         there = replace(run, work_dir=Path(name, "work"), data_root=root, tracker="tensorboard")
-        for split in () if run.data_root else run.data_set.splits:
+        for split in () if run.data_root else facts.splits:
             split.make_up(root)
         if upstream := there.upstream():
             cfg = upstream.layers.cfg
@@ -138,8 +140,9 @@ def dry_run(run: Run, devices: int, accumulation: int) -> str:
         epochs = full.train_cfg.max_epochs
         if not epochs:
             return f"{run.title}: random weights, nothing is trained"
-        assert run.data_set is not None  # stand_in refuses it
-        images = run.task.training_images(layers.cfg) or run.data_set.training_images(run.data_root)
+        facts = data_set(run)
+        assert facts is not None  # stand_in refuses it
+        images = run.task.training_images(layers.cfg) or facts.training_images(run.data_root)
         epoch_steps = steps_an_epoch(full, images, batch)
         course = rates(full, epoch_steps)
         runner, watch = two_steps(full)

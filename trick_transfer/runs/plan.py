@@ -19,10 +19,12 @@ from trick_transfer.engine.precision import low_precision
 from trick_transfer.engine.values import check_name
 from trick_transfer.stages import STAGES
 
+from . import data
 from .command import add_places, add_training_options
 from .launch import launch
 from .resolve import TRACKERS, check_tracker
 from .run import FIRST, Run, lineage
+from .state import state as state_of
 
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)  # a log has no width of its own
 
@@ -76,7 +78,7 @@ def state(run: Run) -> tuple[str, str]:
     upstream = run.upstream()
     if upstream and not upstream.card.is_file():
         return "missing", f"waits for {upstream.recipe}"
-    word, changed = run.state(run.config())
+    word, changed = state_of(run, run.config())
     return word, f"changed: {', '.join(changed[:4])}" if changed else ""
 
 
@@ -114,7 +116,7 @@ def check_data(planned: list[Run]) -> None:
         if run.card not in coming:
             run.backbone()
     for run in readers(planned):
-        run.check_data()
+        data.check_data(run)
 
 
 def readers(planned: list[Run]) -> Iterable[Run]:
@@ -125,9 +127,9 @@ def readers(planned: list[Run]) -> Iterable[Run]:
 def show_gaps(planned: list[Run]) -> None:
     """Print one line per data set that is missing, incomplete or the user's; embedded data are made when needed."""
     for run in readers(planned):
-        if not run.maker:
+        if not data.maker(run):
             try:
-                remark = run.look_at_data()
+                remark = data.look_at_data(run)
             except (ValueError, OSError) as error:
                 remark = f"{run.stage}: {error}"
             if remark:

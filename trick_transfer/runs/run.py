@@ -3,8 +3,7 @@
 import json
 import re
 import shlex
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -15,11 +14,8 @@ from mmengine.config import Config
 
 from backbones.card import Card, read_card
 from classification.follow import FOLLOW, KEY
-from trick_transfer.data_sets.sources import DATA_SETS, DataSet
 from trick_transfer.engine.batch import Batch, solve
-from trick_transfer.engine.checkpoint import LATEST
-from trick_transfer.engine.layers import Layers, changed_keys, copied
-from trick_transfer.engine.manifest import manifest_digest, manifest_path, update_manifest
+from trick_transfer.engine.layers import Layers, copied
 from trick_transfer.engine.optimiser import check_optimiser
 from trick_transfer.engine.ranges import check_numbers
 from trick_transfer.engine.stage import Stage
@@ -27,9 +23,7 @@ from trick_transfer.engine.values import check_name, override
 from trick_transfer.stages import STAGES
 
 from . import tiers
-from .conditions import MACHINE
 from .identity import fingerprint, plain, values
-from .result import FILE_NAME
 
 FIRST = next(stage.name for stage in STAGES.values() if stage.trains_backbone)
 MODEL = "model.safetensors"  # a stage's final weights
@@ -237,102 +231,6 @@ class Run:
     @property
     def data_set_name(self) -> str:
         return self.tier_file.data(self.stage) or self.task.data_name(self.layers.cfg)
-
-    @property
-    def data_set(self) -> DataSet | None:
-        """The facts of its data set, if it is a known one."""
-        return DATA_SETS.get(self.data_set_name)
-
-    @property
-    def maker(self) -> Callable[[Path], None] | None:
-        """What makes embedded data in a folder; None for data that come from elsewhere."""
-        return self.data_set.make if self.data_set and self.data_root is None else None
-
-    @property
-    def differing(self) -> str:
-        """In words, how the data differ from the known data set, as far as that shows in their files' names."""
-        if self.data_set is None:
-            return f"{self.data_set_name} is no known data set"
-        first, *others = self.data_set.gaps(self.root) or [""]
-        return f"{first} (and {len(others):,} more)" if others else first
-
-    @property
-    def data_licence(self) -> str:
-        """Of the data it reads, by what they are; of data that only the user knows, "unknown"."""
-        return self.data_set.licence if self.data_set and not self.differing else "unknown"
-
-    def check_data(self, training: bool = True) -> None:
-        """Make the embedded data, refuse what cannot be read, and bring the manifest up to date.
-
-        Without `training` only what is scored has to be there. Raises OSError or ValueError.
-        """
-        if self.maker:
-            self.maker(self.root.parent)
-        if remark := self.look_at_data(training):
-            print(remark, file=sys.stderr)
-        if training:
-            update_manifest(self.root)
-
-    def look_at_data(self, training: bool = True) -> str:
-        """Refuse what is missing, incomplete or cannot be read, and write nothing; returns a remark on own data.
-
-        Data that are not the data set's are the user's own, if the user names their folder. Raises OSError, ValueError.
-        """
-        facts, name = self.data_set, self.data_set_name
-        downloads = bool(facts and facts.archives)
-        prepare = f"tools/data.py prepare {name} gets it, or says how" if downloads else "complete it"
-        try:
-            self.task.check_data(self.layers.cfg, training)
-        except FileNotFoundError as error:
-            if self.data_root or not downloads:
-                raise
-            raise FileNotFoundError(f"{error}; {prepare}") from error
-        differing = self.differing if training else ""
-        if not differing:
-            return ""
-        if facts and not self.data_root:
-            own = f"data of your own need --data-root (tools/pipeline.py: --{facts.option or 'NAME'}-root)"
-            raise ValueError(f"{self.root} is not {name}: {differing}; {prepare}; {own}")
-        self.task.check_own_data(self.layers.cfg, facts.splits if facts else ())
-        return f"{self.stage}: {self.root} is taken as data of your own, not {name}: {differing}" if downloads else ""
-
-    # state
-
-    def begun(self) -> dict[str, Any]:
-        """The config.json of what was begun in its folder; empty if nothing was."""
-        receipt = self.folder / "config.json"
-        try:
-            return json.loads(receipt.read_text()) if receipt.is_file() else {}
-        except ValueError as error:
-            raise ValueError(f"{receipt} is not JSON; move {self.folder} away to run the stage again") from error
-
-    def other_data(self) -> str:
-        """In words, how the data differ from those that a run in its folder had; empty if they do not."""
-        kept = [name for name in (FILE_NAME, LATEST) if (self.folder / name).is_file()]
-        had = self.begun().get(MACHINE, {}).get("data_manifest")
-        if not had or not kept or not self.root.is_dir():
-            return ""
-        hashed = manifest_path(self.root).is_file()
-        has = manifest_digest(self.root) if hashed else "none yet"
-        return "" if has == had else f"{self.root} has the manifest {has[:12]}, {self.folder} was run on {had[:12]}"
-
-    def check_same_data(self) -> None:
-        """Raise ValueError if a run in its folder had other data: neither its score nor its weights belong to these."""
-        if differing := self.other_data():
-            raise ValueError(
-                f"the data are others: {differing}; for these data take another --work-dir, or move that folder away"
-            )
-
-    def state(self, cfg: Config) -> tuple[str, list[str]]:
-        """done, stale (and the keys in which `cfg` differs from what was run here), started, or missing."""
-        if stored := self.begun():
-            stored.pop(MACHINE, None)
-            changes = ["data"] if self.other_data() else []
-            if changes := changes + changed_keys(stored, plain(cfg)):
-                return "stale", changes
-            if (self.folder / FILE_NAME).is_file():
-                return "done", []
-        return ("started" if (self.folder / LATEST).is_file() else "missing"), []
 
 
 def lineage(run: Run, students: tuple[str, ...] = ()) -> Iterator[Run]:

@@ -31,10 +31,12 @@ from trick_transfer.engine.receipt import build, commit, device, versions
 from trick_transfer.engine.weights import load, load_strictly, weights_in
 
 from .conditions import MACHINE, check_same, conditions
+from .data import check_data, licence
 from .identity import fingerprint, plain
 from .resolve import check_tracker, resolve, uses_low_precision
 from .result import FILE_NAME, OUTPUTS, Result, read, write
 from .run import MODEL, SETTINGS, Run
+from .state import begun, check_same_data, state
 
 LOST = "by peer|Broken pipe|remote process exited"  # gloo's and NCCL's words
 WAIT_SECONDS = 2.0
@@ -75,7 +77,7 @@ def begin(run: Run, cfg: Config, batch: Batch, resume: bool) -> None:
 
     Raises ValueError for a checkpoint that this command cannot carry on.
     """
-    _, changes = run.state(cfg)
+    _, changes = state(run, cfg)
     if changes:  # it may have taken days: keep it
         kept = run.folder.with_name(f"{run.folder.name}.{time.strftime('%Y%m%d_%H%M%S')}")
         run.folder.rename(kept)
@@ -105,10 +107,10 @@ def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None
         layers = run.connected()
         run.check_teacher()
         if int(os.environ.get("LOCAL_RANK", 0)) == 0:
-            run.check_data()
+            check_data(run)
         barrier()  # the manifest is written
-        run.check_same_data()
-        if resume and run.state(layers.cfg)[0] == "done":
+        check_same_data(run)
+        if resume and state(run, layers.cfg)[0] == "done":
             print(f"{run.folder}: done already; --no-resume trains it again", file=sys.stderr)
             return read(run.folder / FILE_NAME)
         batch = run.batch(devices, accumulation)
@@ -162,7 +164,7 @@ def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, 
     """
     with processes() as devices:
         if int(os.environ.get("LOCAL_RANK", 0)) == 0:
-            run.check_data(training=False)
+            check_data(run, training=False)
         barrier()
         held = load(checkpoint)
         cfg = resolve(run, run.connected(), run.batch()._replace(devices=devices)).cfg
@@ -186,7 +188,7 @@ def check_all_scored(cfg: Config, scored: int, expected: int) -> None:
 def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts: dict) -> Result:
     """Keep the weights, export a classifier, and write the result with its receipt last: then all is written."""
     write_tensors(run.folder / MODEL, model.cpu().state_dict())
-    about = dict(name=run.name, tier=run.tier_file.name, seed=run.seed, licence=run.data_licence)
+    about = dict(name=run.name, tier=run.tier_file.name, seed=run.seed, licence=licence(run))
     unmeasured = dict.fromkeys(("params_m", "gmacs", "arrived_percent", "feature_error", "branches"))
     facts = unmeasured | facts | run.task.leave(model, cfg, run.card.parent, metrics, **about)
     result = Result(metrics=metrics, **facts, **receipt(run, cfg, batch))
@@ -202,8 +204,8 @@ def receipt(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
     found |= dict(seed=run.seed, backbone_seed=run.upstream_seed, settings=run.settings)
     found |= dict(protocol=run.protocol or run.task.protocol_name(cfg), protocol_version=cfg.version)
     found |= dict(protocol_hash=run.protocol_hash(), config=plain(cfg), config_hash=fingerprint(plain(cfg)))
-    found |= dict(outputs_sha256=file_sha256(run.folder / OUTPUTS), data_manifest=run.begun()[MACHINE]["data_manifest"])
-    own_data = {} if run.task.trains_backbone else {f"{run.stage} data": run.data_licence}
+    found |= dict(outputs_sha256=file_sha256(run.folder / OUTPUTS), data_manifest=begun(run)[MACHINE]["data_manifest"])
+    own_data = {} if run.task.trains_backbone else {f"{run.stage} data": licence(run)}
     found |= dict(licences=read_card(run.card).licences | own_data)
     found |= conditions(run.task, run.precision, cfg, batch) | dict(
         global_batch=batch.total, lr=cfg.optim_wrapper.optimizer.lr

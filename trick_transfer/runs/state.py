@@ -1,0 +1,55 @@
+"""What a run's folder holds: whether the run is done, begun with another config, or on other data."""
+
+import json
+from typing import Any
+
+from mmengine.config import Config
+
+from trick_transfer.engine.checkpoint import LATEST
+from trick_transfer.engine.layers import changed_keys
+from trick_transfer.engine.manifest import manifest_digest, manifest_path
+
+from .conditions import MACHINE
+from .identity import plain
+from .result import FILE_NAME
+from .run import Run
+
+
+def begun(run: Run) -> dict[str, Any]:
+    """The config.json of what was begun in its folder; empty if nothing was."""
+    receipt = run.folder / "config.json"
+    try:
+        return json.loads(receipt.read_text()) if receipt.is_file() else {}
+    except ValueError as error:
+        raise ValueError(f"{receipt} is not JSON; move {run.folder} away to run the stage again") from error
+
+
+def other_data(run: Run) -> str:
+    """In words, how the data differ from those that a run in its folder had; empty if they do not."""
+    kept = [name for name in (FILE_NAME, LATEST) if (run.folder / name).is_file()]
+    had = begun(run).get(MACHINE, {}).get("data_manifest")
+    if not had or not kept or not run.root.is_dir():
+        return ""
+    hashed = manifest_path(run.root).is_file()
+    has = manifest_digest(run.root) if hashed else "none yet"
+    return "" if has == had else f"{run.root} has the manifest {has[:12]}, {run.folder} was run on {had[:12]}"
+
+
+def check_same_data(run: Run) -> None:
+    """Raise ValueError if a run in its folder had other data: neither its score nor its weights belong to these."""
+    if differing := other_data(run):
+        raise ValueError(
+            f"the data are others: {differing}; for these data take another --work-dir, or move that folder away"
+        )
+
+
+def state(run: Run, cfg: Config) -> tuple[str, list[str]]:
+    """done, stale (and the keys in which `cfg` differs from what was run here), started, or missing."""
+    if stored := begun(run):
+        stored.pop(MACHINE, None)
+        changes = ["data"] if other_data(run) else []
+        if changes := changes + changed_keys(stored, plain(cfg)):
+            return "stale", changes
+        if (run.folder / FILE_NAME).is_file():
+            return "done", []
+    return ("started" if (run.folder / LATEST).is_file() else "missing"), []
