@@ -1,6 +1,6 @@
 """Segmentation as a stage. The card fills the backbone slot (the heads take its channels), the protocol the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,17 @@ class Segmentation(FineTuning):
     name = "segmentation"
     data_set = "ade20k"
     folder = Path(__file__).parent
-    protocols = ("fcn_ade20k", "fcn_ade20k_msflip")
+    protocols = ("fcn_ade20k", "fcn_ade20k_msflip", "fcn_ade20k_authors")
+    authors = "fcn_ade20k_authors"
     metrics = (
         Metric("pix_acc", "pixAcc", required=True, headline=True),
         Metric("miou", "mIoU", required=True, headline=True),
     )
+
+    def image_sizes(self, cfg: Config) -> Iterator[tuple[int, int]]:
+        if crop_px := cfg.model.test_cfg.get("crop_px"):
+            yield crop_px, crop_px
+        yield from super().image_sizes(cfg)
 
     def check_data(self, cfg: Config) -> None:
         from .data import ADE20K, pairs  # mmseg takes seconds to import

@@ -59,9 +59,16 @@ class Run:
         if self.protocol and not self.task.protocols:
             raise ValueError(f"{self.stage} has one protocol, its data's; leave out --protocol {self.protocol}")
         if KEY in self.sets and not self.task.trains_backbone:
-            raise ValueError(f"--follow belongs to {FIRST}; {self.stage} has its protocols")
+            self.follow()
         if self.backbone_seed is not None and self.task.trains_backbone:
             raise ValueError(f"{self.stage} trains the backbone itself; leave out --backbone-seed")
+
+    def follow(self) -> None:
+        """Downstream, whom to follow is a protocol, unless one is named; then it is no setting any more."""
+        check_name("--follow", self.sets[KEY], FOLLOW)
+        of_authors = self.task.authors if self.sets[KEY] == "authors" else None
+        rest = {key: value for key, value in self.sets.items() if key != KEY}
+        vars(self).update(protocol=self.protocol or of_authors, sets=rest)  # it is frozen, and not in use yet
 
     @property
     def task(self) -> Stage:
