@@ -1,8 +1,8 @@
 """`faster_rcnn_voc` as the authors' code trains it, where the default for the paper departs from it.
 
-"G" is GluonCV at 49be0191, as there. Its published VOC models were made like this (78.31 mAP with ResNet-50-B; the last
-epoch has 77.66); what made Table 8 is unknown. Not followed: that model is the best epoch on the test set, and what was
-chosen there is no score of it. Ours is the last.
+"G" is GluonCV at 49be0191, as there: the code of the zoo's 78.31 mAP with ResNet-50-B. What made Table 8 is unknown.
+Not followed: that number is of the best epoch on the test set, and what was chosen there has no score there. We score
+the last epoch, which had 77.66.
 """
 
 _base_ = "faster_rcnn_voc.py"

@@ -1,11 +1,12 @@
 """`fcn_ade20k` as the authors' code trains and scores it, where the default for the paper departs from it.
 
-[code] is GluonCV at b30cdf3a (scripts/segmentation, model_zoo/{fcn,segbase}.py, loss.py), on MXNet c9a9db6. The zoo's
-published numbers were made like this (79.0 pixAcc, 39.5 mIoU with ResNet-50); what made Table 9 is unknown.
+[code] is GluonCV at b30cdf3a (scripts/segmentation, model_zoo/{fcn,segbase}.py, loss.py), on MXNet c9a9db6: the code
+of the zoo's 79.0 pixAcc and 39.5 mIoU, with a ResNet-50 of another stem (v1s). What made Table 9 is unknown.
 
 The loss is SoftmaxOutput, whose backward ignores the factor it is given: the auxiliary head acts with weight 1, each of
 four GPUs has the mean over its own four images' pixels, and the sum of the four is divided by all 16 images. A quarter
-of the gradient at rate 0.01 is the whole one at 0.0025, where decay has to be 4e-4 to act as before.
+of the gradient at rate 0.01 is the whole one at 0.0025, where decay has to be 4e-4 to act as before. This is read from
+the sources, not measured.
 """
 
 _base_ = "fcn_ade20k.py"

@@ -61,7 +61,8 @@ def by_stage(sets: dict[str, Any], stages: Sequence[str]) -> dict[str, dict]:
 
     Raises ValueError for a stage that is not run.
     """
-    own = {stage: {key: sets[key] for key in (KEY,) if key in sets} for stage in STAGES}
+    shared = {KEY: sets[KEY]} if KEY in sets else {}
+    own = {stage: dict(shared) for stage in STAGES}
     downstream = own.keys() - {FIRST}
     for key, value in sets.items():
         stage, _, rest = key.partition(".")
