@@ -3,8 +3,9 @@
 Trunk = stages 1 to 3, RoI head = stage 4 on 14 x 14 RoIAlign, both from one card. Numbers: "G" is GluonCV at 49be0191
 (2018-10-10; scripts/detection/faster_rcnn/train_faster_rcnn.py and gluoncv/model_zoo/{faster_rcnn,rpn}), the authors'
 code at the paper's time; "sec." is the paper. Where they differ: the text has "linear warmup and long training
-schedule" (sec. 6.1), the code's default for VOC is no warm-up. Ours is the text's, with the code's values for COCO.
-The code reports the best epoch on the test set; we score the last one. Lengths are in epochs, where a run can resume.
+schedule" (sec. 6.1), the code's default for VOC is no warm-up. Ours is the text's, with the code's values for COCO;
+`faster_rcnn_voc_authors` is the code's. The code reports the best epoch on the test set; we score the last one. Lengths
+are in epochs, where a run can resume.
 """
 
 default_scope = "mmdet"

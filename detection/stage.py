@@ -18,7 +18,7 @@ from trick_transfer.engine.stage import Arrays, Metric, Outputs
 from .layout import read_list
 from .ranking import average_precision, curves
 
-STRIDES = [4, 8, 16, 32]  # of the maps, in both protocols
+STRIDES = [4, 8, 16, 32]  # of the maps, in all protocols
 LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
 TEST_IMAGES = Path("VOCdevkit/VOC2007/JPEGImages")
 LEAST_SCORE = 0.3  # of a box that is drawn or shown on the page
@@ -33,7 +33,8 @@ class Detection(FineTuning):
     data_set = "voc0712"
     frozen_norms = True
     folder = Path(__file__).parent
-    protocols = ("faster_rcnn_voc", "faster_rcnn_fpn_voc")
+    protocols = ("faster_rcnn_voc", "faster_rcnn_fpn_voc", "faster_rcnn_voc_authors")
+    authors = "faster_rcnn_voc_authors"
     metrics = (
         Metric("map_voc07", "VOC mAP (11-point)", required=True, headline=True),
         Metric("map_area", "VOC mAP (area)", required=True),

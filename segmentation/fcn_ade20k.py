@@ -6,7 +6,7 @@ Departures: (1) loss and learning rate act as stated. In the code the loss is MX
 ignores the factor it is given, so its auxiliary head acts with weight 1 and its rate like 0.0025 with decay 4e-4;
 which version made Table 9 is unknown. (2) Heads start as in mmseg (Kaiming; N(0, 0.01)), in the code from
 U(-0.07, 0.07); mmseg drops whole channels, the code single values. (3) Scored at one scale, short side 520 px; the
-authors' zoo numbers are multi-scale with flip: `fcn_ade20k_msflip`.
+authors' zoo numbers are multi-scale with flip: `fcn_ade20k_msflip`. `fcn_ade20k_authors` departs in none of these.
 Batch norm trains over the whole batch of 16: the plain layer in one process, SyncBN (`sync_bn`) in several, which
 torch has on accelerators only. If a batch is accumulated over steps, batch norm sees one step's images.
 """

@@ -3,6 +3,7 @@
 The authors' zoo numbers are of this kind (GluonCV scripts/segmentation/test.py --eval). Departures: they slide
 480 px crops over a long side of 520 px x scale and add up exp(sum of both mirrors' logits); we see whole images, short
 side 520 px x scale, resized from the 520 px one, and average probabilities (as mmseg does for its published numbers).
+`fcn_ade20k_authors` does as they do.
 """
 
 _base_ = "fcn_ade20k.py"

@@ -4,7 +4,7 @@ from mmengine import registry as root
 
 from trick_transfer.registry import part_of
 
-MODELS = part_of("segmentation", root.MODELS, "fcn")
+MODELS = part_of("segmentation", root.MODELS, "fcn", "authors")
 DATASETS = part_of("segmentation", root.DATASETS, "data")
 TRANSFORMS = part_of("segmentation", root.TRANSFORMS, "data")
 METRICS = part_of("segmentation", root.METRICS, "metric")

@@ -1,6 +1,6 @@
 """Segmentation as a stage. The card fills the backbone slot (the heads take its channels), the protocol the rest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,17 @@ class Segmentation(FineTuning):
     name = "segmentation"
     data_set = "ade20k"
     folder = Path(__file__).parent
-    protocols = ("fcn_ade20k", "fcn_ade20k_msflip")
+    protocols = ("fcn_ade20k", "fcn_ade20k_msflip", "fcn_ade20k_authors")
+    authors = "fcn_ade20k_authors"
     metrics = (
         Metric("pix_acc", "pixAcc", required=True, headline=True),
         Metric("miou", "mIoU", required=True, headline=True),
     )
+
+    def image_sizes(self, cfg: Config) -> Iterator[tuple[int, int]]:
+        if crop_px := cfg.model.test_cfg.get("crop_px"):
+            yield crop_px, crop_px
+        yield from super().image_sizes(cfg)
 
     def check_data(self, cfg: Config, training: bool = True) -> None:
         from .data import ADE20K  # mmseg takes seconds to import

@@ -182,6 +182,18 @@ def test_the_schedule_is_20_epochs_with_warm_up_from_a_third_and_a_step_at_14(ca
     assert cfg.train_cfg.val_begin > cfg.train_cfg.max_epochs  # scored once, after training
 
 
+def test_the_authors_have_no_warm_up_and_flip_otherwise_and_differ_nowhere_else():
+    paper, authors = (load(None, name).to_dict() for name in ("faster_rcnn_voc", "faster_rcnn_voc_authors"))
+    assert authors.pop("param_scheduler") == [
+        step for step in paper.pop("param_scheduler") if step["type"] != "LinearLR"
+    ]
+    flips = [each for each in nested(paper) if each.get("type") == "detection.FlipPixels"]
+    assert len(flips) == 2 and {flip["prob"] for flip in flips} == {0.5}
+    for flip in flips:
+        flip["type"] = "RandomFlip"
+    assert authors == paper
+
+
 def test_mmcv_nms_is_the_one_of_torchvision():
     from mmcv.ops import nms  # importable once `detection` is
 

@@ -290,18 +290,26 @@ def test_a_flipped_box_covers_exactly_the_flipped_pixels(tmp_path, box):
     assert [extent(found)[0], extent(found)[2]] == [96 - xmax, 96 - xmin]
 
 
-@pytest.mark.parametrize("protocol", DETECTION.protocols)
-def test_the_protocols_flip_the_stored_pixels_and_resize_afterwards(tmp_path, protocol):
+FLIPS = [
+    ("faster_rcnn_voc", "detection.FlipPixels", [96 - 60, 96 - 11]),  # x of VOC, from 1; from 0: 95 - (x - 1)
+    ("faster_rcnn_fpn_voc", "detection.FlipPixels", [96 - 60, 96 - 11]),
+    ("faster_rcnn_voc_authors", "RandomFlip", [96 - 59, 96 - 10]),  # 96 - (x - 1): one pixel to the right
+]
+
+
+@pytest.mark.parametrize(("protocol", "flip", "sides"), FLIPS)
+def test_the_protocols_flip_the_stored_pixels_and_resize_afterwards(tmp_path, protocol, flip, sides):
     cfg = load(None, protocol, data_root=write_voc(tmp_path))
-    voc = cfg.train_dataloader.dataset.dataset.datasets[0]
+    voc, voc12 = cfg.train_dataloader.dataset.dataset.datasets
+    assert voc.pipeline == voc12.pipeline
     types = [step.type for step in voc.pipeline]
-    assert types == ["detection.LoadImage", "LoadAnnotations", "detection.FlipPixels", "Resize", "PackDetInputs"]
+    assert types == ["detection.LoadImage", "LoadAnnotations", flip, "Resize", "PackDetInputs"]
     voc.pipeline[2].prob, voc.pipeline[3].scale = 1.0, (1000, 128)
     voc.pop("type")
     voc.metainfo = dict(classes=CLASSES)
     init_default_scope("mmdet")
     box = VOC(**voc)[0]["data_samples"].gt_instances.bboxes.tensor[0]
-    assert box.tolist() == [2 * side for side in (96 - 60, 10, 96 - 11, 49)]
+    assert box.tolist() == [2 * side for side in (sides[0], 10, sides[1], 49)]
 
 
 def test_bytes_after_the_end_of_a_jpeg_do_no_harm(tmp_path):

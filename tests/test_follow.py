@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import PARAM_SCHEDULERS
 from timm.layers import BatchNormAct2d
 from torch import nn
+from toy_task.stage import TOY_TASK
 
 from classification.augment import PixelScaler, authors_crop, center_crop
 from classification.classifier import ImageClassifier
@@ -23,6 +24,7 @@ from trick_transfer.runs.identity import plain
 from trick_transfer.runs.resolve import resolve
 from trick_transfer.runs.run import Run
 from trick_transfer.runs.tiers import load as load_tier
+from trick_transfer.stages import STAGES
 
 TEXT, CODE = ("resnet50d_best", {}), ("resnet50d_best", {"follow": "authors"})
 
@@ -63,9 +65,27 @@ def test_naming_the_default_is_no_other_experiment(tmp_path):
         assert replace(plain_run, sets={"follow": other}).name == f"resnet50d_best+follow-{other}"
 
 
-def test_a_downstream_stage_has_nobody_to_follow(tmp_path):
-    with pytest.raises(ValueError, match="--follow belongs to classification; detection has its protocols"):
-        Run("detection", "resnet50d_best", sets={"follow": "text"}, work_dir=tmp_path)
+@pytest.mark.parametrize(
+    ("stage", "text", "authors"),
+    [("detection", "faster_rcnn_voc", "faster_rcnn_voc_authors"), ("segmentation", "fcn_ade20k", "fcn_ade20k_authors")],
+)
+def test_downstream_whom_to_follow_is_a_protocol_and_one_that_is_named_goes_first(stage, text, authors, tmp_path):
+    def run(whom, tier="mini", protocol=None):
+        sets = {"follow": whom} if whom else {}
+        return Run(stage, "resnet50d_best", tier, sets=sets, protocol=protocol, work_dir=tmp_path)
+
+    for tier in ("mini", "paper"):
+        assert run(None, tier).recipe_or_protocol == run("text", tier).recipe_or_protocol == text
+    assert run("authors") == run(None, protocol=authors), "not a setting besides, so one folder"
+    assert run("authors").folder.name == f"{stage}-{authors}"
+    assert run("authors", protocol=text).recipe_or_protocol == text
+    with pytest.raises(ValueError, match="--follow 'author' does not exist; did you mean 'authors'"):
+        run("author")
+
+
+def test_a_task_without_a_protocol_of_the_authors_has_its_own(monkeypatch):
+    monkeypatch.setitem(STAGES, TOY_TASK.name, TOY_TASK)
+    assert Run(TOY_TASK.name, "resnet50d_best", sets={"follow": "authors"}).recipe_or_protocol == "brightness"
 
 
 def test_a_tiers_early_settings_are_whom_to_follow_alone(tmp_path):

@@ -64,8 +64,10 @@ DATA = {"data.num_train": 2 * TRAINED, "data.num_val": 60, "global_batch": 8, "m
 CASES = [
     Case("detection", protocol="faster_rcnn_voc"),
     Case("detection", protocol="faster_rcnn_fpn_voc"),
+    Case("detection", protocol="faster_rcnn_voc_authors"),
     Case("segmentation", protocol="fcn_ade20k"),
     Case("segmentation", protocol="fcn_ade20k_msflip"),
+    Case("segmentation", protocol="fcn_ade20k_authors"),
     Case("classification", "resnet50_baseline", sets=DATA),
     Case("classification", sets=DATA | {"tricks.distillation": None}),
 ]

@@ -125,16 +125,42 @@ def plan(monkeypatch):
     return made
 
 
-def test_a_protocol_is_that_of_its_stage(monkeypatch):
+FPN, AUTHORS = ("--protocol", "faster_rcnn_fpn_voc"), ("--follow", "authors")
+CODE = "resnet50d_best+follow-authors", "detection-faster_rcnn_voc_authors", "segmentation-fcn_ade20k_authors"
+
+
+@pytest.mark.parametrize(
+    ("words", "recipe", "detection", "segmentation"),
+    [
+        (FPN, "resnet50d_best", "detection-faster_rcnn_fpn_voc", "segmentation"),
+        (AUTHORS, *CODE),
+        ((*AUTHORS, *FPN), CODE[0], "detection-faster_rcnn_fpn_voc", CODE[2]),
+        (("--follow", "text", "--tier", "paper"), "resnet50d_best+follow-text", "detection", "segmentation"),
+        (("--tier", "paper"), "resnet50d_best", "detection", "segmentation"),
+    ],
+)  # fmt: skip
+def test_a_protocol_is_that_of_its_stage_or_of_whom_to_follow(monkeypatch, words, recipe, detection, segmentation):
     from trick_transfer.commands import pipeline as tool
 
-    monkeypatch.setattr(sys, "argv", ["pipeline", "resnet50d_best", "--protocol", "faster_rcnn_fpn_voc"])
+    monkeypatch.setattr(sys, "argv", ["pipeline", "resnet50d_best", *words])
     args = tool.options()
-    runs = tool.chain(args.recipe, args.seed, args.stages, {}, args)
-    assert {run.stage: run.folder.name for run in runs} == {
-        "classification": "classification",
-        "detection": "detection-faster_rcnn_fpn_voc",
-        "segmentation": "segmentation",
+    *_, first, second, third = tool.chain(
+        args.recipe, args.seed, args.stages, tool.parse_sets(args.sets, args.follow), args
+    )
+    assert [run.folder.name for run in (first, second, third)] == ["classification", detection, segmentation]
+    assert {run.name for run in (first, second, third)} == {recipe}
+
+
+@pytest.mark.slow
+def test_following_the_authors_trains_and_scores_their_protocols(home, tmp_path):
+    words = ("--tier", "smoke", "--follow", "authors", "--work-dir", tmp_path, "--tracker", "none")
+    run = pipeline("resnet50_baseline", *words, folder=home)
+    assert run.returncode == 0, run.stderr[-2000:]
+    results, problems = read_all(tmp_path / "results")
+    assert not problems
+    assert {(r.recipe, r.protocol) for r in results if r.stage != "classification"} == {
+        (CODE[0].replace("resnet50d_best", "resnet50_baseline"), protocol)
+        for protocol in ("faster_rcnn_voc_authors", "fcn_ade20k_authors")
     }
 
 

@@ -56,7 +56,9 @@ def small(cfg: Config) -> Config:
     cfg.model.decode_head.num_classes = len(CLASSES)
     train = cfg.train_dataloader.dataset.dataset.pipeline
     train[3].scale, train[4].size, train[5].crop_size = [(1000, 24), (1000, 96)], (48, 48), (48, 48)
-    cfg.val_dataloader.dataset.pipeline[1].scale = (192, 48)
+    for step in cfg.val_dataloader.dataset.pipeline:
+        if step.type == "Resize":
+            step.scale = (192, 48)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.num_workers, loader.persistent_workers = 0, False
     cfg.train_dataloader.batch_size = 2

@@ -56,6 +56,7 @@ class Stage(ABC):
     metrics: tuple[Metric, ...]
     data_set: str  # the paper's, by its name in trick_transfer/data_sets/sources.py
     protocols: tuple[str, ...] = ()  # the first is the paper's; none: the protocol is the data set's
+    authors: str | None = None  # of these, what the paper's authors' code does
     trains_backbone: bool = False  # the other stages fine-tune it
     frozen_norms: bool = False  # batch norms use what pre-training counted, not the batch
 

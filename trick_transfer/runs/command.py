@@ -31,10 +31,11 @@ def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None
 
 
 def add_follow(parser: argparse.ArgumentParser) -> None:
-    """--follow, which is a setting."""
+    """--follow, which is a setting and, downstream, a protocol."""
     parser.add_argument(
-        "--follow", choices=FOLLOW, help="the paper's text or its authors' code (default: in tier paper the code)"
-    )
+        "--follow", choices=FOLLOW, help="the paper's text or its authors' code (default: the code for classification "
+        "in tier paper, else the text); downstream, the protocol",
+    )  # fmt: skip
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:

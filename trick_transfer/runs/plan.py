@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from classification.classifier import untrained_card
+from classification.follow import KEY
 from trick_transfer.command_line import Stopped
 from trick_transfer.data_sets.sources import DATA_SETS
 from trick_transfer.engine.precision import low_precision
@@ -58,8 +59,12 @@ def chain(recipe: str, seed: int, stages: Sequence[str], sets: dict[str, Any], a
 
 
 def by_stage(sets: dict[str, Any], stages: Sequence[str]) -> dict[str, dict]:
-    """Settings by stage; without a stage's name, the recipe's. Raises ValueError for a stage that is not run."""
-    own: dict[str, dict] = {stage: {} for stage in STAGES}
+    """Settings by stage: whom to follow is each one's, others without a stage's name the recipe's.
+
+    Raises ValueError for a stage that is not run.
+    """
+    shared = {KEY: sets[KEY]} if KEY in sets else {}
+    own = {stage: dict(shared) for stage in STAGES}
     downstream = own.keys() - {FIRST}
     for key, value in sets.items():
         stage, _, rest = key.partition(".")

@@ -50,14 +50,22 @@ class Run:
 
     def __post_init__(self) -> None:
         check_name("stage", self.stage, STAGES)
+        check_folder("--work-dir", self.work_dir)
         if not 0 <= self.seed < 2**32:  # NumPy's range
             raise ValueError(f"seed must be from 0 to 2**32 - 1, got {self.seed}")
         if self.protocol and not self.task.protocols:
             raise ValueError(f"{self.stage} has one protocol, its data's; leave out --protocol {self.protocol}")
         if KEY in self.sets and not self.task.trains_backbone:
-            raise ValueError(f"--follow belongs to {FIRST}; {self.stage} has its protocols")
+            self.follow()
         if self.backbone_seed is not None and self.task.trains_backbone:
             raise ValueError(f"{self.stage} trains the backbone itself; leave out --backbone-seed")
+
+    def follow(self) -> None:
+        """Downstream, whom to follow is a protocol, unless one is named; then it is no setting any more."""
+        check_name("--follow", self.sets[KEY], FOLLOW)
+        of_authors = self.task.authors if self.sets[KEY] == "authors" else None
+        rest = {key: value for key, value in self.sets.items() if key != KEY}
+        vars(self).update(protocol=self.protocol or of_authors, sets=rest)  # it is frozen, and not in use yet
 
     @property
     def task(self) -> Stage:
@@ -231,6 +239,15 @@ class Run:
     @property
     def data_set_name(self) -> str:
         return self.tier_file.data(self.stage) or self.task.data_name(self.layers.cfg)
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Raise ValueError for what cannot be made a folder: a file, or a link to nothing, is on its way."""
+    for place in (folder, *folder.parents):
+        if place.is_symlink() and not place.exists():
+            raise ValueError(f"{option} {folder}: {place} is a link to {place.readlink()}, which does not exist")
+        if place.exists() and not place.is_dir():
+            raise ValueError(f"{option} {folder}: {place} is a file; name a folder")
 
 
 def lineage(run: Run, students: tuple[str, ...] = ()) -> Iterator[Run]:

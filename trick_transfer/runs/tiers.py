@@ -19,7 +19,8 @@ NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
 PARTS = ("data", "times", "rounded_times", "values", "departs", "stand_ins", "early")
 MAY_CHANGE = {  # by a key's last word
     *("name", "root", "num_train", "num_val", "num_classes", "classes", "metainfo"),  # data
-    *("size_px", "shorter_px", "scale", "scales", "size", "crop_size", "output_size", "roi_feat_size"),  # sizes
+    *("size_px", "shorter_px", "long_px", "crop_px", "scale", "scales", "size", "crop_size"),  # sizes
+    *("output_size", "roi_feat_size"),
     *("num", "nms_pre", "max_per_img", "min_bbox_size", "num_batch_per_epoch"),  # counts
     *("max_epochs", "warmup_epochs", "milestones", "end", "val_begin"),  # lengths
     *("global_batch", "batch_size", "lr"),

@@ -79,15 +79,14 @@ detection = dict(
     },
     departs={"optim_wrapper.type": "trick_transfer.LowPrecisionOptimWrapper"},
 )
-faster_rcnn_voc = dict(  # the FPN protocol's levels and its two-layer head are small enough
-    values={
-        "param_scheduler.LinearLR.end": 20,
-        "model.roi_head.bbox_head.roi_feat_size": 3,
-        "model.roi_head.bbox_roi_extractor.roi_layer.output_size": 6,
-        # x 16 px; at 160 px the best anchor reaches IoU 0.5 for 87 % of the boxes
-        "model.rpn_head.anchor_generator.scales": [2, 4],
-    },
-)
+_c4 = {  # the FPN protocol's levels and its two-layer head are small enough
+    "model.roi_head.bbox_head.roi_feat_size": 3,
+    "model.roi_head.bbox_roi_extractor.roi_layer.output_size": 6,
+    # x 16 px; at 160 px the best anchor reaches IoU 0.5 for 87 % of the boxes
+    "model.rpn_head.anchor_generator.scales": [2, 4],
+}
+faster_rcnn_voc = dict(values={"param_scheduler.LinearLR.end": 20, **_c4})
+faster_rcnn_voc_authors = dict(values=_c4)
 
 _crop_px, _base_px = 96, 104  # the paper's 480 and 520
 _scales = [(100_000, _base_px // 2), (100_000, _base_px * 2)]
@@ -102,7 +101,6 @@ segmentation = dict(
         "train_dataloader.dataset.dataset.pipeline.RandomResize.scale": _scales,
         "train_dataloader.dataset.dataset.pipeline.Pad.size": (_crop_px, _crop_px),
         "train_dataloader.dataset.dataset.pipeline.RandomCrop.crop_size": (_crop_px, _crop_px),
-        "val_dataloader.dataset.pipeline.Resize.scale": (4 * _base_px, _base_px),
         "param_scheduler.PolyLR.end": _segmentation_epochs,
         "train_cfg.max_epochs": _segmentation_epochs,
         "train_cfg.val_begin": _segmentation_epochs + 1,
@@ -110,3 +108,7 @@ segmentation = dict(
     },
     departs={"optim_wrapper.type": "trick_transfer.LowPrecisionOptimWrapper"},
 )
+fcn_ade20k = fcn_ade20k_msflip = dict(
+    values={"val_dataloader.dataset.pipeline.Resize.scale": (4 * _base_px, _base_px)},
+)
+fcn_ade20k_authors = dict(values={"model.test_cfg.long_px": _base_px, "model.test_cfg.crop_px": _crop_px})
