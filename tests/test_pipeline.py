@@ -272,6 +272,17 @@ def test_a_whole_dict_may_have_what_its_class_takes(plan, settings):
     assert len(plan("resnet50d_mixup", "--set", settings)) == 3
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("file", "file is a file"), ("file/below", "file is a file"), ("link", "is a link to gone, which")],
+)
+def test_a_work_folder_that_can_be_none_is_told_in_words(tmp_path, place, said):
+    Path("file").touch()
+    Path("link").symlink_to("gone")
+    with pytest.raises(ValueError, match=f"--work-dir {place}: .*{said}"):
+        Run("classification", "resnet50d_best", work_dir=Path(place))
+
+
 def test_a_stage_without_its_backbone_is_refused_in_one_line(tmp_path):
     run = pipeline("resnet50d_best", "--stages", "detection", "--work-dir", tmp_path)
     assert run.returncode == 2 and run.stderr.count("\n") == 1 and "card.json does not exist; make it" in run.stderr
