@@ -222,7 +222,7 @@ def test_sizes_are_shown_before_anything_is_trained(tool):
     text = tool("table5", "--tier", "paper", "--plan")
     table = [[cell.strip() for cell in line.split("│")] for line in text[text.index("Table 5") :].splitlines()]
     rows = [row for row in table if len(row) == 11]
-    # Table 5: "25 M" each (the first with the biases that its authors' network has); multiply-adds of 3.8, 4.1, 4.3, 4.3
+    # Table 5: "25 M" each (its authors' first network has biases); multiply-adds of 3.8, 4.1, 4.3 and 4.3
     assert [row[6] for row in rows] == ["25.58", "25.56", "25.58", "25.58"]
     assert [row[8] for row in rows] == ["3.86", "4.09", "4.33", "4.33"]
 
