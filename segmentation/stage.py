@@ -91,7 +91,7 @@ class Segmentation(FineTuning):
             shown = pictures.spread(len(arrays["shown_names"]))
             names, classes = arrays["shown_names"][shown].tolist(), arrays["classes"].tolist()
             found = [pictures.png(arrays[f"shown_{place}"]) for place in shown]
-        truth, ids = [], Ids.of(config["val_dataloader"]["dataset"])
+        truth, ids = [], Ids.of(config.get("val_dataloader", {}).get("dataset", {}))
         for name in names:
             with Image.open(data_root / DATA / f"annotations/validation/{name}.png") as mask:
                 truth.append(pictures.png(ids.classes(np.asarray(mask))))

@@ -163,8 +163,8 @@ def tool(monkeypatch, tmp_path, capsys):
     """tools/train.py within this process, in an empty folder: its exit code and its lines on stderr."""
 
     monkeypatch.chdir(tmp_path)
-    from trick_transfer.commands import train
     from trick_transfer import command_line
+    from trick_transfer.commands import train
 
     def start(*words):
         monkeypatch.setattr(sys, "argv", [TRAIN, *words])
