@@ -96,7 +96,7 @@ class Segmentation(FineTuning):
         names, classes = arrays["shown_names"][shown].tolist(), arrays["classes"].tolist()
         found = [pictures.png(arrays[f"shown_{place}"]) for place in shown]
 
-        ids = Ids.of(config["val_dataloader"]["dataset"])
+        ids = Ids.of(config.get("val_dataloader", {}).get("dataset", {}))
 
         def truth(files: Mapping[str, Path], place: int) -> str:
             with pictures.opened(files[f"{DATA}/annotations/validation/{names[place]}.png"]) as mask:
