@@ -17,7 +17,7 @@ from typing import NoReturn
 
 COMMANDS = tuple(sorted(path.stem for path in (Path(__file__).parent / "commands").glob("[a-z]*.py")))
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-WAIT_SECONDS = 5.0
+WAIT_SECONDS, GRACE_SECONDS = 5.0, 10.0
 LAUNCHED = "TRICK_TRANSFER_LAUNCHED"  # the environment of a command that another one started
 PROGRAM = (sys.executable, str(Path(__file__).with_name("__main__.py")))  # starts a command in another process
 USAGE = f"usage: trick-transfer {{{','.join(COMMANDS)}}} ..., each with --help"
@@ -40,11 +40,18 @@ class Stopped(KeyboardInterrupt):
         self.number = signal.Signals(number)
 
 
-def stop(number: int, frame: FrameType | None) -> NoReturn:
-    """A signal's handler; a second signal must not break off the way out."""
-    for each in STOPS:
-        signal.signal(each, lambda number, frame: None)  # SIG_IGN prints an error for one that has arrived already
-    raise Stopped(number)
+class Stops:
+    """The handler of this process's signals; one that comes soon after another does not break off the way out."""
+
+    def __init__(self) -> None:
+        self.process, self.last_seconds = os.getpid(), float("-inf")
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self.process:  # forked from it, to load data
+            os._exit(128 + number)
+        before, self.last_seconds = self.last_seconds, time.monotonic()
+        if self.last_seconds - before > GRACE_SECONDS:  # else torchrun passes on what a terminal has sent
+            raise Stopped(number)
 
 
 def tool(run: Callable[[], int | None]) -> int:
@@ -97,6 +104,7 @@ def say(line: str) -> None:
 def main(script: str = "") -> NoReturn:
     """Run the command of a script in tools/, or the one that the command line names."""
     os.environ["PYTHONSAFEPATH"] = "1"  # a process that it starts takes no module from the folder where it is started
+    stop = Stops()
     for number in STOPS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks
             signal.signal(number, stop)

@@ -11,10 +11,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from trick_transfer.command_line import LAUNCHED, PROGRAM, Stopped
+from trick_transfer.command_line import GRACE_SECONDS, LAUNCHED, PROGRAM, Stopped
 from trick_transfer.engine.processes import die_with
-
-GRACE_SECONDS = 10.0
 
 
 def launch(words: list[str], count: int = 1) -> int:
