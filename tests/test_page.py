@@ -574,12 +574,11 @@ def stored(tmp_path):
             Image.new("RGB", (64, 48), "green").save(folder / f"{name}.jpg")
     for name in ("a", "b"):
         Image.fromarray(MASK).save(folders[4] / f"{name}.png")
-    for part in ("voc0712", "ade20k"):
-        update_manifest(data / "mini" / part)
     runs = dict(analysis.runs)
-    for result, folder in zip((detected, segmented), places, strict=True):
+    for result, part, folder in ((detected, "voc0712", places[0]), (segmented, "ade20k", places[1])):
         digest = sha256((folder / "outputs.npz").read_bytes()).hexdigest()
-        runs[str(result.folder)] = Stored(replace(result, outputs_sha256=digest), folder)
+        result = replace(result, outputs_sha256=digest, data_manifest=update_manifest(data / "mini" / part))
+        runs[str(result.folder)] = Stored(result, folder)
     keys = (*row.runs, RunKey(0, 0, "segmentation", str(segmented.folder)))
     return replace(with_rows(analysis, [replace(row, runs=keys)]), runs=runs), data
 
@@ -666,6 +665,13 @@ def test_a_name_in_outputs_that_the_data_do_not_have_is_never_opened(stored, tmp
     assert made[0].keys() == {"detection", "segmentation"} - {stage}
     (line,) = faults
     assert line.startswith("not drawn: resnet50d_best: '") and line.endswith(" is no file of the data")
+
+
+def test_a_row_on_data_that_lie_elsewhere_has_no_pictures_which_is_no_fault(stored):
+    analysis, data = changed(stored, "detection", shown_ids=np.array(["mine", "too"]))
+    elsewhere = with_result(analysis, "mini/resnet50d_best/seed0/detection", data_manifest="f" * 64)
+    made, faults = collect(elsewhere, data)
+    assert faults == [] and made[0].keys() == {"segmentation"}
 
 
 def test_a_row_that_names_other_files_does_not_hide_the_others(stored):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trick_transfer.engine.files import file_sha256, read_arrays
-from trick_transfer.engine.manifest import read_manifest
+from trick_transfer.engine.manifest import manifest_digest, read_manifest
 from trick_transfer.engine.pictures import Seen, photo, rgb
 from trick_transfer.runs import tiers
 from trick_transfer.runs.store import Stored
@@ -41,7 +41,12 @@ def of_table(table: Table, runs: Mapping[str, Stored], data: Path, faults: list[
         seen = {recipe: found for recipe, run in [*first.items()][:ROWS] if (found := predictions(run, faults))}
         files = {path: data / folder / path for path in read_manifest(data / folder)} if seen else {}
         if files:
-            own = {recipe: each for recipe, each in seen.items() if of_the_data(recipe, each, files, faults)}
+            digest = manifest_digest(data / folder)
+            own = {}
+            for recipe, each in seen.items():  # a run on data elsewhere has no pictures here, which is no fault
+                here = first[recipe].result.data_manifest == digest
+                if of_the_data(recipe, each, files, faults if here else []):
+                    own[recipe] = each
             made |= {name: side_by_side(own, files, faults)} if own else {}
     return {name: drawn for name, drawn in made.items() if drawn["images"]}
 
