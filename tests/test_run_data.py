@@ -8,7 +8,7 @@ import pytest
 import toy_voc
 
 from trick_transfer.commands import pipeline
-from trick_transfer.engine.seeding import First
+from trick_transfer.engine.seeding import Spread
 from trick_transfer.mini.build import STAMP, VERSION
 from trick_transfer.runs.data import licence, look_at_data
 from trick_transfer.runs.dry_run import dry_run
@@ -120,14 +120,16 @@ def test_scoring_needs_the_validation_images_alone(own, tmp_path):
     assert found["top1"] == pytest.approx(result.metrics["top1"]) and not (only / "manifest.sha256").exists()
 
 
-@pytest.mark.parametrize(("there", "read"), [(5, 5), (8, 8), (11, 8)])
-def test_of_few_images_all_are_read(own, there, read):
+@pytest.mark.parametrize(("there", "read"), [(3, [0, 1, 2]), (8, [*range(8)]), (11, [0, 1, 2, 4, 5, 6, 8, 9])])
+def test_of_few_images_all_are_read_and_of_many_some_all_over(own, there, read):
     """The smoke tier wants two steps of four images."""
     limited = resolve(own, own.layers, own.batch()).cfg.val_dataloader
     assert "num_batch_per_epoch" not in limited and limited.dataset.images == 8
-    dataset = First.__new__(First)
+    dataset = Spread.__new__(Spread)
     dataset.dataset, dataset.images = np.arange(there), limited.dataset.images
-    assert len(dataset) == read
+    assert [dataset[place] for place in range(len(dataset))] == read
+    dataset.dataset = {(place, 7): place for place in range(there)}  # what training's sampler asks for
+    assert [dataset[place, 7] for place in range(len(dataset))] == read
 
 
 def test_a_dry_run_names_a_folder_that_does_not_exist_and_reads_one_that_does(own):

@@ -90,8 +90,8 @@ class Seeded(Around):
 
 
 @DATASETS.register_module()
-class First(Around):
-    """The first `images` of a data set, or as many as there are."""
+class Spread(Around):
+    """Some `images` of a data set, or as many as there are; spread evenly, as the first ones may be of one class."""
 
     def __init__(self, dataset: dict, images: int) -> None:
         super().__init__(dataset)
@@ -99,6 +99,11 @@ class First(Around):
 
     def __len__(self) -> int:
         return min(self.images, len(self.dataset))
+
+    def __getitem__(self, key: Any) -> Any:
+        index, *draw = key if isinstance(key, tuple) else (key,)  # training's sampler gives a pair
+        place = index * len(self.dataset) // len(self)
+        return self.dataset[(place, *draw) if draw else place]
 
 
 @HOOKS.register_module()

@@ -72,8 +72,8 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
 
 
 def limit(loader: dict, images: int) -> None:
-    """Let a loader's Config read the first images alone."""
-    loader["dataset"] = dict(type="trick_transfer.First", images=images, dataset=loader["dataset"])
+    """Let a loader's Config read so many images alone."""
+    loader["dataset"] = dict(type="trick_transfer.Spread", images=images, dataset=loader["dataset"])
 
 
 def uses_low_precision(cfg: Config) -> bool:
