@@ -5,6 +5,7 @@ size than its image if a crop fits into both. Masks are index PNGs, see `masks`.
 """
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from trick_transfer.engine.images import usable
 from trick_transfer.engine.pictures import IGNORED
 
 from .layout import pairs
-from .masks import READING, Ids, read_mask
+from .masks import Ids, read_mask
 from .registry import DATASETS, TRANSFORMS
 
 
@@ -29,9 +30,11 @@ class ADE20K(BaseSegDataset):
 
     METAINFO = {"classes": ADE20KDataset.METAINFO["classes"]}
 
-    def __init__(self, skip_broken: bool = False, **kwargs: object) -> None:
+    def __init__(
+        self, skip_broken: bool = False, first_class: int = Ids().first, ignore: Any = ..., **kwargs: object
+    ) -> None:
         self.skip_broken = skip_broken
-        self.ids = Ids.of({key: kwargs.pop(key) for key in READING if key in kwargs})
+        self.ids = Ids.of({"first_class": first_class} | ({} if ignore is ... else {"ignore": ignore}))
         super().__init__(reduce_zero_label=True, ignore_index=IGNORED, **kwargs)
 
     @classmethod

@@ -1,5 +1,7 @@
 """What the segmentation stage reads, and what it refuses."""
 
+import re
+from ast import literal_eval
 from pathlib import Path
 
 import cv2
@@ -18,6 +20,7 @@ from segmentation.layout import Ade
 from segmentation.masks import Ids
 from segmentation.stage import SEGMENTATION
 from trick_transfer.engine.images import is_whole
+from trick_transfer.runs.run import Run
 
 
 @pytest.fixture
@@ -101,6 +104,15 @@ def test_masks_of_unknown_classes_are_refused_with_what_they_hold_and_the_settin
     SEGMENTATION.check_own_data(own(root), (Ade("training", 4, 3, CLASSES),))  # a known data set's
     with pytest.raises(ValueError, match=r"0000\.png holds 3; .*0001\.png .*0002\.png .*\(and 1 more files\); correct"):
         SEGMENTATION.check_own_data(own(root, first_class=0), ())
+
+
+def test_the_settings_that_the_refusal_names_are_accepted(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="which value is which class") as error:
+        SEGMENTATION.check_own_data(own(root), ())
+    sets = dict(re.findall(r'"([\w.]+)=(\{.*?\})"', str(error.value)))
+    run = Run("segmentation", "toy", "smoke", sets={key: literal_eval(value) for key, value in sets.items()})
+    dataset = run.layers.cfg.val_dataloader.dataset
+    assert len(sets) == 2 and (dataset.first_class, dataset.ignore) == (0, 255)
 
 
 @pytest.mark.parametrize("suffix", [".JPG", ".jpeg", ".png"])

@@ -255,7 +255,7 @@ def test_an_exported_mobilenet_comes_back_bit_for_bit_with_its_relus(tmp_path):
         assert torch.equal(*(net.to(memory_format=torch.channels_last)(images) for net in (again, model)))
 
 
-C4, FPN = protocols.DETECTION
+C4, FPN, *_ = protocols.DETECTION
 
 
 @pytest.mark.parametrize(
