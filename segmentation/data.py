@@ -5,6 +5,7 @@ size than its image if a crop fits into both. Masks are index PNGs, see `masks`.
 """
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,9 +30,10 @@ class ADE20K(BaseSegDataset):
 
     METAINFO = {"classes": ADE20KDataset.METAINFO["classes"]}
 
-    def __init__(self, skip_broken: bool = False, **kwargs: object) -> None:
+    def __init__(self, skip_broken: bool = False, first_class: Any = ..., ignore: Any = ..., **kwargs: object) -> None:
         self.skip_broken = skip_broken
-        self.ids = Ids.of({key: kwargs.pop(key) for key in READING if key in kwargs})
+        said = zip(READING, (first_class, ignore), strict=True)
+        self.ids = Ids.of({key: value for key, value in said if value is not ...})
         super().__init__(reduce_zero_label=True, ignore_index=IGNORED, **kwargs)
 
     @classmethod

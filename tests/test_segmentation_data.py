@@ -18,6 +18,7 @@ from segmentation.layout import Ade
 from segmentation.masks import Ids
 from segmentation.stage import SEGMENTATION
 from trick_transfer.engine.images import is_whole
+from trick_transfer.engine.values import override
 
 
 @pytest.fixture
@@ -81,6 +82,18 @@ def test_a_value_that_is_neither_a_class_nor_none_is_named(tmp_path: Path, readi
 def test_a_reading_that_no_mask_can_have_is_refused(reading: dict) -> None:
     with pytest.raises(ValueError, match="first_class must be 0 or 1 and ignore 0 to 255 or None"):
         Ids.of(reading)
+
+
+def test_a_value_that_is_a_class_cannot_mean_none(root: Path) -> None:
+    SEGMENTATION.check_data(own(root, first_class=0, ignore=3))
+    with pytest.raises(ValueError, match="ignore=2 is the value of a class, too: the 3 classes .* have 0 to 2"):
+        SEGMENTATION.check_data(own(root, first_class=0, ignore=2))
+
+
+def test_a_setting_says_how_masks_are_read(root: Path) -> None:
+    cfg = own(root)
+    override(cfg, {"val_dataloader.dataset": {"first_class": 0, "ignore": 3}})
+    assert Ids.of(cfg.val_dataloader.dataset) == (0, 3)
 
 
 def own(root: Path, **reading: int | None) -> Config:
