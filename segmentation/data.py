@@ -16,7 +16,7 @@ from trick_transfer.engine.images import usable
 from trick_transfer.engine.pictures import IGNORED
 
 from .layout import pairs
-from .masks import Ids, read_mask
+from .masks import READING, Ids, read_mask
 from .registry import DATASETS, TRANSFORMS
 
 
@@ -30,11 +30,10 @@ class ADE20K(BaseSegDataset):
 
     METAINFO = {"classes": ADE20KDataset.METAINFO["classes"]}
 
-    def __init__(
-        self, skip_broken: bool = False, first_class: int = Ids().first, ignore: Any = ..., **kwargs: object
-    ) -> None:
+    def __init__(self, skip_broken: bool = False, first_class: Any = ..., ignore: Any = ..., **kwargs: object) -> None:
         self.skip_broken = skip_broken
-        self.ids = Ids.of({"first_class": first_class} | ({} if ignore is ... else {"ignore": ignore}))
+        said = zip(READING, (first_class, ignore), strict=True)
+        self.ids = Ids.of({key: value for key, value in said if value is not ...})
         super().__init__(reduce_zero_label=True, ignore_index=IGNORED, **kwargs)
 
     @classmethod

@@ -27,6 +27,15 @@ class Ids(NamedTuple):
             raise ValueError(f"first_class must be 0 or 1 and ignore 0 to 255 or None, got {first!r} and {ignore!r}")
         return cls(first, ignore)
 
+    def fit(self, num_classes: int) -> None:
+        """Raise ValueError where a class has the value that means no class."""
+        values = range(self.first, self.first + num_classes)
+        if self.ignore in values:
+            raise ValueError(
+                f"ignore={self.ignore} is the value of a class, too: the {num_classes} classes of metainfo have "
+                f"{values[0]} to {values[-1]}; name those alone that are scored"
+            )
+
     def check(self, raw: np.ndarray, num_classes: int, path: str | Path) -> None:
         """Raise ValueError for a value that means neither a class nor none."""
         known = {*range(self.first, self.first + num_classes), *([] if self.ignore is None else [self.ignore])}

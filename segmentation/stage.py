@@ -48,6 +48,7 @@ class Segmentation(FineTuning):
             names = dataset.get("metainfo", ADE20K.METAINFO)["classes"]
             if len(names) != cfg.model.decode_head.num_classes:
                 raise ValueError(f"the data has {len(names)} classes, the model {cfg.model.decode_head.num_classes}")
+            Ids.of(dataset).fit(len(names))
 
     def check_own_data(self, cfg: Config, known: Sequence[Split]) -> None:
         from .data import ADE20K, LoadMask

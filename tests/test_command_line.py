@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -26,3 +28,21 @@ def test_a_signal_ends_a_forked_process_without_a_word():
         stop(signal.SIGTERM, None)
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 128 + signal.SIGTERM
+
+
+FORK = """
+import os, signal
+from trick_transfer.command_line import Stops, end_forked_by_sigterm
+signal.signal(signal.SIGTERM, Stops())
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))  # before ours: the fork is not over
+end_forked_by_sigterm()
+child = os.fork()
+if not child:
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])
+"""
+
+
+def test_sigterm_ends_a_forked_process_even_where_it_comes_before_python_looks_for_signals():
+    subprocess.run([sys.executable, "-c", FORK], check=True)

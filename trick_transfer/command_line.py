@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -52,6 +53,15 @@ class Stops:
         before, self.last_seconds = self.last_seconds, time.monotonic()
         if self.last_seconds - before > GRACE_SECONDS:  # else torchrun passes on what a terminal has sent
             raise Stopped(number)
+
+
+def end_forked_by_sigterm() -> None:
+    """In a forked process SIGTERM kills: mmdet's pool waits for a worker where Python's handler comes late."""
+    hold = partial(signal.pthread_sigmask, signal.SIG_BLOCK, [signal.SIGTERM])
+    deliver = partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, [signal.SIGTERM])
+    default = partial(signal.signal, signal.SIGTERM, signal.SIG_DFL)
+    os.register_at_fork(before=hold, after_in_parent=deliver, after_in_child=default)
+    os.register_at_fork(after_in_child=deliver)
 
 
 def tool(run: Callable[[], int | None]) -> int:
@@ -108,6 +118,7 @@ def main(script: str = "") -> NoReturn:
     for number in STOPS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks
             signal.signal(number, stop)
+    end_forked_by_sigterm()
     if not script:
         command, *words = sys.argv[1:] or ["--help"]
         if command not in COMMANDS:
