@@ -20,6 +20,7 @@ from .masks import READING, Ids, read_mask
 
 SAMPLE = 50  # masks whose values an error lists
 LISTED = 30  # values
+AS_ADE20K = "masks are read as ADE20K's: 0 is ignored, k is class k - 1; first_class and ignore say it otherwise"
 
 
 class Segmentation(FineTuning):
@@ -66,6 +67,8 @@ class Segmentation(FineTuning):
             infos = [dataset.get_data_info(place) for place in range(len(dataset))]
             if tuple(dataset.metainfo["classes"]) not in names and not part.keys() & READING:
                 raise ValueError(unread(infos[:SAMPLE]))
+            if not part.keys() & READING:
+                warnings.warn(AS_ADE20K, stacklevel=1)
             problems = over_threads(look, infos, f"looking at {part.data_prefix.seg_map_path}", len(infos) > MANY)
             refuse([line for found in problems for line in found], "correct the masks, or first_class and ignore")
 

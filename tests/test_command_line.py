@@ -10,6 +10,23 @@ import pytest
 from trick_transfer.command_line import GRACE_SECONDS, Stopped, Stops
 
 
+@pytest.fixture(autouse=True)
+def own_sigchld():
+    before = signal.getsignal(signal.SIGCHLD)
+    yield
+    signal.signal(signal.SIGCHLD, before)
+
+
+def test_that_a_stopped_commands_loaders_end_is_no_error():
+    def fail(number, frame):  # as torch's handler does
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Terminated")
+
+    signal.signal(signal.SIGCHLD, fail)
+    with pytest.raises(Stopped):
+        Stops()(signal.SIGTERM, None)
+    os.kill(os.getpid(), signal.SIGCHLD)
+
+
 def test_of_signals_that_come_together_the_first_ends_a_command_and_a_later_one_ends_it_again():
     stop = Stops()
     with pytest.raises(Stopped) as stopped:

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from trick_transfer.engine.files import (
     MOST_BYTES,
     alone,
+    file_sha256,
     part_of,
     read_arrays,
     write_arrays,
@@ -228,3 +229,9 @@ def test_arrays_come_back_as_they_were_written(tmp_path):
 def test_missing_arrays_are_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.npz"):
         read_arrays(tmp_path / "gone.npz")
+
+
+def test_a_pipe_is_refused_where_reading_it_would_wait(tmp_path):
+    os.mkfifo(tmp_path / "outputs.npz")
+    with pytest.raises(OSError, match=r"outputs\.npz is a pipe"):
+        file_sha256(tmp_path / "outputs.npz")

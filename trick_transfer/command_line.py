@@ -52,6 +52,7 @@ class Stops:
             os._exit(128 + number)
         before, self.last_seconds = self.last_seconds, time.monotonic()
         if self.last_seconds - before > GRACE_SECONDS:  # else torchrun passes on what a terminal has sent
+            signal.signal(signal.SIGCHLD, lambda number, frame: None)  # torch's raises an error for a loader that ends
             raise Stopped(number)
 
 

@@ -84,7 +84,9 @@ def remove(part: Path) -> None:
 
 
 def file_sha256(path: str | Path) -> str:
-    """The sha256 of a file of any size, in hex."""
+    """The sha256 of a file of any size, in hex. Raises OSError; a pipe, too, which would have it wait, is refused."""
+    if Path(path).is_fifo():
+        raise OSError(f"{path} is a pipe, not a file")
     with Path(path).open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 
