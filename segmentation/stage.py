@@ -1,5 +1,6 @@
 """Segmentation as a stage. The card fills the backbone slot (the heads take its channels), the protocol the rest."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
