@@ -95,14 +95,16 @@ def check(cfg: Config) -> None:
 
 def check_data(cfg: Config, training: bool = True) -> None:
     """Raise FileNotFoundError or ValueError for data that is missing or not what the recipe expects."""
-    classes = {}
-    for split, expected in (("train", cfg.data.num_train), ("val", cfg.data.num_val))[0 if training else 1 :]:
-        classes[split], files, _ = list_images(cfg.data.root, split)
-        found = f"{cfg.data.root}/{split} holds {len(files)} images in {len(classes[split])} classes"
-        if (len(files), len(classes[split])) != (expected, cfg.model.num_classes):
+    expected = {"train": cfg.data.num_train, "val": cfg.data.num_val}
+    listed = {split: list_images(cfg.data.root, split) for split in ("train", "val")[0 if training else 1 :]}
+    classes = {split: found for split, (found, *_) in listed.items()}
+    for split, (found, files, _) in listed.items():
+        if (len(files), len(found)) != (expected[split], cfg.model.num_classes):
+            counts = " ".join(f"data.num_{each}={len(images)}" for each, (_, images, _) in listed.items())
             raise ValueError(
-                f"{found}, {cfg.data.name} has {expected} in {cfg.model.num_classes}; complete the folder, or use "
-                f"--set data.num_{split}={len(files)} model.num_classes={len(classes[split])}"
+                f"{cfg.data.root}/{split} holds {len(files)} images in {len(found)} classes, {cfg.data.name} has "
+                f"{expected[split]} in {cfg.model.num_classes}; complete the folder, or use "
+                f"--set {counts} model.num_classes={len(found)}"
             )
     differing = sorted(set(classes.get("train", classes["val"])) ^ set(classes["val"]))
     if differing:

@@ -12,6 +12,7 @@ from trick_transfer.engine.split import MADE_UP_SAMPLES, Reader, Split, size_px,
 from .masks import Ids, read_mask
 
 DATA = Path("ADEChallengeData2016")  # under the data root
+MOST = 255
 LAYOUT = f"{DATA}/{{images,annotations}}/{{training,validation}}/*.{{jpg,png}}"
 
 
@@ -54,6 +55,8 @@ class Ade(Split):
             raw = read_mask(mask, inspect(image).shape[:2])
             if self.classes:
                 Ids().check(raw, self.classes, mask)
+            elif raw.max() > MOST:
+                raise ValueError(f"mask {mask} holds {raw.max()}; classes are 0 to {MOST}, as a byte holds them")
             return [str(value) for value in np.unique(raw) if value or not self.classes]
 
         return look

@@ -1,6 +1,6 @@
 """Segmentation as a stage. The card fills the backbone slot (the heads take its channels), the protocol the rest."""
 
-import warnings
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ class Segmentation(FineTuning):
             if tuple(dataset.metainfo["classes"]) not in names and not part.keys() & READING:
                 raise ValueError(unread(infos[:SAMPLE]))
             if not part.keys() & READING:
-                warnings.warn(AS_ADE20K, stacklevel=1)
+                print(f"{part.data_prefix.seg_map_path}: {AS_ADE20K}", file=sys.stderr)
             problems = over_threads(look, infos, f"looking at {part.data_prefix.seg_map_path}", len(infos) > MANY)
             refuse([line for found in problems for line in found], "correct the masks, or first_class and ignore")
 

@@ -127,7 +127,7 @@ def test_data_that_differ_from_the_recipe_are_refused_before_training(photos):
     with pytest.raises(ValueError, match="/train .*20 .*10 .*imagenet1k .*1281167 in 10"):
         check_data(cfg)
     cfg.data.num_train = 20
-    with pytest.raises(ValueError, match=r"/val .*--set data\.num_val=11 model\.num_classes=10"):
+    with pytest.raises(ValueError, match=r"/val .*--set data\.num_train=20 data\.num_val=11 model\.num_classes=10"):
         check_data(cfg)
     cfg.data.num_val = 11
     check_data(cfg)

@@ -372,3 +372,13 @@ def test_checksums_addresses_and_classes_are_torchvisions():
         assert (found.checksum, found.url) == (f"md5:{md5}", Places365._BASE_URL + name)
     assert list(ours) == ["ADEChallengeData2016.zip"]
     assert list(sources.VOC_CLASSES) == _VOC_CATEGORIES[1:]
+
+
+def test_own_masks_with_values_that_no_class_can_have_are_named(ade):
+    """Such as Cityscapes' instanceIds, in 16 bits."""
+    (path, *_) = sorted((ade / "ADEChallengeData2016/annotations/training").glob("*.png"))
+    height, width = np.asarray(Image.open(path)).shape
+    Image.fromarray(np.full((height, width), 26_002, np.uint16)).save(path)
+    assert check(DATA_SETS["ade20k"].own(), ade) == [
+        f"mask {path} holds 26002; classes are 0 to 255, as a byte holds them"
+    ]
