@@ -330,6 +330,12 @@ def until(condition, seconds=120):
     return found
 
 
+def awake():
+    """Called in a new process: a background job is deaf to Ctrl-C, and one under nohup to SIGHUP."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
 @pytest.mark.parametrize(("number", "group"), [("KILL", False), ("INT", True), ("HUP", True), ("TERM", False)])
@@ -338,7 +344,7 @@ def test_a_pipeline_that_is_killed_or_stopped_leaves_no_process_and_says_so_once
     words = in_two_processes(photos, tmp_path, "max_epochs=1000")
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "tools" / "pipeline.py"), *words], stderr=subprocess.PIPE, text=True,
-        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        start_new_session=True, preexec_fn=awake,
     )  # fmt: skip
     until(lambda: list(tmp_path.rglob("latest.pth")))  # it trains
     children = offspring(process.pid)
@@ -359,7 +365,7 @@ def test_a_pipeline_that_is_killed_or_stopped_leaves_no_process_and_says_so_once
 def test_a_signal_in_the_first_second_ends_a_command_in_one_line(tmp_path, number):
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "tools" / "pipeline.py"), "resnet50d_best"], stderr=subprocess.PIPE, text=True,
-        cwd=tmp_path, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        cwd=tmp_path, preexec_fn=awake,
     )  # fmt: skip
     until(lambda: "torch" in Path(f"/proc/{process.pid}/maps").read_text(), seconds=30)  # it imports
     process.send_signal(number)
