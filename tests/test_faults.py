@@ -18,9 +18,9 @@ from test_results import read_all
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("classification", "detection", "segmentation")
-KILLS = 8
-LONGEST_SECONDS = 20.0  # between two kills
-EPOCHS = ("max_epochs=3", "detection.train_cfg.max_epochs=3", "segmentation.train_cfg.max_epochs=3")
+KILLS = 5
+LONGEST_SECONDS = 15.0  # between two kills
+EPOCHS = ("max_epochs=2", "detection.train_cfg.max_epochs=2", "segmentation.train_cfg.max_epochs=2")
 RECIPE = ("resnet50d_cosine", "--tier", "smoke", "--tracker", "none")
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="needs process groups and rlimits")]
