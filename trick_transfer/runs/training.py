@@ -88,8 +88,8 @@ def begin(run: Run, cfg: Config, batch: Batch, resume: bool) -> None:
     if latest.is_file() and not is_zipfile(latest):
         raise ValueError(f"{latest} is not a whole checkpoint; delete it, and the stage starts from the beginning")
     receipt, now = run.folder / "config.json", conditions(run.task, run.precision, cfg, batch)
-    if latest.is_file() and receipt.is_file():
-        check_same(run.folder, json.loads(receipt.read_text()).get(MACHINE, {}), now, uses_low_precision(cfg))
+    if latest.is_file():
+        check_same(run.folder, begun(run).get(MACHINE, {}), now, uses_low_precision(cfg))
     now["data_manifest"] = manifest_digest(run.root)
     text = json.dumps({MACHINE: now} | plain(cfg), indent=1) + "\n"
     write_whole(receipt, lambda part: part.write_text(text))
@@ -188,24 +188,25 @@ def check_all_scored(cfg: Config, scored: int, expected: int) -> None:
 def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts: dict) -> Result:
     """Keep the weights, export a classifier, and write the result with its receipt last: then all is written."""
     write_tensors(run.folder / MODEL, model.cpu().state_dict())
-    about = dict(name=run.name, tier=run.tier_file.name, seed=run.seed, licence=licence(run))
+    of_data = licence(run)  # lists the data's files
+    about = dict(name=run.name, tier=run.tier_file.name, seed=run.seed, licence=of_data)
     unmeasured = dict.fromkeys(("params_m", "gmacs", "arrived_percent", "feature_error", "branches"))
     facts = unmeasured | facts | run.task.leave(model, cfg, run.card.parent, metrics, **about)
-    result = Result(metrics=metrics, **facts, **receipt(run, cfg, batch))
+    result = Result(metrics=metrics, **facts, **receipt(run, cfg, batch, of_data))
     keep(result, run.folder / OUTPUTS, run.results_root / result.folder)
     write(result, run.folder / FILE_NAME)
     (run.folder / LATEST).unlink(missing_ok=True)  # half a gigabyte that nothing needs any more
     return result
 
 
-def receipt(run: Run, cfg: Config, batch: Batch) -> dict[str, Any]:
-    """What a result was made from and with, by the names of a Result's fields."""
+def receipt(run: Run, cfg: Config, batch: Batch, of_data: str) -> dict[str, Any]:
+    """What a result was made from and with, by the names of a Result's fields; `of_data` is the data's licence."""
     found: dict[str, Any] = dict(tier=run.tier_file.name, recipe=run.name, stage=run.stage)
     found |= dict(seed=run.seed, backbone_seed=run.upstream_seed, settings=run.settings)
     found |= dict(protocol=run.protocol or run.task.protocol_name(cfg), protocol_version=cfg.version)
     found |= dict(protocol_hash=run.protocol_hash(), config=plain(cfg), config_hash=fingerprint(plain(cfg)))
     found |= dict(outputs_sha256=file_sha256(run.folder / OUTPUTS), data_manifest=begun(run)[MACHINE]["data_manifest"])
-    own_data = {} if run.task.trains_backbone else {f"{run.stage} data": licence(run)}
+    own_data = {} if run.task.trains_backbone else {f"{run.stage} data": of_data}
     found |= dict(licences=read_card(run.card).licences | own_data)
     found |= conditions(run.task, run.precision, cfg, batch) | dict(
         global_batch=batch.total, lr=cfg.optim_wrapper.optimizer.lr
