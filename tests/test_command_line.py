@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from trick_transfer.command_line import GRACE_SECONDS, Stopped, Stops
+from trick_transfer.command_line import GRACE_SECONDS, Stopped, Stops, tool
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +25,18 @@ def test_that_a_stopped_commands_loaders_end_is_no_error():
     with pytest.raises(Stopped):
         Stops()(signal.SIGTERM, None)
     os.kill(os.getpid(), signal.SIGCHLD)
+
+
+@pytest.mark.parametrize("turned_into", [SyntaxError, ValueError, RuntimeError])
+def test_a_signal_that_a_library_turns_into_an_error_still_stops_a_command_in_one_line(turned_into, capsys):
+    def run():
+        try:
+            Stops()(signal.SIGTERM, None)
+        except:  # noqa: E722  as mmengine does where it formats a config
+            raise turned_into("cannot format") from None
+
+    assert tool(run) == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "stopped by SIGTERM; the same command resumes\n"
 
 
 def test_of_signals_that_come_together_the_first_ends_a_command_and_a_later_one_ends_it_again():

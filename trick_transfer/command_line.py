@@ -69,10 +69,17 @@ def tool(run: Callable[[], int | None]) -> int:
     """Run a command; returns its exit code."""
     try:
         return report(run)
-    except Stopped as stopped:
+    except BaseException as error:
+        if not (stopped := stopped_within(error)):
+            raise
         if LAUNCHED not in os.environ and is_first():  # else another process says it
             say(f"stopped by {stopped.number.name}; the same command resumes")
         return 128 + stopped.number
+
+
+def stopped_within(error: BaseException | None) -> Stopped | None:
+    """The signal behind an error: a library's bare `except` may turn what the handler raises into another error."""
+    return error if error is None or isinstance(error, Stopped) else stopped_within(error.__context__)
 
 
 def report(run: Callable[[], int | None]) -> int:
@@ -81,7 +88,7 @@ def report(run: Callable[[], int | None]) -> int:
         return run() or 0
     except (ValueError, OSError, RuntimeError) as error:
         line = one_line(error)
-        if os.environ.get("TRACEBACK") or line is None:
+        if os.environ.get("TRACEBACK") or line is None or stopped_within(error):
             raise
         if not is_first():
             time.sleep(WAIT_SECONDS)  # if the first process has the same error, it reports it, and torchrun ends us
