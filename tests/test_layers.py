@@ -10,7 +10,16 @@ import pytest
 from trick_transfer.command_line import COMMANDS
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("commands", "engine", "runs", "leaderboard", "mini", "data_sets", "speed")  # of the package trick_transfer
+PARTS = (
+    "commands",
+    "engine",
+    "runs",
+    "leaderboard",
+    "mini",
+    "data_sets",
+    "own_data",
+    "speed",
+)  # of the package trick_transfer
 FOUNDATION = {"backbones", "engine", "registry"}
 STAGES = {"classification", "detection", "segmentation"}
 MAY_IMPORT = {  # of ours, beside itself
@@ -19,10 +28,11 @@ MAY_IMPORT = {  # of ours, beside itself
     **{stage: FOUNDATION for stage in STAGES},
     "mini": FOUNDATION,
     "data_sets": FOUNDATION | STAGES | {"mini"},
-    "runs": FOUNDATION | STAGES | {"stages", "tiers", "data_sets"},
+    "own_data": FOUNDATION | {"data_sets"},
+    "runs": FOUNDATION | STAGES | {"stages", "tiers", "data_sets", "own_data"},
     "leaderboard": FOUNDATION | STAGES | {"runs", "stages"},
     "speed": FOUNDATION | STAGES,
-    "commands": FOUNDATION | STAGES | {"leaderboard", "runs", "mini", "data_sets", "speed", "stages"},
+    "commands": FOUNDATION | STAGES | {"leaderboard", "runs", "mini", "data_sets", "own_data", "speed", "stages"},
     "tools": set(),
 }
 ONLY_IN = {  # a library: the packages that may import it

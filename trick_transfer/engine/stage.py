@@ -4,7 +4,7 @@ A new task is a package whose `stage.py` makes one of these, and a line in `tric
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +16,7 @@ from mmengine.config import Config
 from .batch import Batch
 from .layers import Layers
 from .pictures import Seen
+from .source import Format, Found, Sample
 from .split import Split
 
 Arrays = dict[str, np.ndarray]
@@ -128,6 +129,30 @@ class Stage(ABC):
     def leave(self, model: Any, cfg: Config, folder: Path, metrics: dict[str, float], **about: Any) -> dict[str, Any]:
         """Export what later stages need to a folder; returns fields of the result, and may add to `metrics`."""
         return {}
+
+    # data of the user's own, see engine/source.py
+
+    formats: Mapping[str, Format] = {}  # by name; the first parameter is the folder, the others are a tier's options
+
+    def recognise(self, folder: Path) -> str | None:
+        """The format that a folder (or file) seems to have, by its names alone; None for one that no format reads."""
+        return None
+
+    def lay_out(self, found: Found, root: Path) -> None:
+        """Write samples, whose splits are known, into an empty folder as training reads them; images are links."""
+        raise NotImplementedError  # a stage that has formats has it
+
+    def own_splits(self, classes: Sequence[str]) -> tuple[Split, ...]:
+        """What `lay_out` writes, of any number of images: that of SPLITS in order, for a check of each file."""
+        raise NotImplementedError
+
+    def adopt(self, cfg: Config, name: str, classes: Sequence[str], counts: Mapping[str, int]) -> None:
+        """Set what depends on own data: their name, the classes, images by split; not the folder."""
+        raise NotImplementedError
+
+    def show(self, sample: Sample, classes: Sequence[str]) -> np.ndarray:
+        """A sample with its truth drawn on it, RGB (HEIGHT_PX, W, 3), for a contact sheet."""
+        raise NotImplementedError
 
     # outputs and pictures
 

@@ -4,14 +4,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from trick_transfer.data_sets.sources import DATA_SETS, DataSet
+from trick_transfer.data_sets.sources import DATA_SETS, DataSet, Part
 from trick_transfer.engine.manifest import update_manifest
+from trick_transfer.own_data.prepare import prepared
 
 from .run import Run
 
 
 def data_set(run: Run) -> DataSet | None:
-    """The facts of a run's data set, if it is a known one."""
+    """The facts of a run's data set, if it is a known one, or one that the tier describes."""
+    if source := run.source:
+        facts = prepared(run.task, source, run.root)
+        return DataSet((Part(run.task.own_splits(facts.classes)),), licence=source.licence)
     return DATA_SETS.get(run.data_set_name)
 
 

@@ -64,12 +64,13 @@ def stand_in(run: Run) -> Iterator[Run]:
     facts = data_set(run)
     if facts is None:
         raise ValueError(f"a dry run makes up data of a known layout; {run.root.name} has none")
-    if run.data_root:
+    own = run.data_root or (run.root if run.source else None)
+    if own:
         look_at_data(run)
     with TemporaryDirectory() as name:
-        root = run.data_root or Path(name, "data")
-        there = replace(run, work_dir=Path(name, "work"), data_root=root, tracker="tensorboard")
-        for split in () if run.data_root else facts.splits:
+        root = own or Path(name, "data")
+        there = replace(run, work_dir=Path(name, "work"), data_root=None if run.source else root, tracker="tensorboard")
+        for split in () if own else facts.splits:
             split.make_up(root)
         if upstream := there.upstream():
             cfg = upstream.layers.cfg

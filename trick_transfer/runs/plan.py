@@ -46,6 +46,8 @@ def run_of(stage: str, recipe: str, seed: int, args: argparse.Namespace, sets: d
     """One stage of one recipe, reading its data where the options say."""
     protocol = next((name for name in args.protocol if name in STAGES[stage].protocols), None)
     run = Run(stage, recipe, args.tier, seed, sets or {}, protocol, args.work_dir)
+    if run.source:
+        return run
     facts = DATA_SETS.get(run.task.data_name(run.task.draft(run.recipe_or_protocol, {}).cfg))
     return replace(run, data_root=vars(args)[f"{facts.option}_root"]) if facts else run
 

@@ -20,6 +20,8 @@ from trick_transfer.engine.optimiser import check_optimiser
 from trick_transfer.engine.ranges import check_numbers
 from trick_transfer.engine.stage import Stage
 from trick_transfer.engine.values import check_name, override
+from trick_transfer.own_data.prepare import prepared
+from trick_transfer.own_data.source import Source
 from trick_transfer.stages import STAGES
 
 from . import tiers
@@ -57,6 +59,8 @@ class Run:
             raise ValueError(f"{self.stage} has one protocol, its data's; leave out --protocol {self.protocol}")
         if KEY in self.sets and not self.task.trains_backbone:
             self.follow()
+        if self.data_root and self.tier_file.source(self.stage):
+            raise ValueError(f"tier {self.tier_file.name} names its {self.stage} data itself; leave out --data-root")
         if self.backbone_seed is not None and self.task.trains_backbone:
             raise ValueError(f"{self.stage} trains the backbone itself; leave out --backbone-seed")
 
@@ -76,8 +80,20 @@ class Run:
         return tiers.load(self.tier)
 
     @property
+    def main_protocol(self) -> str | None:
+        """The one that is meant where none is named: the tier's, or the paper's."""
+        return self.tier_file.protocol(self.stage) or next(iter(self.task.protocols), None)
+
+    @property
     def recipe_or_protocol(self) -> str:
-        return self.recipe if self.task.trains_backbone else self.protocol or self.task.protocols[0]
+        return self.recipe if self.task.trains_backbone else str(self.protocol or self.main_protocol)
+
+    @property
+    def source(self) -> Source | None:
+        """What the tier says of its data, if they are own ones. Raises ValueError for what no format takes."""
+        tier = self.tier_file
+        stated = tier.source(self.stage)
+        return Source.of(self.task, stated, f"tier {tier.name}: {self.stage}: source", tier.home) if stated else None
 
     # places
 
@@ -99,7 +115,7 @@ class Run:
     @property
     def settings(self) -> dict[str, str]:
         """All that was set by hand for it, for its backbone, too. Raises ValueError for a damaged file."""
-        path = self.home(self.recipe) / SETTINGS
+        path = self.card.with_name(SETTINGS)
         if self.task.trains_backbone or not path.is_file():
             return self.own
         try:
@@ -120,14 +136,17 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        main = self.protocol in (None, *self.task.protocols[:1])
+        main = self.protocol in (None, self.main_protocol)
         stage = self.stage if main else f"{self.stage}-{self.protocol}"
         return self.home(self.name) / (stage if self.seed == self.upstream_seed else f"{stage}-seed{self.seed}")
 
     @property
     def card(self) -> Path:
         """The card it writes or, downstream, the one it reads."""
-        return self.home(self.name if self.task.trains_backbone else self.recipe) / "card.json"
+        if self.task.trains_backbone:
+            return self.home(self.name) / "card.json"
+        upstream = replace(self, tier=self.tier_file.backbones or self.tier)
+        return upstream.home(self.recipe) / "card.json"
 
     @property
     def results_root(self) -> Path:
@@ -164,6 +183,9 @@ class Run:
         layers.add(f"tier {tier.name}", lambda cfg: tier.change(cfg, self.stage, self.recipe_or_protocol))
         if root := self.data_root or (data and Path("data", data)):
             layers.add("--data-root" if self.data_root else f"tier {tier.name}", lambda cfg: task.place(cfg, root))
+            if source := self.source:
+                facts = prepared(task, source, root)
+                layers.add(str(source.folder), lambda cfg: task.adopt(cfg, tier.name, facts.classes, facts.counts))
         layers.add("--set", lambda cfg: override(cfg, late, also=["tricks"] if task.trains_backbone else []))
         check_numbers(layers.cfg)
         task.check(layers.cfg)
@@ -206,7 +228,8 @@ class Run:
         A student has a teacher of its own seed, so that what the teacher's luck adds is between seeds, too.
         """
         if not self.task.trains_backbone:
-            return Run(FIRST, self.recipe, self.tier, self.upstream_seed, work_dir=self.work_dir)
+            tier = self.tier_file.backbones or self.tier
+            return Run(FIRST, self.recipe, tier, self.upstream_seed, work_dir=self.work_dir)
         teacher = self.layers.cfg.model.get("teacher")
         shared = ("model.num_classes", KEY)
         sets = {key: value for key, value in self.sets.items() if key.startswith("data.") or key in shared}

@@ -16,7 +16,7 @@ from trick_transfer.engine.values import check_name, nearest
 
 FOLDER = Path(tiers.__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
-PARTS = ("data", "times", "rounded_times", "values", "departs", "stand_ins", "early")
+PARTS = ("data", "source", "protocol", "times", "rounded_times", "values", "departs", "stand_ins", "early")
 MAY_CHANGE = {  # by a key's last word
     *("name", "root", "num_train", "num_val", "num_classes", "classes", "metainfo"),  # data
     *("size_px", "shorter_px", "long_px", "crop_px", "scale", "scales", "size", "crop_size"),  # sizes
@@ -30,14 +30,30 @@ MAY_CHANGE = {  # by a key's last word
 
 @dataclass(frozen=True)
 class Tier:
-    """`parts` holds what it changes by stage, and for single protocols by protocol."""
+    """`parts` holds what it changes by stage, and for single protocols by protocol.
+
+    `home` is its file's folder; `stages` those that its data are for, if not all; `backbones` the tier that trains its
+    backbones, if it has no data for that.
+    """
 
     name: str
     parts: dict[str, dict[str, Any]]
+    home: Path = FOLDER
+    stages: tuple[str, ...] = ()
+    backbones: str | None = None
 
     def data(self, stage: str) -> str | None:
         """The data set it gives a stage; None: the recipe's or protocol's own."""
-        return self.parts.get(stage, {}).get("data")
+        part = self.parts.get(stage, {})
+        return f"{self.name}/{stage}" if part.get("source") else part.get("data")
+
+    def source(self, stage: str) -> dict[str, Any] | None:
+        """What it says of a stage's own data; None for data of a known set."""
+        return self.parts.get(stage, {}).get("source")
+
+    def protocol(self, stage: str) -> str | None:
+        """The protocol that it takes instead of the paper's."""
+        return self.parts.get(stage, {}).get("protocol")
 
     def early(self, stage: str) -> dict[str, Any]:
         """Settings that come before all others, unless the user has his own, such as whom to follow."""
@@ -102,9 +118,10 @@ def load(name: str) -> Tier:
     else:
         check_name("tier", name, NAMES)
     stated = {key: part for key, part in Config.fromfile(path).to_dict().items() if not key.startswith("_")}
+    stages, backbones = tuple(stated.pop("stages", ())), stated.pop("backbones", None)
     for stage, part in stated.items():
         check(f"tier {path.stem}: {stage}", part)
-    return Tier(path.stem, stated)
+    return Tier(path.stem, stated, path.parent, stages, backbones)
 
 
 def check(where: str, part: Any) -> None:

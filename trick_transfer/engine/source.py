@@ -1,0 +1,57 @@
+"""Data of anyone's own: what is found in a folder that a tier describes.
+
+A stage has formats (`Stage.formats`), functions of a folder and of options that a tier gives by name. Each returns what
+it found, and says in words how it read it; `trick_transfer.own_data` splits, checks and lays out the samples.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+SPLITS = ("train", "val")
+
+
+class Sample(NamedTuple):
+    """One image. `name` is unique: its path under the folder without suffix, with forward slashes.
+
+    `truth` is what the stage's `lay_out` takes: a class, boxes, a mask. `split` is one of SPLITS, or None where the
+    source does not say it.
+    """
+
+    name: str
+    image: Path
+    truth: Any
+    split: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        """A name without folders, for what is laid out in one folder."""
+        return self.name.replace("/", "-").lstrip(".")
+
+
+@dataclass
+class Found:
+    """What a format found. `classes`: in the order of their numbers.
+
+    `reading`: one line for each thing that was guessed or is odd; `problems`: one for each that has to be mended, with
+    the file, what was expected and the fix.
+    """
+
+    samples: list[Sample]
+    classes: tuple[str, ...]
+    reading: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def of(self, split: str) -> list[Sample]:
+        return [sample for sample in self.samples if sample.split == split]
+
+    def counts(self) -> dict[str, int]:
+        """Images by split."""
+        return {split: len(self.of(split)) for split in SPLITS}
+
+    def with_samples(self, samples: Sequence[Sample]) -> Self:
+        return replace(self, samples=list(samples))
+
+
+Format = Callable[..., Found]  # (folder, **options)

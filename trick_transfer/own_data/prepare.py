@@ -1,0 +1,117 @@
+"""A source -> a folder in the layout that training reads, whole or not at all; beside it a file with its facts."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from trick_transfer.data_sets.check import check
+from trick_transfer.data_sets.sources import DataSet, Part
+from trick_transfer.engine.files import in_turn, part_of, write_whole
+from trick_transfer.engine.manifest import data_files
+from trick_transfer.engine.source import Found
+from trick_transfer.engine.split import refuse
+from trick_transfer.engine.stage import Stage
+
+from .source import Source
+from .twins import twins
+
+VERSION = 1  # raised when the same source is laid out in another way
+FIX = "mend the source, or say in the tier how to read it (docs/data.md)"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was laid out: of which source and version of it (`files`), its classes, and images by split."""
+
+    source: dict[str, Any]
+    files: str
+    classes: list[str]
+    counts: dict[str, int]
+    reading: list[str] = field(default_factory=list)
+    version: int = VERSION
+
+
+def facts_file(root: Path) -> Path:
+    """Beside the folder: it names a place on this machine, which is no part of the data."""
+    return root.with_name(f"{root.name}.json")
+
+
+def read_facts(root: Path) -> Facts | None:
+    """The facts of a folder that `prepare` laid out; None if it is not there or of another version."""
+    path = facts_file(root)
+    try:
+        stored = json.loads(path.read_text("utf-8")) if path.is_file() and root.is_dir() else {}
+        return Facts(**stored) if stored.get("version") == VERSION else None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is broken; delete it, and the data are laid out again") from error
+
+
+def listing(folder: Path) -> str:
+    """A digest of the names and times of change of a source's files."""
+    files = data_files(folder) if folder.is_dir() else {folder.name: folder.stat().st_ctime_ns}
+    return sha256(json.dumps(sorted(files.items())).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def prepared(stage: Stage, source: Source, root: Path) -> Facts:
+    """The facts of a source that is laid out under `root`; lays it out first where it is not, or was changed.
+
+    Raises ValueError or OSError for data that cannot be used, with all problems counted.
+    """
+    stated = json.loads(json.dumps(source.stated()))
+    with in_turn(root.parent):
+        facts = read_facts(root)
+        if facts and facts.source == stated and source.folder.exists() and facts.files == listing(source.folder):
+            return facts
+        return prepare(stage, source, root, stated)
+
+
+def prepare(stage: Stage, source: Source, root: Path, stated: dict[str, Any]) -> Facts:
+    """Read, check, lay out. Says what it reads and how."""
+    print(f"{stage.name}: reading {source.folder} as {source.format} into {root}")
+    files, found = listing(source.folder), usable(source.read(stage), source)
+    refuse(found.problems, FIX)
+    for line in found.reading:
+        print(f"  {line}")
+    with part_of(root, folder=True) as part:
+        stage.lay_out(found, part)
+        refuse(check(DataSet((Part(stage.own_splits(found.classes)),)), part), FIX)
+        facts_file(root).unlink(missing_ok=True)
+        shutil.rmtree(root, ignore_errors=True)
+        part.rename(root)
+    facts = Facts(stated, files, list(found.classes), found.counts(), found.reading)
+    text = json.dumps(asdict(facts), indent=1, ensure_ascii=False) + "\n"
+    write_whole(facts_file(root), lambda path: path.write_text(text, "utf-8"))
+    return facts
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """A problem for each name that two samples have."""
+    return [
+        f"{times} images are called {name}; rename all but one" for name, times in Counter(names).items() if times > 1
+    ]
+
+
+def usable(found: Found, source: Source) -> Found:
+    """Without the training images that are scored, too, if the source says so; with the problems of the whole."""
+    found.problems += [f"{split} has no image" for split, count in found.counts().items() if not count]
+    found.problems += repeated(sample.file_name for sample in found.samples)
+    if source.duplicates == "keep":
+        return found
+    pairs = twins(found)
+    if source.duplicates == "drop":
+        dropped = {pair.train.name for pair in pairs}
+        found.reading += [f"{len(dropped):,} training images are left out: they are, or look like, scored ones"] * bool(
+            dropped
+        )
+        return found.with_samples([each for each in found.samples if each.name not in dropped])
+    found.problems += [
+        f"{pair.train.image} {'looks like' if pair.alike else 'is the same as'} {pair.val.image}, which is scored; "
+        "duplicates='drop' leaves such images out of training, 'keep' keeps them"
+        for pair in pairs
+    ]
+    return found

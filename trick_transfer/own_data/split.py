@@ -1,0 +1,30 @@
+"""A split by the hash of each image's name: it does not move when files are added, on any machine."""
+
+from hashlib import sha256
+
+from trick_transfer.engine.source import SPLITS, Found
+
+BYTES = 8
+
+
+def share(name: str) -> float:
+    """A number in [0, 1), uniform over names."""
+    return int.from_bytes(sha256(name.encode("utf-8", "surrogateescape")).digest()[:BYTES]) / 256**BYTES
+
+
+def with_splits(found: Found, val_percent: float) -> Found:
+    """Each sample in its split; those of a source that says none are split here, which is told."""
+    if all(sample.split for sample in found.samples):
+        return found
+    train, val = SPLITS
+    samples = [
+        sample._replace(split=sample.split or (val if 100 * share(sample.name) < val_percent else train))
+        for sample in found.samples
+    ]
+    split = found.with_samples(samples)
+    counts = ", ".join(f"{count:,} {name}" for name, count in split.counts().items())
+    split.reading = [
+        *found.reading,
+        f"no split is given: {val_percent:g} % by the hash of each image's name ({counts})",
+    ]
+    return split
