@@ -8,11 +8,12 @@ turned size, and the rest are errors that name the file.
 
 from pathlib import Path
 
-from mmcv.transforms import LoadImageFromFile
+import numpy as np
+from mmcv.transforms import BaseTransform
 from mmdet.datasets import XMLDataset
 from mmdet.datasets.transforms import RandomFlip
 
-from trick_transfer.engine.images import by_name, usable
+from trick_transfer.engine.images import by_name, decode, usable
 from trick_transfer.engine.split import refuse
 from trick_transfer.engine.values import check_name
 
@@ -77,12 +78,12 @@ def with_area(box: list[float]) -> list[float]:
 
 
 @TRANSFORMS.register_module()
-class LoadImage(LoadImageFromFile):
-    """mmcv's reader, but the image is turned by EXIF only if its boxes are (`turned`)."""
+class LoadImage(BaseTransform):
+    """`img`: (H, W, 3) uint8 in BGR, which mmdet expects; turned by EXIF only if its boxes are (`turned`)."""
 
-    def transform(self, results: dict) -> dict | None:
-        self.color_type = "color" if results["turned"] else "color_ignore_orientation"
-        return super().transform(results)
+    def transform(self, results: dict) -> dict:
+        image = np.ascontiguousarray(decode(results["img_path"], results["turned"])[..., ::-1])
+        return results | dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
 
 
 @TRANSFORMS.register_module()

@@ -1,7 +1,8 @@
 """Finding image files, and reading them strictly: OpenCV fills the missing part of a truncated JPEG with grey.
 
 Images are read as stored, without the rotation that EXIF may ask for, as torchvision and timm read them: masks and most
-boxes belong to the stored pixels.
+boxes belong to the stored pixels. A file's content says what it is, not its name. Grey, palettes and CMYK (without its
+profile) become RGB, alpha is dropped; tests/test_odd_images.py has each kind.
 """
 
 import os
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 import simplejpeg
 from mmengine.logging import print_log
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"  # a JPEG's first and last two bytes
@@ -78,14 +79,20 @@ def decode(path: str | Path, turned: bool = False) -> np.ndarray:
     head, tail = data[:2].tobytes(), data[-2:].tobytes()  # by content: some of ImageNet's .JPEG are PNGs
     if head == START_OF_IMAGE and tail != END_OF_IMAGE and not is_whole(path):
         raise ValueError(f"{path} is a truncated JPEG; replace the file, or set skip_broken=True")
-    way = cv2.IMREAD_COLOR_RGB | (0 if turned else cv2.IMREAD_IGNORE_ORIENTATION)
     try:
-        image = cv2.imdecode(data, way) if len(data) else None
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION) if len(data) else None
     except cv2.error as error:  # more pixels than it reads, or than there is memory
         raise ValueError(f"{path} cannot be decoded ({error.err}); replace the file, or set skip_broken=True") from None
     if image is None:
-        raise ValueError(f"{path} is not an image; replace the file, or set skip_broken=True")
-    return image
+        raise ValueError(f"{path} is not an image, or a truncated one; replace the file, or set skip_broken=True")
+    return turn(image, orientation(path)) if turned else image
+
+
+def turn(image: np.ndarray, orientation: int) -> np.ndarray:
+    """An image as EXIF's orientation shows it."""
+    picture = Image.fromarray(image)
+    picture.getexif()[ExifTags.Base.Orientation] = orientation
+    return np.asarray(ImageOps.exif_transpose(picture))
 
 
 def inspect(path: str | Path) -> np.ndarray:
@@ -109,14 +116,19 @@ def stored_px(image: str | Path) -> tuple[int, int]:
         return 0, 0
 
 
-def displayed_px(image: str | Path) -> tuple[int, int]:
-    """Width and height as shown, with EXIF's rotation; 0, 0 if they cannot be read."""
+def orientation(image: str | Path) -> int:
+    """EXIF's, 1 to 8; 1, as stored, without EXIF and for what cannot be read."""
     try:
         with opened(image) as header:
-            turned = header.getexif().get(ExifTags.Base.Orientation) in SWAPPED
-            return header.size[::-1] if turned else header.size
+            return header.getexif().get(ExifTags.Base.Orientation, 1)
     except (OSError, SyntaxError):  # Pillow raises SyntaxError for broken EXIF
-        return 0, 0
+        return 1
+
+
+def displayed_px(image: str | Path) -> tuple[int, int]:
+    """Width and height as shown, with EXIF's rotation; 0, 0 if they cannot be read."""
+    width, height = stored_px(image)
+    return (height, width) if orientation(image) in SWAPPED else (width, height)
 
 
 def usable(image: Path, skip_broken: bool) -> tuple[int, int] | None:
