@@ -57,9 +57,10 @@ def tiny_imagenet(archives: list[Path]) -> Place:
     class_of = {name: label for name, label, *_ in (row.split("\t") for row in rows)}  # val_0.JPEG n03444034 0 32 44 62
 
     def place(name: str) -> str:
-        split, *folders, file = PurePosixPath(name).parts[1:]
-        labels = [class_of[file]] if file in class_of else folders[:1] if split == "train" else []
-        return "/".join([split, *labels, file]) if "images" in folders else "/".join([split, *folders, file])
+        *folders, file = PurePosixPath(name).parts[1:] or (".",)
+        if "images" in folders:
+            folders = [folders[0], class_of[file]] if file in class_of else folders[:-1]
+        return "/".join([*folders, file])
 
     return place
 
