@@ -73,7 +73,7 @@ def prepared(stage: Stage, source: Source, root: Path) -> Facts:
 def prepare(stage: Stage, source: Source, root: Path, stated: dict[str, Any]) -> Facts:
     """Read, check, lay out. Says what it reads and how."""
     print(f"{stage.name}: reading {source.folder} as {source.format} into {root}")
-    files, found = listing(source.folder), usable(source.read(stage), source)
+    files, found = listing(source.folder), usable(source.read(stage), source, stage)
     refuse(found.problems, FIX)
     for line in found.reading:
         print(f"  {line}")
@@ -96,9 +96,10 @@ def repeated(names: Iterable[str]) -> list[str]:
     ]
 
 
-def usable(found: Found, source: Source) -> Found:
+def usable(found: Found, source: Source, stage: Stage) -> Found:
     """Without the training images that are scored, too, if the source says so; with the problems of the whole."""
     found.problems += [f"{split} has no image" for split, count in found.counts().items() if not count]
+    found.problems += stage.lacking(found)
     found.problems += repeated(sample.file_name for sample in found.samples)
     if source.duplicates == "keep":
         return found
