@@ -11,14 +11,12 @@ import pytest
 from PIL import Image
 
 from classification.data import list_images
-from trick_transfer import tiers
 from trick_transfer.own_data.prepare import prepared
 from trick_transfer.own_data.source import Source
 from trick_transfer.runs.run import Run
 from trick_transfer.stages import STAGES
 
 STAGE = STAGES["classification"]
-SMOKE = Path(tiers.__file__).parent / "smoke.py"
 TRAIN = Path(__file__).parents[1] / "tools" / "train.py"
 
 
@@ -176,7 +174,7 @@ def tier(folder, **stated):
     """A tier file of own data beside it, in the smoke tier's sizes; returns its path."""
     path = folder / "insects.py"
     stated = dict(folder="own", format="folders") | stated
-    path.write_text(f'_base_ = "{SMOKE}"\nclassification = dict(source={stated!r})\n')
+    path.write_text(f'base = "smoke"\nclassification = dict(source={stated!r})\n')
     return path
 
 

@@ -17,7 +17,7 @@ from trick_transfer.engine.split import Split
 from trick_transfer.mini import splits as mini_splits
 from trick_transfer.mini.build import is_made
 
-from .placing import Placing, as_is, imagenet_train, imagenet_val, places_test, places_train, places_val
+from .placing import Placing, as_is, imagenet_train, imagenet_val, places_test, places_train, places_val, tiny_imagenet
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,27 @@ PLACES365 = DataSet(
 )
 
 
+TINY_IMAGENET = DataSet(  # Le and Yang 2015, "Tiny ImageNet Visual Recognition Challenge"
+    licence=IMAGENET.licence,
+    option="tiny-imagenet",
+    parts=(
+        Part(
+            (Folder("train", 100_000, 200), Folder("val", 10_000, 200)),
+            (
+                Archive(
+                    "tiny-imagenet-200.zip",  # md5 as in Avalanche's tinyimagenet_data.py
+                    "md5:90528d7ca1a48142e341f4ef8d21d0de",
+                    "http://cs231n.stanford.edu",
+                ),
+            ),
+            tiny_imagenet,
+        ),
+    ),
+    terms="Tiny-ImageNet-200 (248 MB, 64 px) is part of ImageNet: for non-commercial research and education only, and not\n"
+    "to be passed on; see https://image-net.org/download.",
+)
+
+
 def mini_split(split: mini_splits.Split) -> Split:
     """The embedded benchmark's split as one of a data set on disk."""
     if split.form == "folder":
@@ -183,6 +204,7 @@ def mini_split(split: mini_splits.Split) -> Split:
 
 DATA_SETS = {  # by their folder under data/
     "imagenet1k": IMAGENET,
+    "tiny_imagenet": TINY_IMAGENET,
     "places365": PLACES365,
     "voc0712": VOC0712,
     "ade20k": ADE20K,
