@@ -4,7 +4,9 @@ import argparse
 import re
 from pathlib import Path
 
+from trick_transfer.engine.stage import Stage
 from trick_transfer.own_data.describe import describe, recognise, write_tier
+from trick_transfer.own_data.source import Source
 from trick_transfer.stages import STAGES
 
 from . import tiers
@@ -19,6 +21,15 @@ def add_own_data(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{stage}", type=Path, metavar="DIR", help="own data for it; stages without are left out")
     parser.add_argument("--name", help="of own data's tier and rows (default: the folders' names)")
     parser.set_defaults(tier=None)
+
+
+def recognised(folder: Path) -> dict[Stage, Source]:
+    """A folder's source for each stage that has a format for it. Raises ValueError if none has."""
+    stages = [stage for stage in STAGES.values() if stage.formats and stage.recognise(folder)]
+    if not stages:
+        formats = "; ".join(f"{stage.name}: {', '.join(stage.formats)}" for stage in STAGES.values() if stage.formats)
+        raise ValueError(f"{folder} looks like none of the formats that are read ({formats}), see docs/data.md")
+    return {stage: recognise(stage, folder) for stage in stages}
 
 
 def own_tier(args: argparse.Namespace) -> str:

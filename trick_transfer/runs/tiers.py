@@ -16,6 +16,7 @@ from trick_transfer.engine.values import check_name, nearest
 
 FOLDER = Path(tiers.__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
+# `source` describes own data, `data` names a known set (with `source`: in whose folder that is)
 PARTS = ("data", "source", "protocol", "images", "times", "rounded_times", "values", "departs", "stand_ins", "early")
 MAY_CHANGE = {  # by a key's last word
     *("name", "root", "num_train", "num_val", "num_classes", "classes", "metainfo"),  # data
@@ -133,6 +134,9 @@ def read(path: Path) -> dict[str, Any]:
         return stated
     check_name(f"tier {path.stem}: base", base, NAMES)
     below = Config(read(FOLDER / f"{base}.py"))
+    for stage in [stage for stage, part in stated.items() if isinstance(part, dict) and "source" in part]:
+        for key in ("data", "source"):
+            below.get(stage, {}).pop(key, None)
     below.merge_from_dict(stated)
     return below.to_dict()
 
