@@ -89,7 +89,7 @@ def prepare(stage: Stage, source: Source, root: Path, stated: dict[str, Any]) ->
 
 def laid_out(stage: Stage, source: Source, folder: Path) -> tuple[Found, list[str]]:
     """Read a source into an empty folder, and look at every file; says how it is read, and returns the problems."""
-    found = usable(source.read(stage), source)
+    found = usable(source.read(stage), source, stage)
     for line in found.reading:
         print(f"  {line}")
     if found.problems:
@@ -112,9 +112,10 @@ def repeated(names: Iterable[str]) -> list[str]:
     ]
 
 
-def usable(found: Found, source: Source) -> Found:
+def usable(found: Found, source: Source, stage: Stage) -> Found:
     """Without the training images that are scored, too, if the source says so; with the problems of the whole."""
     found.problems += [f"{split} has no image" for split, count in found.counts().items() if not count]
+    found.problems += stage.lacking(found)
     found.problems += repeated(sample.file_name for sample in found.samples)
     if source.duplicates == "keep":
         return found
