@@ -77,9 +77,7 @@ def read(
     held = Counter[int]()
     for each in looks:
         held.update(each.pixels)
-    if not held:
-        return Found(whole, (), reading, problems)
-    legend = meaning.legend(set(held), reading)
+    legend = meaning.legend(set(held), reading) if held else Legend({})  # without a mask that can be read
     reading += oddities(looks, legend, held)
     problems += [line for pair in zip(whole, looks, strict=True) for line in unknown(*pair, legend)]
     known = [each._replace(truth=Mask(each.truth, legend)) for each in whole]
