@@ -35,7 +35,7 @@ class Detection(FineTuning):
     data_set = "voc0712"
     frozen_norms = True
     folder = Path(__file__).parent
-    protocols = ("faster_rcnn_voc", "faster_rcnn_fpn_voc", "faster_rcnn_voc_authors")
+    protocols = ("faster_rcnn_voc", "faster_rcnn_fpn_voc", "faster_rcnn_voc_authors", "faster_rcnn_voc_small")
     authors = "faster_rcnn_voc_authors"
     formats = FORMATS
     metrics = (

@@ -30,7 +30,7 @@ class Segmentation(FineTuning):
     name = "segmentation"
     data_set = "ade20k"
     folder = Path(__file__).parent
-    protocols = ("fcn_ade20k", "fcn_ade20k_msflip", "fcn_ade20k_authors")
+    protocols = ("fcn_ade20k", "fcn_ade20k_msflip", "fcn_ade20k_authors", "fcn_ade20k_small")
     authors = "fcn_ade20k_authors"
     metrics = (
         Metric("pix_acc", "pixAcc", required=True, headline=True),

@@ -80,7 +80,7 @@ def test_all_bad_boxes_of_all_files_are_told_at_once(tmp_path):
         spoil(tmp_path, "Annotations", f"trainval_{i}.xml", bad)
     with pytest.raises(ValueError, match=r"\(9, 1, 8, 9\).*\(1, 1, 97, 9\).*trainval_1.*trainval_2") as error:
         read(tmp_path)
-    assert "(and 2 more files)" in str(error.value) and "\n" not in str(error.value)
+    assert "(and 2 more)" in str(error.value) and "\n" not in str(error.value)
 
 
 def test_a_box_whose_corners_are_equal_is_one_pixel(tmp_path):

@@ -51,6 +51,20 @@ def places_test(archives: list[Path]) -> Place:
     return lambda name: f"test/{PurePosixPath(name).name}"
 
 
+def tiny_imagenet(archives: list[Path]) -> Place:
+    """tiny-imagenet-200/train/<class>/images/* -> train/<class>/; val/images/* -> val/<class>/, as its list says."""
+    rows = read(archives[0], {"val_annotations.txt"})["val_annotations.txt"].decode().splitlines()
+    class_of = {name: label for name, label, *_ in (row.split("\t") for row in rows)}  # val_0.JPEG n03444034 0 32 44 62
+
+    def place(name: str) -> str:
+        *folders, file = PurePosixPath(name).parts[1:] or (".",)
+        if "images" in folders:
+            folders = [folders[0], class_of[file]] if file in class_of else folders[:-1]
+        return "/".join([*folders, file])
+
+    return place
+
+
 def places_class(parts: tuple[str, ...]) -> str:
     """("b", "bakery", "shop") -> bakery-shop. Sorted, these names are in the order of the official numbers."""
     return "-".join(parts[1:])

@@ -1,9 +1,10 @@
 """A source -> a folder in the layout that training reads, whole or not at all; beside it a file with its facts."""
 
 import json
+import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -72,14 +73,11 @@ def prepared(stage: Stage, source: Source, root: Path) -> Facts:
 
 def prepare(stage: Stage, source: Source, root: Path, stated: dict[str, Any]) -> Facts:
     """Read, check, lay out. Says what it reads and how."""
-    print(f"{stage.name}: reading {source.folder} as {source.format} into {root}")
-    files, found = listing(source.folder), usable(source.read(stage), source)
-    refuse(found.problems, FIX)
-    for line in found.reading:
-        print(f"  {line}")
+    print(f"{stage.name}: {source.folder} is read as {source.format!r} into {root}")
+    files = listing(source.folder)
     with part_of(root, folder=True) as part:
-        stage.lay_out(found, part)
-        refuse(check(DataSet((Part(stage.own_splits(found.classes)),)), part), FIX)
+        found, problems = laid_out(stage, source, part)
+        refuse(problems, FIX)
         facts_file(root).unlink(missing_ok=True)
         shutil.rmtree(root, ignore_errors=True)
         part.rename(root)
@@ -89,6 +87,24 @@ def prepare(stage: Stage, source: Source, root: Path, stated: dict[str, Any]) ->
     return facts
 
 
+def laid_out(stage: Stage, source: Source, folder: Path) -> tuple[Found, list[str]]:
+    """Read a source into an empty folder, and look at every file; says how it is read, and returns the problems."""
+    found = usable(source.read(stage), source, stage)
+    for line in found.reading:
+        print(f"  {line}")
+    if found.problems:
+        return found, found.problems
+    stage.lay_out(found, folder)
+    problems = check(DataSet((Part(stage.own_splits(found.classes)),)), folder)
+    links = {str(path): os.path.realpath(path) for path in folder.rglob("*") if path.is_symlink()} if problems else {}
+    return found, [replaced(line, links) for line in problems]
+
+
+def replaced(line: str, words: Mapping[str, str]) -> str:
+    """A line with some words in place of others: it names the user's file, not our link to it."""
+    return next((line.replace(ours, theirs) for ours, theirs in words.items() if ours in line), line)
+
+
 def repeated(names: Iterable[str]) -> list[str]:
     """A problem for each name that two samples have."""
     return [
@@ -96,9 +112,10 @@ def repeated(names: Iterable[str]) -> list[str]:
     ]
 
 
-def usable(found: Found, source: Source) -> Found:
+def usable(found: Found, source: Source, stage: Stage) -> Found:
     """Without the training images that are scored, too, if the source says so; with the problems of the whole."""
     found.problems += [f"{split} has no image" for split, count in found.counts().items() if not count]
+    found.problems += stage.lacking(found)
     found.problems += repeated(sample.file_name for sample in found.samples)
     if source.duplicates == "keep":
         return found
