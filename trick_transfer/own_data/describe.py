@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pprint import pformat
 from typing import Any
 
 from trick_transfer.engine.files import write_whole
@@ -100,7 +99,9 @@ def describe(sources: Mapping[Stage, Source], base: str, parts: Mapping[str, Any
     text = HEAD.format(said="\n".join(each.said(name) for name, each in found.items()), base=base)
     text += f"stages = {tuple(found)!r}\n" + (f"backbones = {backbones!r}\n" if backbones else "")
     for name, each in found.items():
-        text += f"\n{name} = {pformat(each.stated(), width=110, sort_dicts=False)}\n"
+        text += (
+            f"\n{name} = {{\n" + "".join(f"    {key!r}: {value!r},\n" for key, value in each.stated().items()) + "}\n"
+        )
     return text
 
 

@@ -19,7 +19,7 @@ from trick_transfer.engine.stage import Stage
 from .prepare import laid_out
 from .source import Source
 
-PICTURES, COLUMNS, WIDTH_PX = 40, 5, 256  # of a contact sheet, spread evenly over the images
+PICTURES, COLUMNS, WIDTH_PX = 40, 5, 288  # of a contact sheet, spread evenly over the images
 LISTED = 20  # classes, and lines of problems
 
 
@@ -79,6 +79,7 @@ def joined(pictures: Sequence[np.ndarray]) -> np.ndarray:
     sheet = np.full((-(-len(pictures) // COLUMNS) * HEIGHT_PX, COLUMNS * WIDTH_PX, 3), 255, np.uint8)
     for place, picture in enumerate(pictures):
         top, left = place // COLUMNS * HEIGHT_PX, place % COLUMNS * WIDTH_PX
-        cut = picture[:HEIGHT_PX, :WIDTH_PX]
-        sheet[top : top + len(cut), left : left + cut.shape[1]] = cut
+        narrow = min(1, WIDTH_PX / picture.shape[1])
+        small = cv2.resize(picture, None, fx=narrow, fy=narrow, interpolation=cv2.INTER_AREA)
+        sheet[top : top + len(small), left : left + small.shape[1]] = small
     return sheet

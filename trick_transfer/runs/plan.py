@@ -37,9 +37,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", action="store_true", help="say what would run; train nothing")
     protocols = [name for stage in STAGES.values() for name in stage.protocols]
     parser.add_argument("--protocol", nargs="+", choices=protocols, default=[], help="if not the paper's")
-    for data_set in DATA_SETS.values():
-        if data_set.option:
-            parser.add_argument(f"--{data_set.option}-root", type=Path, help="its folder (default: under data/)")
+    for option in dict.fromkeys(filter(None, (data_set.option for data_set in DATA_SETS.values()))):
+        parser.add_argument(f"--{option}-root", type=Path, help="its folder (default: under data/)")
 
 
 def run_of(stage: str, recipe: str, seed: int, args: argparse.Namespace, sets: dict[str, Any] | None = None) -> Run:
