@@ -20,6 +20,7 @@ from trick_transfer.engine.weights import load_strictly, read_weights
 
 from .augment import CROPS
 from .data import list_unlabelled
+from .metric import KEPT
 from .registry import MODELS
 
 UNLABELLED = "test"  # beside train and val, a flat folder
@@ -35,7 +36,8 @@ def submission(cfg: Config, checkpoint: Path) -> Iterator[str]:
     scale = partial(model.data_preprocessor.normalise, training=False)
     crop = partial(cropped, crop=val.dataset.crop)
     loader: DataLoader = DataLoader(files, val.batch_size, num_workers=val.num_workers, collate_fn=crop)  # type: ignore[arg-type]
-    best = (row for images in loader for row in model(scale(images.to(get_device()))).topk(5).indices.tolist())
+    most = min(KEPT, cfg.model.num_classes)
+    best = (row for images in loader for row in model(scale(images.to(get_device()))).topk(most).indices.tolist())
     for file, classes in zip(files, best, strict=True):
         yield " ".join([Path(file).name, *map(str, classes)])
 

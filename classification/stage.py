@@ -1,6 +1,6 @@
 """Classification as a stage: what the pipeline and the leaderboard need to know about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,15 @@ from mmengine.config import Config
 from backbones.base import gmacs, params_m
 from backbones.card import Card
 from trick_transfer.engine import pictures
+from trick_transfer.engine.images import decode
+from trick_transfer.engine.source import SPLITS, Sample
 from trick_transfer.engine.stage import Arrays, Metric, Outputs, Stage
 
-from . import config
+from . import config, layout
 from .classifier import export
+from .data import Folder
 from .diagnostics import SWAPPED, residual_branches, swapped_coats
+from .formats import FORMATS, recognise
 
 ECE_BINS = 15  # Guo et al., "On Calibration of Modern Neural Networks", 2017
 SCORING = ("version", "data", "val_dataloader", "val_evaluator")  # the keys that say how a classifier is scored
@@ -74,6 +78,21 @@ class Classification(Stage):
         px = cfg.val_dataloader.dataset.crop.size_px
         facts = dict(params_m=params_m(model), gmacs=gmacs(model, px), feature_error=card.feature_error)
         return facts | dict(branches=residual_branches(model, cfg))
+
+    formats = FORMATS
+    recognise = staticmethod(recognise)
+    lacking = staticmethod(layout.lacking)
+    lay_out = staticmethod(layout.lay_out)
+
+    def own_splits(self, classes: Sequence[str]) -> tuple[Folder, ...]:
+        return tuple(Folder(split, None, len(classes)) for split in SPLITS)
+
+    def adopt(self, cfg: Config, name: str, classes: Sequence[str], counts: Mapping[str, int]) -> None:
+        cfg.data.update(name=name, num_train=counts["train"], num_val=counts["val"])
+        cfg.model.num_classes = len(classes)
+
+    def show(self, sample: Sample, classes: Sequence[str]) -> np.ndarray:
+        return pictures.write(pictures.fit(decode(sample.image)), classes[sample.truth])
 
     def outputs(self, arrays: Arrays) -> Outputs:
         """top1, top5, and the expected calibration error in bins of equal width (confidence from log_sum_exp)."""

@@ -58,16 +58,29 @@ class Ids(NamedTuple):
 
 
 def read_mask(path: str | Path, size_px: tuple[int, int]) -> np.ndarray:
-    """Raw values as stored (OpenCV would turn a palette's indices into colours), of its image's height and width.
+    """Raw values as stored, of its image's height and width. Raises ValueError that names the file."""
+    raw = stored_mask(path)
+    if raw.shape != tuple(size_px):
+        shape = " x ".join(map(str, raw.shape))
+        raise ValueError(f"mask {path} is {shape}, its image {size_px[0]} x {size_px[1]}")
+    return raw
+
+
+def stored_mask(path: str | Path, mode: str | None = None) -> np.ndarray:
+    """Raw values (OpenCV would turn a palette's indices into colours), or in a mode of Pillow's, such as "RGB".
 
     Raises ValueError that names the file.
     """
     try:
         with opened(path) as image:
-            raw = np.asarray(image)
+            if image.format == "JPEG":
+                raise ValueError(f"mask {path} is a JPEG, which blurs values; store it as an index PNG")
+            return np.asarray(image.convert(mode) if mode else image)
     except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG
         raise ValueError(f"mask {path} cannot be read: {error}") from error
-    if raw.shape != tuple(size_px):
-        shape = " x ".join(map(str, raw.shape))
-        raise ValueError(f"mask {path} is {shape}, its image {size_px[0]} x {size_px[1]}")
-    return raw
+
+
+def mask_mode(path: str | Path) -> str:
+    """Pillow's word for what a mask's pixels are: "L", "P", "I;16", "RGB", ..."""
+    with opened(path) as image:
+        return image.mode

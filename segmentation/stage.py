@@ -7,20 +7,24 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
+from PIL import Image
 
 from backbones.fine_tuning import FineTuning
 from trick_transfer.engine import pictures
 from trick_transfer.engine.images import stored_px
 from trick_transfer.engine.manifest import MANY
 from trick_transfer.engine.progress import over_threads
+from trick_transfer.engine.source import SPLITS, Found, Sample
 from trick_transfer.engine.split import Split, refuse
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
+from .formats import FORMATS, recognise
 from .layout import DATA, Ade, pairs
 from .masks import READING, Ids, read_mask
 
 SAMPLE = 50  # masks whose values an error lists
 LISTED = 30  # values
+FOLDERS = dict(zip(SPLITS, ("training", "validation"), strict=True))
 AS_ADE20K = "masks are read as ADE20K's: 0 is ignored, k is class k - 1; first_class and ignore say it otherwise"
 
 
@@ -30,7 +34,7 @@ class Segmentation(FineTuning):
     name = "segmentation"
     data_set = "ade20k"
     folder = Path(__file__).parent
-    protocols = ("fcn_ade20k", "fcn_ade20k_msflip", "fcn_ade20k_authors")
+    protocols = ("fcn_ade20k", "fcn_ade20k_msflip", "fcn_ade20k_authors", "fcn_ade20k_small")
     authors = "fcn_ade20k_authors"
     metrics = (
         Metric("pix_acc", "pixAcc", required=True, headline=True),
@@ -72,6 +76,36 @@ class Segmentation(FineTuning):
                 print(f"{part.data_prefix.seg_map_path}: {AS_ADE20K}", file=sys.stderr)
             problems = over_threads(look, infos, f"looking at {part.data_prefix.seg_map_path}", len(infos) > MANY)
             refuse([line for found in problems for line in found], "correct the masks, or first_class and ignore")
+
+    formats = FORMATS
+
+    def recognise(self, folder: Path) -> str | None:
+        return recognise(folder)
+
+    def lay_out(self, found: Found, root: Path) -> None:
+        for kind in ("images", "annotations"):
+            for folder in FOLDERS.values():
+                (root / DATA / kind / folder).mkdir(parents=True)
+
+        def place(sample: Sample) -> None:
+            image, mask = (root / DATA / kind / FOLDERS[sample.split or ""] for kind in ("images", "annotations"))
+            (image / f"{sample.file_name}{sample.image.suffix}").symlink_to(sample.image.resolve())
+            Image.fromarray(sample.truth.numbers()).save(mask / f"{sample.file_name}.png")
+
+        for _ in over_threads(place, found.samples, "writing masks", len(found.samples) > MANY):
+            pass
+
+    def own_splits(self, classes: Sequence[str]) -> tuple[Split, ...]:
+        return tuple(Ade(folder, None, len(classes), tuple(classes)) for folder in FOLDERS.values())
+
+    def adopt(self, cfg: Config, name: str, classes: Sequence[str], counts: Mapping[str, int]) -> None:
+        for dataset in data_sets(cfg):
+            dataset.metainfo = dict(classes=list(classes))
+        cfg.model.decode_head.num_classes = len(classes)  # the auxiliary head takes it from there
+
+    def show(self, sample: Sample, classes: Sequence[str]) -> np.ndarray:
+        image, numbers = pictures.stored(sample.image), sample.truth.numbers()
+        return pictures.fit(pictures.cover(image, numbers - np.uint8(1), len(classes)))  # 0 becomes IGNORED
 
     def outputs(self, arrays: Arrays) -> Outputs:
         """pix_acc, and miou over the classes that occur in truth or prediction (in a round: among the images drawn)."""

@@ -370,7 +370,7 @@ def test_checksums_addresses_and_classes_are_torchvisions():
     for name, md5 in (Places365._DEVKIT_META["standard"], *images):
         found = ours.pop(name)
         assert (found.checksum, found.url) == (f"md5:{md5}", Places365._BASE_URL + name)
-    assert list(ours) == ["ADEChallengeData2016.zip"]
+    assert list(ours) == ["tiny-imagenet-200.zip", "ADEChallengeData2016.zip"]
     assert list(sources.VOC_CLASSES) == _VOC_CATEGORIES[1:]
 
 

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 import scipy.io
 
-from trick_transfer.data_sets.placing import imagenet_train, imagenet_val, places_test, places_train, places_val
+from trick_transfer.data_sets.placing import (
+    imagenet_train,
+    imagenet_val,
+    places_test,
+    places_train,
+    places_val,
+    tiny_imagenet,
+)
 from trick_transfer.data_sets.unpack import read, unpack
 
 FILES = {"top/a.txt": b"a" * 20_000, "top/deep/b.txt": b"b", "top/empty.txt": b""}
@@ -306,3 +313,21 @@ def test_places_has_torchvisions_labels(tmp_path, monkeypatch):
     assert found["test/Places365_test_00000001.jpg"] == b"3"
     assert found["train/airfield/1.jpg"] == b"/a/airfield/1.jpg"
     assert found["train/bakery-shop/1.jpg"] == b"/b/bakery/shop/1.jpg"
+
+
+def test_tiny_imagenets_photographs_go_into_class_folders_as_the_list_of_its_validation_set_says(tmp_path):
+    top = "tiny-imagenet-200"
+    files = {f"{top}/train/n01443537/images/n01443537_0.JPEG": b"fish", f"{top}/val/images/val_0.JPEG": b"scored"}
+    files |= {f"{top}/val/images/val_1.JPEG": b"other", f"{top}/test/images/test_0.JPEG": b"unlabelled"}
+    files |= {f"{top}/train/n01443537/n01443537_boxes.txt": b"", f"{top}/wnids.txt": b"n01443537\nn03444034\n"}
+    rows = "val_0.JPEG\tn03444034\t0\t32\t44\t62\nval_1.JPEG\tn01443537\t1\t2\t3\t4\n"
+    files |= {f"{top}/val/val_annotations.txt": rows.encode()}
+    path = zipped(tmp_path / "tiny-imagenet-200.zip", files)
+    unpack(path, tmp_path / "root", tiny_imagenet([path]))
+    images = {name: content for name, content in tree(tmp_path / "root").items() if name.endswith(".JPEG")}
+    assert images == {
+        "train/n01443537/n01443537_0.JPEG": b"fish",
+        "val/n03444034/val_0.JPEG": b"scored",
+        "val/n01443537/val_1.JPEG": b"other",
+        "test/test_0.JPEG": b"unlabelled",
+    }

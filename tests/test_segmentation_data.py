@@ -115,7 +115,7 @@ def test_masks_of_unknown_classes_are_refused_with_what_they_hold_and_the_settin
     SEGMENTATION.check_own_data(own(root, first_class=0, ignore=3), ())
     SEGMENTATION.check_own_data(own(root), (Ade("training", 4, 3, CLASSES),))  # a known data set's
     assert "masks are read as ADE20K's: 0 is ignored" in capsys.readouterr().err
-    with pytest.raises(ValueError, match=r"0000\.png holds 3; .*0001\.png .*0002\.png .*\(and 1 more files\); correct"):
+    with pytest.raises(ValueError, match=r"0000\.png holds 3; .*0001\.png .*0002\.png .*\(and 1 more\); correct"):
         SEGMENTATION.check_own_data(own(root, first_class=0), ())
 
 

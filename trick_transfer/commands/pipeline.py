@@ -3,12 +3,15 @@
 tools/pipeline.sh resnet50d_best                  on the embedded benchmark, in minutes
 tools/pipeline.sh resnet50d_best --plan           what would run, what is there, what is missing
 tools/pipeline.sh resnet50d_best --tier paper --gpus 8 --imagenet-root /data/imagenet ...
+tools/pipeline.sh resnet50d_best --classification DIR --detection DIR --segmentation DIR    on data of your own
 """
 
 import argparse
 
 from trick_transfer.leaderboard.rendering.terminal import row_of
+from trick_transfer.runs import tiers
 from trick_transfer.runs.command import add_follow, parse_sets
+from trick_transfer.runs.own_tier import add_own_data, own_tier
 from trick_transfer.runs.plan import add_options, chain, check, check_data, console, execute, show, show_gaps, state
 from trick_transfer.runs.store import reference
 from trick_transfer.stages import STAGES
@@ -19,9 +22,10 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", help="see classification/recipes")
     add_options(parser)
+    add_own_data(parser)
     parser.add_argument("--seed", type=int, default=0)
-    stages = list(STAGES)
-    parser.add_argument("--stages", nargs="+", choices=stages, default=stages, metavar="STAGE", help=", ".join(stages))
+    names = ", ".join(STAGES)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, metavar="STAGE", help=f"{names} (default: the tier's)")
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets",
         help="a key of the recipe; with detection. or segmentation. before it, of that stage",
@@ -33,7 +37,9 @@ def options() -> argparse.Namespace:
 def main() -> int:
     """Plan, check, run, rank."""
     args = options()
-    planned = chain(args.recipe, args.seed, args.stages, parse_sets(args.sets, args.follow), args)
+    args.tier = own_tier(args)
+    stages = args.stages or tiers.load(args.tier).stages or tuple(STAGES)
+    planned = chain(args.recipe, args.seed, stages, parse_sets(args.sets, args.follow), args)
     check(planned, args)
     if args.plan:
         show((run, *state(run)) for run in planned)

@@ -17,7 +17,7 @@ from trick_transfer.engine.split import Split
 from trick_transfer.mini import splits as mini_splits
 from trick_transfer.mini.build import is_made
 
-from .placing import Placing, as_is, imagenet_train, imagenet_val, places_test, places_train, places_val
+from .placing import Placing, as_is, imagenet_train, imagenet_val, places_test, places_train, places_val, tiny_imagenet
 
 
 @dataclass(frozen=True)
@@ -114,19 +114,25 @@ ImageNet-1k is for non-commercial research and education, and only its own site 
      and run this command again: it checks and unpacks them.""",
 )
 
-VOC0712 = DataSet(
-    licence="Flickr's terms of use (PASCAL VOC's database rights)",
-    option="voc",
-    parts=tuple(
-        Part((Voc(year, name, images, VOC_CLASSES),), (Archive(archive, md5, f"{VOC_URL}/{year.lower()}"),))
-        for year, name, images, archive, md5 in (
-            ("VOC2007", "trainval", 5_011, "VOCtrainval_06-Nov-2007.tar", "md5:c52e279531787c972589f7e41ab4ae64"),
-            ("VOC2007", "test", 4_952, "VOCtest_06-Nov-2007.tar", "md5:b6e924de25625d8de591ea690078ad9f"),
-            ("VOC2012", "trainval", 11_540, "VOCtrainval_11-May-2012.tar", "md5:6cd6e144f989b92b3379bac3b3de84fd"),
-        )
-    ),
-    terms="PASCAL VOC (2.9 GB): its images are Flickr's, and their use has to respect Flickr's terms of use.",
+VOC = tuple(
+    Part((Voc(year, name, images, VOC_CLASSES),), (Archive(archive, md5, f"{VOC_URL}/{year.lower()}"),))
+    for year, name, images, archive, md5 in (
+        ("VOC2007", "trainval", 5_011, "VOCtrainval_06-Nov-2007.tar", "md5:c52e279531787c972589f7e41ab4ae64"),
+        ("VOC2007", "test", 4_952, "VOCtest_06-Nov-2007.tar", "md5:b6e924de25625d8de591ea690078ad9f"),
+        ("VOC2012", "trainval", 11_540, "VOCtrainval_11-May-2012.tar", "md5:6cd6e144f989b92b3379bac3b3de84fd"),
+    )
 )
+
+
+def voc(parts: tuple[Part, ...], size: str) -> DataSet:
+    """Some of VOC's parts as a data set."""
+    return DataSet(
+        licence="Flickr's terms of use (PASCAL VOC's database rights)",
+        option="voc",
+        parts=parts,
+        terms=f"PASCAL VOC ({size}): its images are Flickr's, and their use has to respect Flickr's terms of use.",
+    )
+
 
 ADE_SHA256 = "sha256:7ff1be44964418441f542a7cc1e1a650e7dc0fc275f5d23252bc9bbdbc977b29"
 ADE20K = DataSet(
@@ -170,6 +176,27 @@ PLACES365 = DataSet(
 )
 
 
+TINY_IMAGENET = DataSet(  # Le and Yang 2015, "Tiny ImageNet Visual Recognition Challenge"
+    licence=IMAGENET.licence,
+    option="tiny-imagenet",
+    parts=(
+        Part(
+            (Folder("train", 100_000, 200), Folder("val", 10_000, 200)),
+            (
+                Archive(
+                    "tiny-imagenet-200.zip",  # md5 as in Avalanche's tinyimagenet_data.py
+                    "md5:90528d7ca1a48142e341f4ef8d21d0de",
+                    "http://cs231n.stanford.edu",
+                ),
+            ),
+            tiny_imagenet,
+        ),
+    ),
+    terms="Tiny-ImageNet-200 is 248 MB of ImageNet at 64 px: for non-commercial research and education only, and not\n"
+    "to be passed on; see https://image-net.org/download.",
+)
+
+
 def mini_split(split: mini_splits.Split) -> Split:
     """The embedded benchmark's split as one of a data set on disk."""
     if split.form == "folder":
@@ -183,8 +210,11 @@ def mini_split(split: mini_splits.Split) -> Split:
 
 DATA_SETS = {  # by their folder under data/
     "imagenet1k": IMAGENET,
+    "tiny_imagenet": TINY_IMAGENET,
     "places365": PLACES365,
-    "voc0712": VOC0712,
+    "voc0712": voc(VOC, "2.9 GB"),
+    "voc2007": voc(VOC[:2], "0.9 GB"),
+    "voc2012": voc(VOC[2:], "2.0 GB"),
     "ade20k": ADE20K,
     **{
         f"mini/{folder}": DataSet(

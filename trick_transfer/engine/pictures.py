@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from .files import brief
 
-HEIGHT_PX = 192  # of a drawing
+HEIGHT_PX, LETTER_PX = 192, 13  # of a drawing, and of what is written in it
 GREEN, WHITE, BLACK = (0, 200, 80), (255, 255, 255), (0, 0, 0)
 IMAGES = 6  # that a page shows of each stage
 LONGER_SIDE_PX = 320
@@ -56,10 +56,10 @@ def fit(image: np.ndarray) -> np.ndarray:
 
 
 def cover(image: np.ndarray, mask: np.ndarray, classes: int) -> np.ndarray:
-    """Cover an image with one half-transparent colour per class, of evenly spaced hues."""
+    """Cover an image with one half-transparent colour per class, of evenly spaced hues; IGNORED pixels stay."""
     hue = (mask.astype(np.float32) * 180 / classes).astype(np.uint8)
     colours = cv2.cvtColor(np.dstack([hue, np.full_like(hue, 200), np.full_like(hue, 230)]), cv2.COLOR_HSV2RGB)
-    return cv2.addWeighted(image, 0.5, colours, 0.5, 0)
+    return np.where(mask[..., None] == IGNORED, image, cv2.addWeighted(image, 0.5, colours, 0.5, 0))
 
 
 def frame(picture: np.ndarray, corners: Sequence[int], text: str) -> None:
@@ -71,8 +71,10 @@ def frame(picture: np.ndarray, corners: Sequence[int], text: str) -> None:
 
 def write(picture: np.ndarray, text: str, place: tuple[int, int] = (4, 14)) -> np.ndarray:
     """Write white letters with a dark edge, in place."""
-    for colour, width in ((BLACK, 3), (WHITE, 1)):
-        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, width, cv2.LINE_AA)
+    drawn = Image.fromarray(picture)  # OpenCV's fonts have no letters beyond ASCII
+    pen = ImageDraw.Draw(drawn)
+    pen.text(place, text, WHITE, anchor="ls", stroke_width=1, stroke_fill=BLACK, font_size=LETTER_PX)
+    picture[:] = np.asarray(drawn)
     return picture
 
 

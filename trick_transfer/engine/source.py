@@ -13,7 +13,8 @@ SPLITS = ("train", "val")
 
 
 class Sample(NamedTuple):
-    """One image. `name` is unique: its path under the folder without suffix, with forward slashes.
+    """One image. `name` is unique: its path under the folder, with forward slashes; where a file of another kind
+    belongs to it, without suffix.
 
     `truth` is what the stage's `lay_out` takes: a class, boxes, a mask. `split` is one of SPLITS, or None where the
     source does not say it.

@@ -66,7 +66,7 @@ def wrong_count(what: str, found: int, expected: int | None) -> list[str]:
 def refuse(problems: Sequence[str], fix: str) -> None:
     """Raise ValueError of one line if there are problems: the first ones, the number of the others, and the fix."""
     if problems:
-        others = f" (and {len(problems) - LISTED:,} more files)" if len(problems) > LISTED else ""
+        others = f" (and {len(problems) - LISTED:,} more)" if len(problems) > LISTED else ""
         raise ValueError(f"{'; '.join(problems[:LISTED])}{others}; {fix}")
 
 

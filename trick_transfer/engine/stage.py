@@ -138,6 +138,10 @@ class Stage(ABC):
         """The format that a folder (or file) seems to have, by its names alone; None for one that no format reads."""
         return None
 
+    def lacking(self, found: Found) -> list[str]:
+        """Problems that show only once each sample is in its split, such as a class without an image to train on."""
+        return []
+
     def lay_out(self, found: Found, root: Path) -> None:
         """Write samples, whose splits are known, into an empty folder as training reads them; images are links."""
         raise NotImplementedError  # a stage that has formats has it

@@ -174,12 +174,33 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """How alike two tiers order the rows that both have, in one metric; None where it is not known."""
+
+    tiers: tuple[str, str]
+    metric: str
+    protocols: tuple[str, str]
+    cells: dict[str, tuple[Cell, Cell]]  # by recipe
+    tau: float | None = None  # Kendall's
+    low: float | None = None  # the least and the largest that the pairs leave open which are separated on both tiers
+    high: float | None = None
+    same: int | None = None  # of those pairs, in the same order on both
+    reversed: int | None = None
+    levels: tuple[str, str] = ("none", "none")  # what separates pairs, by tier
+
+    @property
+    def pairs(self) -> int:
+        return len(self.cells) * (len(self.cells) - 1) // 2
+
+
+@dataclass(frozen=True)
 class Analysis:
     """All tables, the runs behind their rows by the rows' `path`, and one line for each problem."""
 
     tables: tuple[Table, ...]
     runs: dict[str, Stored]
     problems: tuple[str, ...] = ()
+    agreements: tuple[Agreement, ...] = ()  # of every two tiers' fullest tables
 
 
 BACKBONE = next(stage for stage in STAGES.values() if stage.trains_backbone)

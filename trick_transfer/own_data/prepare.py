@@ -1,9 +1,10 @@
 """A source -> a folder in the layout that training reads, whole or not at all; beside it a file with its facts."""
 
 import json
+import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +19,7 @@ from trick_transfer.engine.split import refuse
 from trick_transfer.engine.stage import Stage
 
 from .source import Source
-from .twins import twins
+from .twins import contradictions, same_files, twins
 
 VERSION = 1  # raised when the same source is laid out in another way
 FIX = "mend the source, or say in the tier how to read it (docs/data.md)"
@@ -72,14 +73,11 @@ def prepared(stage: Stage, source: Source, root: Path) -> Facts:
 
 def prepare(stage: Stage, source: Source, root: Path, stated: dict[str, Any]) -> Facts:
     """Read, check, lay out. Says what it reads and how."""
-    print(f"{stage.name}: reading {source.folder} as {source.format} into {root}")
-    files, found = listing(source.folder), usable(source.read(stage), source)
-    refuse(found.problems, FIX)
-    for line in found.reading:
-        print(f"  {line}")
+    print(f"{stage.name}: {source.folder} is read as {source.format!r} into {root}")
+    files = listing(source.folder)
     with part_of(root, folder=True) as part:
-        stage.lay_out(found, part)
-        refuse(check(DataSet((Part(stage.own_splits(found.classes)),)), part), FIX)
+        found, problems = laid_out(stage, source, part)
+        refuse(problems, FIX)
         facts_file(root).unlink(missing_ok=True)
         shutil.rmtree(root, ignore_errors=True)
         part.rename(root)
@@ -89,6 +87,24 @@ def prepare(stage: Stage, source: Source, root: Path, stated: dict[str, Any]) ->
     return facts
 
 
+def laid_out(stage: Stage, source: Source, folder: Path) -> tuple[Found, list[str]]:
+    """Read a source into an empty folder, and look at every file; says how it is read, and returns the problems."""
+    found = usable(source.read(stage), source, stage)
+    for line in found.reading:
+        print(f"  {line}")
+    if found.problems:
+        return found, found.problems
+    stage.lay_out(found, folder)
+    problems = check(DataSet((Part(stage.own_splits(found.classes)),)), folder)
+    links = {str(path): os.path.realpath(path) for path in folder.rglob("*") if path.is_symlink()} if problems else {}
+    return found, [replaced(line, links) for line in problems]
+
+
+def replaced(line: str, words: Mapping[str, str]) -> str:
+    """A line with some words in place of others: it names the user's file, not our link to it."""
+    return next((line.replace(ours, theirs) for ours, theirs in words.items() if ours in line), line)
+
+
 def repeated(names: Iterable[str]) -> list[str]:
     """A problem for each name that two samples have."""
     return [
@@ -96,22 +112,37 @@ def repeated(names: Iterable[str]) -> list[str]:
     ]
 
 
-def usable(found: Found, source: Source) -> Found:
-    """Without the training images that are scored, too, if the source says so; with the problems of the whole."""
+def usable(found: Found, source: Source, stage: Stage) -> Found:
+    """What is found with the problems of the whole; without images that are there twice, if the source says so."""
+    if source.duplicates != "keep":
+        found = without_twins(found, drop=source.duplicates == "drop")
     found.problems += [f"{split} has no image" for split, count in found.counts().items() if not count]
+    found.problems += stage.lacking(found)
     found.problems += repeated(sample.file_name for sample in found.samples)
-    if source.duplicates == "keep":
-        return found
-    pairs = twins(found)
-    if source.duplicates == "drop":
-        dropped = {pair.train.name for pair in pairs}
-        found.reading += [f"{len(dropped):,} training images are left out: they are, or look like, scored ones"] * bool(
-            dropped
-        )
-        return found.with_samples([each for each in found.samples if each.name not in dropped])
+    return found
+
+
+def without_twins(found: Found, drop: bool) -> Found:
+    """Tell of images in both splits or in two classes; with `drop`, leave them out of training."""
+    same = same_files(found)
+    pairs, torn = twins(found, same), contradictions(same)
+    if drop:
+        scored = {pair.train.name for pair in pairs}
+        unclear = {each.name for group in torn for each in group if each.split == "train"} - scored
+        for names, reason in ((scored, "they are, or look like, scored ones"), (unclear, "equal files in two classes")):
+            found.reading += [f"{len(names):,} training images are left out: {reason}"] * bool(names)
+        found = found.with_samples([each for each in found.samples if each.name not in scored | unclear])
+        pairs, torn = [], [group for group in torn if group[0].split == "val"]
     found.problems += [
         f"{pair.train.image} {'looks like' if pair.alike else 'is the same as'} {pair.val.image}, which is scored; "
         "duplicates='drop' leaves such images out of training, 'keep' keeps them"
         for pair in pairs
+    ]
+    found.problems += [
+        f"{first.image} of class {found.classes[first.truth]} is the same as {other.image} of "
+        f"{found.classes[other.truth]}; remove one, or duplicates='keep' keeps both"
+        for first, *others in torn
+        for other in others
+        if other.truth != first.truth
     ]
     return found

@@ -13,6 +13,8 @@ from . import tiers
 from .resolve import TRACKERS
 from .run import FIRST, Run
 
+TIER = "mini"  # the default
+
 
 def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None:
     """STAGE NAME --tier --seed --backbone-seed --protocol --set --work-dir --data-root."""
@@ -41,7 +43,9 @@ def add_follow(parser: argparse.ArgumentParser) -> None:
 def add_places(parser: argparse.ArgumentParser) -> None:
     """--tier --work-dir."""
     names = ", ".join(tiers.NAMES)
-    parser.add_argument("--tier", default="mini", help=f"{names}, or a file like {tiers.FOLDER.name}/mini.py")
+    parser.add_argument(
+        "--tier", "--data", default=TIER, metavar="TIER", help=f"{names}, or a file of your own: docs/data.md"
+    )
     parser.add_argument("--work-dir", type=Path, default=Path("work"))
 
 

@@ -20,7 +20,7 @@ from trick_transfer.engine.precision import low_precision
 from trick_transfer.engine.values import check_name
 from trick_transfer.stages import STAGES
 
-from . import data
+from . import data, tiers
 from .command import add_places, add_training_options
 from .launch import launch
 from .resolve import TRACKERS, check_tracker
@@ -37,9 +37,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", action="store_true", help="say what would run; train nothing")
     protocols = [name for stage in STAGES.values() for name in stage.protocols]
     parser.add_argument("--protocol", nargs="+", choices=protocols, default=[], help="if not the paper's")
-    for data_set in DATA_SETS.values():
-        if data_set.option:
-            parser.add_argument(f"--{data_set.option}-root", type=Path, help="its folder (default: under data/)")
+    for option in dict.fromkeys(filter(None, (data_set.option for data_set in DATA_SETS.values()))):
+        parser.add_argument(f"--{option}-root", type=Path, help="its folder (default: under data/)")
 
 
 def run_of(stage: str, recipe: str, seed: int, args: argparse.Namespace, sets: dict[str, Any] | None = None) -> Run:
@@ -48,16 +47,19 @@ def run_of(stage: str, recipe: str, seed: int, args: argparse.Namespace, sets: d
     run = Run(stage, recipe, args.tier, seed, sets or {}, protocol, args.work_dir)
     if run.source:
         return run
-    facts = DATA_SETS.get(run.task.data_name(run.task.draft(run.recipe_or_protocol, {}).cfg))
-    return replace(run, data_root=vars(args)[f"{facts.option}_root"]) if facts else run
+    names = run.tier_file.data(stage), run.task.data_name(run.task.draft(run.recipe_or_protocol, {}).cfg)
+    options = (DATA_SETS[name].option for name in names if name in DATA_SETS)
+    option = next(filter(None, options), None)
+    return replace(run, data_root=vars(args)[f"{option.replace('-', '_')}_root"]) if option else run
 
 
 def chain(recipe: str, seed: int, stages: Sequence[str], sets: dict[str, Any], args: argparse.Namespace) -> list[Run]:
     """A recipe's stages in order; a teacher's training is before its student's."""
     own = by_stage(sets, stages)
-    first = run_of(FIRST, recipe, seed, args, own[FIRST])
+    first = replace(run_of(FIRST, recipe, seed, args, own[FIRST]), tier=tiers.load(args.tier).backbones or args.tier)
     later = [run_of(stage, recipe, seed, args, own[stage]) for stage in STAGES if stage in stages and stage != FIRST]
-    return [*(lineage(first) if FIRST in stages else ()), *(replace(run, recipe=first.name) for run in later)]
+    upstream = FIRST in stages or (first.tier != args.tier and not first.card.is_file())
+    return [*(lineage(first) if upstream else ()), *(replace(run, recipe=first.name) for run in later)]
 
 
 def by_stage(sets: dict[str, Any], stages: Sequence[str]) -> dict[str, dict]:

@@ -16,7 +16,8 @@ from trick_transfer.engine.values import check_name, nearest
 
 FOLDER = Path(tiers.__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
-PARTS = ("data", "source", "protocol", "times", "rounded_times", "values", "departs", "stand_ins", "early")
+# `source` describes own data, `data` names a known set (with `source`: in whose folder that is)
+PARTS = ("data", "source", "protocol", "images", "times", "rounded_times", "values", "departs", "stand_ins", "early")
 MAY_CHANGE = {  # by a key's last word
     *("name", "root", "num_train", "num_val", "num_classes", "classes", "metainfo"),  # data
     *("size_px", "shorter_px", "long_px", "crop_px", "scale", "scales", "size", "crop_size"),  # sizes
@@ -32,6 +33,7 @@ MAY_CHANGE = {  # by a key's last word
 class Tier:
     """`parts` holds what it changes by stage, and for single protocols by protocol.
 
+    A stage's `images` are the training images for which its lengths were chosen.
     `home` is its file's folder; `stages` those that its data are for, if not all; `backbones` the tier that trains its
     backbones, if it has no data for that.
     """
@@ -117,11 +119,26 @@ def load(name: str) -> Tier:
             raise FileNotFoundError(f"tier {name} does not exist; expected a file like {FOLDER / 'mini.py'}")
     else:
         check_name("tier", name, NAMES)
-    stated = {key: part for key, part in Config.fromfile(path).to_dict().items() if not key.startswith("_")}
+    stated = read(path)
     stages, backbones = tuple(stated.pop("stages", ())), stated.pop("backbones", None)
     for stage, part in stated.items():
         check(f"tier {path.stem}: {stage}", part)
-    return Tier(path.stem, stated, path.parent, stages, backbones)
+    home = Path() if path.parent == FOLDER else path.parent  # a built-in tier's data are where it is used
+    return Tier(path.stem, stated, home, stages, backbones)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What a tier's file states, over what the built-in tier states that it names as its `base`."""
+    stated = {key: part for key, part in Config.fromfile(path).to_dict().items() if not key.startswith("_")}
+    if (base := stated.pop("base", None)) is None:
+        return stated
+    check_name(f"tier {path.stem}: base", base, NAMES)
+    below = Config(read(FOLDER / f"{base}.py"))
+    for stage in [stage for stage, part in stated.items() if isinstance(part, dict) and "source" in part]:
+        for key in ("data", "source"):
+            below.get(stage, {}).pop(key, None)
+    below.merge_from_dict(stated)
+    return below.to_dict()
 
 
 def check(where: str, part: Any) -> None:

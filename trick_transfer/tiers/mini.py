@@ -86,7 +86,7 @@ _c4 = {  # the FPN protocol's levels and its two-layer head are small enough
     "model.rpn_head.anchor_generator.scales": [2, 4],
 }
 faster_rcnn_voc = dict(values={"param_scheduler.LinearLR.end": 20, **_c4})
-faster_rcnn_voc_authors = dict(values=_c4)
+faster_rcnn_voc_authors = faster_rcnn_voc_small = dict(values=_c4)
 
 _crop_px, _base_px = 96, 104  # the paper's 480 and 520
 _scales = [(100_000, _base_px // 2), (100_000, _base_px * 2)]
@@ -108,7 +108,7 @@ segmentation = dict(
     },
     departs={"optim_wrapper.type": "trick_transfer.LowPrecisionOptimWrapper"},
 )
-fcn_ade20k = fcn_ade20k_msflip = dict(
+fcn_ade20k = fcn_ade20k_msflip = fcn_ade20k_small = dict(
     values={"val_dataloader.dataset.pipeline.Resize.scale": (4 * _base_px, _base_px)},
 )
 fcn_ade20k_authors = dict(values={"model.test_cfg.long_px": _base_px, "model.test_cfg.crop_px": _crop_px})

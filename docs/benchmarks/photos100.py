@@ -1,0 +1,43 @@
+"""photos100: 100 classes of Tiny-ImageNet, VOC2007 test's photographs split by us, and CamVid, as data of one's own.
+
+Photographs in `data/photos` that may not be passed on: 30,000 + 5,000 of Tiny-ImageNet (every second class, 300 + 50 of
+each); the 4,952 of VOC2007 test at a short side of 176 px, split into 3,025 + 1,927 by a hash of their names; 468 + 233
+frames of CamVid (SegNet's eleven classes) at the same size. No score on them compares with a published one: they divide
+official test sets.
+"""
+
+base = "photos"
+
+classification = dict(
+    source=dict(
+        folder="../../data/photos/imagenet1k",
+        format="folders",
+        duplicates="keep",
+        licence="research only (ImageNet terms of access)",
+    ),
+    images=30_000,
+    rounded_times={"max_epochs": 1 / 20},
+    times={"schedule.warmup_epochs": 1 / 20},
+)
+detection = dict(
+    source=dict(
+        folder="../../data/photos/VOCdevkit/VOC2007",
+        format="voc",
+        first_pixel=1,
+        duplicates="keep",
+        licence="Flickr's terms of use (PASCAL VOC's database rights)",
+    ),
+    images=3_025,
+)
+segmentation = dict(
+    source=dict(
+        folder="../../data/photos/ADEChallengeData2016",
+        format="pairs",
+        classes=(
+            "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",
+        ),
+        ignore=0,
+        duplicates="keep",  # neighbouring frames of one drive are alike
+    ),
+    images=468,
+)  # fmt: skip

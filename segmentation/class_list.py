@@ -1,0 +1,58 @@
+"""Lists of classes in files: names in order, `value name`, `r g b name`, and each the other way round with commas."""
+
+import codecs
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+Colour = tuple[int, int, int]
+Table = list[tuple[str, Colour]]  # a name may have several colours
+NAMES = ("classes.txt", "class_names.txt", "labels.txt", "label_colors.txt", "*class*.csv", "*label*.csv")
+LINES = (  # the first that all lines are like
+    r"(?P<r>\d+)[\s,;]+(?P<g>\d+)[\s,;]+(?P<b>\d+)[\s,;]+(?P<name>\S.*)",
+    r"(?P<name>.*\S)\s*[,;\t]\s*(?P<r>\d+)\s*[,;\t]\s*(?P<g>\d+)\s*[,;\t]\s*(?P<b>\d+)",
+    r"(?P<value>\d+)[\s:,;]+(?P<name>\S.*)",
+    r"(?P<name>.*\S)\s*[,;\t]\s*(?P<value>\d+)",
+    r"(?P<name>.+)",
+)
+
+
+def list_file(folder: Path) -> Path | None:
+    """The list of classes in a folder, if it has one. Raises ValueError for several."""
+    found = sorted({path for name in NAMES for path in folder.glob(name) if path.is_file()})
+    if len(found) > 1:
+        names = " and ".join(path.name for path in found)
+        raise ValueError(f"{folder} holds {names}; say by classes='...' (or colours='...') which one names the classes")
+    return found[0] if found else None
+
+
+def read_classes(path: Path) -> list[str] | dict[int, str] | Table:
+    """The classes of a file, one a line, of a CSV below its heading. Raises ValueError for an empty or unclear one."""
+    lines = text_lines(path)[path.suffix.lower() == ".csv" :]
+    for pattern in LINES:
+        matches = [match for line in lines if (match := re.fullmatch(pattern, line))]
+        if lines and len(matches) == len(lines):
+            return classes_of(path, [match.groupdict() for match in matches])
+    raise ValueError(f"{path} names no class; expected one a line: a name, `value name` or `r g b name`")
+
+
+def classes_of(path: Path, found: Sequence[dict[str, str]]) -> list[str] | dict[int, str] | Table:
+    """What the lines of a list say. Raises ValueError for a value that occurs twice."""
+    if "r" in found[0]:
+        return [(each["name"].strip(), (int(each["r"]), int(each["g"]), int(each["b"]))) for each in found]
+    if "value" not in found[0]:
+        return [each["name"].strip() for each in found]
+    values = {int(each["value"]): each["name"].strip() for each in found}
+    if len(values) < len(found):
+        raise ValueError(f"{path} names a value twice; give each value one line")
+    return values
+
+
+def text_lines(path: Path) -> list[str]:
+    """Lines without spaces at their ends, empty ones left out; UTF-8, or UTF-16 with its mark. Raises ValueError."""
+    content = path.read_bytes()
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        return [line.strip() for line in content.decode(encoding).splitlines() if line.strip()]
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8; save it in that encoding") from None

@@ -1,0 +1,130 @@
+"""Which file of a folder is an image, which one is its mask, and in which split they are: told by names alone."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from trick_transfer.engine.images import SUFFIXES
+from trick_transfer.engine.manifest import data_files
+from trick_transfer.engine.source import Sample
+from trick_transfer.engine.values import check_name
+
+IMAGES = ("image", "images", "img", "imgs", "jpegimages", "photos")
+MASKS = (
+    *("annotation", "annotations", "annot", "mask", "masks", "label", "labels", "labeled", "gt", "groundtruth"),
+    *("segmentation", "segmentations", "segmentationclass", "segmentationclasspng"),
+)
+SPLITS = {"train": "train", "training": "train", "trainval": "train", "val": "val", "valid": "val"}
+SPLITS |= {"validation": "val", "test": "test", "testing": "test"}
+ENDINGS = ("", "_mask", "_masks", "-mask", "_L", "_gt", "_seg", "_label", "_labels", "_labelIds", "_labelTrainIds")
+
+
+class File(NamedTuple):
+    """A file below a folder: whether it is a `mask` and its `split`, as folders' names say, or None.
+
+    `key` is what is left of its path without such names and its suffix.
+    """
+
+    path: Path
+    mask: bool | None
+    split: str | None
+    key: str
+
+
+def placed(folder: Path, name: str, mask: bool | None) -> File:
+    """A file by the words of its path under a folder: train_masks/a.png is a mask for training, and its key is a."""
+    *above, last = PurePosixPath(name).parts
+    words = [word for part in above for word in re.split(r"[_\-. ]+", part)]
+    if mask is None and (roles := [word.lower() in MASKS for word in words if word.lower() in (*IMAGES, *MASKS)]):
+        mask = any(roles)
+    split = next((SPLITS[word.lower()] for word in words if word.lower() in SPLITS), None)
+    rest = [word for word in words if word.lower() not in (*IMAGES, *MASKS, *SPLITS)]
+    return File(folder / name, mask, split, "/".join([*rest, PurePosixPath(last).stem]))
+
+
+def files(folder: Path, mask: bool | None = None) -> list[File]:
+    """The images and masks below a folder, sorted. Raises NotADirectoryError for another thing."""
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is no folder of images and masks")
+    names = sorted(name for name in data_files(folder) if PurePosixPath(name).suffix.lower() in SUFFIXES)
+    return [placed(folder, name, mask) for name in names]
+
+
+def sorted_out(folder: Path, images: str | None, masks: str | None) -> tuple[list[File], list[File]]:
+    """Images, and what may be masks, below a folder or in the subfolders named; they overlap if one folder has both."""
+    if images is not None and masks is not None:
+        return files(folder / images, False), png(files(folder / masks, True))
+    if images is not None or masks is not None:
+        raise ValueError("name both folders, that of the images and that of the masks")
+    found = files(folder)
+    pictures = [file for file in found if file.mask is False] or [file for file in found if not file.mask]
+    return pictures, png([file for file in found if file.mask] or pictures)
+
+
+def png(found: Sequence[File]) -> list[File]:
+    """Those that masks can be."""
+    return [file for file in found if file.path.suffix.lower() == ".png"]
+
+
+def found_pairs(
+    folder: Path, images: str | None, masks: str | None, suffix: str | None, reading: list[str]
+) -> tuple[list[Sample], list[Path]]:
+    """Each image with its mask's path as the truth, or None; and masks without an image. Raises OSError, ValueError."""
+    pictures, found = sorted_out(folder, images, masks)
+    ending, found = with_ending(pictures, found, suffix)
+    if ending:
+        reading.append(f"a mask is called as its image with {ending!r} at the end" + ": a guess" * (suffix is None))
+    own = {mask.path for mask in found}
+    return pair(folder, [image for image in pictures if image.path not in own], found)
+
+
+def with_ending(images: Sequence[File], masks: Sequence[File], stated: str | None) -> tuple[str, list[File]]:
+    """How masks' names end beyond their image's, and the masks that do, with their images' keys."""
+    keys = {image.key for image in images}
+    in_one_folder = not {*images}.isdisjoint(masks)
+    endings = [each for each in ENDINGS if each or not in_one_folder] if stated is None else [stated]
+    ended = {
+        ending: [mask._replace(key=mask.key.removesuffix(ending)) for mask in masks if mask.key.endswith(ending)]
+        for ending in endings
+    }
+    best = max(ended, key=lambda ending: sum(mask.key in keys for mask in ended[ending]))
+    return best, ended[best]
+
+
+def pair(folder: Path, images: Sequence[File], masks: Sequence[File]) -> tuple[list[Sample], list[Path]]:
+    """Where only images or only masks are in splits, the others follow them."""
+    both = any(image.split for image in images) and any(mask.split for mask in masks)
+    of = {(mask.split if both else None, mask.key): mask for mask in masks}
+    samples, used = [], set()
+    for image in images:
+        mask = of.get((image.split if both else None, image.key))
+        split = image.split or (mask.split if mask else None)
+        name = image.path.relative_to(folder).with_suffix("").as_posix()
+        samples.append(Sample(name, image.path, mask.path if mask else None, split))
+        used.add(mask)
+    return samples, [mask.path for mask in masks if mask not in used]
+
+
+def in_splits(samples: Sequence[Sample], which: str | None, usual: str, reading: list[str]) -> list[Sample]:
+    """The samples of what is trained on and what is scored. `which` of val and test is scored; None: `usual`, if there.
+
+    With test scored, val is trained on; with val scored, test is left out.
+    """
+    found = {sample.split for sample in samples if sample.split}
+    scored = sorted(found & {"val", "test"})
+    if which is not None:
+        check_name("scored", which, scored)
+    if not scored:
+        return [sample._replace(split=None) for sample in samples]
+    if without := [sample.image for sample in samples if not sample.split]:
+        raise ValueError(
+            f"{len(without):,} images are in no split, while others are: {without[0]}; move or remove them"
+        )
+    which = which or (usual if usual in found else scored[0])
+    other = {"val": "test", "test": "val"}[which]
+    into = {"train": "train", which: "val", **({"val": "train"} if which == "test" else {})}
+    if other in found:
+        rest = "val is trained on, too" if other == "val" else "test is not read"
+        reading.append(f"{which} is scored, and {rest}; scored='{other}' turns it round")
+    return [sample._replace(split=into[sample.split]) for sample in samples if sample.split in into]

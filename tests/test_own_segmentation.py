@@ -1,0 +1,363 @@
+"""Own images and masks: each format read, laid out as training reads it, and what is guessed or refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segmentation.class_list import read_classes
+from segmentation.formats import FORMATS, recognise
+from segmentation.masks import Ids
+from segmentation.stage import SEGMENTATION
+from trick_transfer.data_sets.check import check
+from trick_transfer.data_sets.sources import DataSet, Part
+from trick_transfer.engine.layers import changed_keys
+from trick_transfer.runs.run import Run
+
+HEIGHT, WIDTH = 8, 12
+NAMES = ["cat", "dog", "grass"]
+COLOURS = {"cat": (255, 0, 0), "dog": (0, 128, 0), "void": (0, 0, 0)}
+
+
+def mask_of(*values: int, dtype: type = np.uint8) -> np.ndarray:
+    """Stripes of values, one after another, every one there."""
+    return np.resize(np.array(values, dtype), (WIDTH, HEIGHT)).T.copy()
+
+
+def write(path: Path, pixels: np.ndarray, mode: str | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(pixels)
+    if mode == "P":  # any palette: the indices are what counts
+        image.putpalette([7 * i % 256 for i in range(768)])
+    image.save(path)
+    return path
+
+
+def photo(path: Path, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (200, 90, len(path.stem))).save(path)
+    return path
+
+
+def images_with(folder: Path, *masks: np.ndarray, mode: str | None = None) -> Path:
+    """folder/images/<n>.jpg and folder/masks/<n>.png."""
+    for number, mask in enumerate(masks):
+        photo(folder / "images" / f"{number}.jpg")
+        write(folder / "masks" / f"{number}.png", mask, mode)
+    return folder
+
+
+def read(folder: Path, **options):
+    return FORMATS[recognise(folder)](folder, **options)
+
+
+def laid_out(found, root: Path) -> dict[str, np.ndarray]:
+    """The masks that training would read, by path."""
+    found = found.with_samples(
+        each._replace(split=each.split or ("val" if place == 0 else "train"))
+        for place, each in enumerate(found.samples)
+    )
+    SEGMENTATION.lay_out(found, root)
+    problems = check(DataSet((Part(SEGMENTATION.own_splits(found.classes)),)), root)
+    assert all("training holds no image" in line for line in problems)
+    masks = root / "ADEChallengeData2016" / "annotations"
+    return {path.relative_to(masks).as_posix(): np.asarray(Image.open(path)) for path in sorted(masks.rglob("*.png"))}
+
+
+def told(found) -> str:
+    return "\n".join(found.reading)
+
+
+def test_masks_of_three_classes_with_255_as_void(tmp_path):
+    first, second = mask_of(0, 1, 255), mask_of(2, 255)
+    found = read(images_with(tmp_path / "own", first, second), classes=NAMES)
+    assert found.classes == ("cat", "dog", "grass") and not found.problems
+    assert "first class has the value 0: a guess" in told(found) and "255 means no class: a guess" in told(found)
+    masks = laid_out(found, tmp_path / "out")
+    expected = {0: 1, 1: 2, 2: 3, 255: 0}  # ADE20K's: 0 is none, k is class k - 1
+    np.testing.assert_array_equal(masks["validation/images-0.png"], np.vectorize(expected.get)(first))
+    np.testing.assert_array_equal(masks["training/images-1.png"], np.vectorize(expected.get)(second))
+    assert masks["training/images-1.png"].dtype == np.uint8
+    link = tmp_path / "out/ADEChallengeData2016/images/training/images-1.jpg"
+    assert link.readlink() == tmp_path / "own/images/1.jpg"
+
+
+def test_the_same_masks_are_laid_out_in_the_same_bytes(tmp_path):
+    found = read(images_with(tmp_path / "own", mask_of(0, 1), mask_of(1)), classes=NAMES[:2])
+    for folder in ("a", "b"):
+        laid_out(found, tmp_path / folder)
+    a, b = (sorted((tmp_path / folder).rglob("*.png")) for folder in ("a", "b"))
+    assert [path.read_bytes() for path in a] == [path.read_bytes() for path in b]
+
+
+@pytest.mark.parametrize(
+    ("raw", "mode", "said"),
+    [
+        (mask_of(0, 3), "P", "palette"),
+        (mask_of(0, 3, dtype=np.uint16), None, "16 bits"),
+        (np.repeat(mask_of(0, 3)[..., None], 3, 2), None, "colours that are grey"),
+        (mask_of(0, 1).astype(bool), None, "1 bit"),
+    ],
+)
+def test_a_palettes_indices_and_any_depths_values_are_read(tmp_path, raw, mode, said):
+    other = 1 if raw.dtype == bool else 3
+    found = read(images_with(tmp_path / "own", raw, mode=mode), classes={0: "ground", other: "thing"})
+    assert said in told(found) and found.classes == ("ground", "thing")
+    (mask,) = laid_out(found, tmp_path / "out").values()
+    assert mask.tolist() == mask_of(1, 2).tolist()
+
+
+def test_16_bit_masks_keep_values_that_no_byte_holds(tmp_path):
+    names = {24001: "car", 26002: "truck", 300: "road", 7: "road"}
+    raw = mask_of(24001, 7, 65535, 300, 26002, dtype=np.uint16)
+    found = read(images_with(tmp_path / "own", raw), classes=names)
+    assert found.classes == ("car", "truck", "road") and "65535 means no class: a guess" in told(found)
+    (mask,) = laid_out(found, tmp_path / "out").values()
+    assert mask.tolist() == mask_of(1, 3, 0, 3, 2).tolist()
+
+
+def test_without_a_list_classes_are_called_by_their_values_and_255_is_guessed_to_be_none(tmp_path):
+    found = read(images_with(tmp_path / "own", mask_of(0, 5), mask_of(9, 255)))
+    assert found.classes == ("class 0", "class 5", "class 9")
+    assert "masks hold 0, 5, 9, 255, and 255 means no class: a guess" in told(found) and "no list" in told(found)
+    assert read(tmp_path / "own", ignore=None).classes[-1] == "class 255"
+    assert read(tmp_path / "own", ignore=[0, 9]).classes == ("class 5", "class 255")
+
+
+def test_foreground_255_on_0_are_two_classes(tmp_path):
+    assert read(images_with(tmp_path / "own", mask_of(0, 255))).classes == ("class 0", "class 255")
+
+
+def test_masks_that_fit_two_readings_are_refused_with_what_to_say(tmp_path):
+    """0 to 3 and three names: CamVid's void is 11 of 0 to 11, ADE20K's is 0 of 0 to 150."""
+    own = images_with(tmp_path / "own", mask_of(0, 1, 2, 3))
+    with pytest.raises(ValueError, match=r"masks hold 0, 1, 2, 3, and 3 classes are named: say by first_class"):
+        read(own, classes=NAMES)
+    (camvid,) = laid_out(read(own, classes=NAMES, ignore=3), tmp_path / "camvid").values()
+    assert camvid.tolist() == mask_of(1, 2, 3, 0).tolist()
+    (ade,) = laid_out(read(own, classes=NAMES, ignore=0), tmp_path / "ade").values()
+    assert ade.tolist() == mask_of(0, 1, 2, 3).tolist()
+
+
+@pytest.mark.parametrize("ignore", [3, "void", ["void"], ...])
+def test_a_named_value_may_mean_no_class(tmp_path, ignore):
+    found = read(images_with(tmp_path / "own", mask_of(0, 3)), classes=[*NAMES, "void"], first_class=0, ignore=ignore)
+    assert found.classes == tuple(NAMES)
+    assert ("void means no class: a guess" in told(found)) == (ignore is ...)
+    (mask,) = laid_out(found, tmp_path / "out").values()
+    assert mask.tolist() == mask_of(1, 0).tolist()
+
+
+def test_values_outside_the_list_are_named_file_by_file(tmp_path):
+    own = images_with(tmp_path / "own", mask_of(0, 7), mask_of(1, 2), mask_of(2, 9))
+    problems = read(own, classes=NAMES, first_class=0).problems
+    assert len(problems) == 2
+    assert "masks/0.png holds 7 (48 pixels), expected 0, 1, 2;" in problems[0] and "masks/2.png holds 9" in problems[1]
+
+
+def test_a_colour_table_says_what_colours_mean(tmp_path):
+    raw = np.array([(255, 0, 0), (0, 0, 0), (0, 128, 0)], np.uint8)[mask_of(0, 1, 2)]
+    with_alpha = np.dstack([raw, np.full(raw.shape[:2], 99, np.uint8)])
+    found = read(images_with(tmp_path / "own", raw, with_alpha), colours=COLOURS)
+    assert found.classes == ("cat", "dog") and "void means no class: a guess" in told(found)
+    masks = laid_out(found, tmp_path / "out")
+    assert [mask.tolist() for mask in masks.values()] == 2 * [mask_of(1, 0, 2).tolist()]
+
+
+@pytest.mark.parametrize(
+    "text", ["255 0 0\t\tcat\n0 128 0  dog\r\n0 0 0 void\n", "name,r,g,b\ncat,255,0,0\ndog, 0, 128, 0\nvoid,0,0,0\n"]
+)
+def test_a_colour_table_beside_the_images_is_found(tmp_path, text):
+    raw = np.array([(255, 0, 0), (0, 128, 0)], np.uint8)[mask_of(0, 1)]
+    name = "class_dict.csv" if "," in text else "label_colors.txt"
+    (images_with(tmp_path / "own", raw) / name).write_text(text)
+    found = read(tmp_path / "own")
+    assert found.classes == ("cat", "dog") and name in told(found)
+
+
+def test_colours_without_a_table_or_out_of_it_are_problems(tmp_path):
+    raw = np.array([(255, 0, 0), (1, 2, 3)], np.uint8)[mask_of(0, 1)]
+    own = images_with(tmp_path / "own", raw)
+    (problem,) = read(own).problems
+    assert "masks/0.png is in colours" in problem and "colours={'name': (r, g, b), ...}" in problem
+    (problem,) = read(own, colours=COLOURS).problems
+    assert "masks/0.png holds (1, 2, 3) (48 pixels)" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("cat\ndog\n\nbig cow\n", ["cat", "dog", "big cow"]),
+        ("\ufeff0 background\n17: cat\n", {0: "background", 17: "cat"}),
+        ("cat,1\nÜnter 5 %,12\n", {1: "cat", 12: "Ünter 5 %"}),
+        ("1 2 3 a b\n4,5,6,c\n", [("a b", (1, 2, 3)), ("c", (4, 5, 6))]),
+    ],
+)
+def test_lists_of_classes_are_read_in_all_their_ways(tmp_path, text, expected):
+    path = tmp_path / "classes.txt"
+    path.write_text(text, "utf-8")
+    assert read_classes(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("images/{}/a.jpg", "annotations/{}/a.png"),
+        ("{}/images/a.png", "{}/labels/a.png"),
+        ("{}/a.jpg", "{}_labels/a_L.png"),
+        ("img/{}/town/a.JPG", "gt/{}/town/a_labelIds.png"),
+        ("{}/a.jpg", "{}/a_mask.png"),
+        ("ADEChallengeData2016/images/{}/a.jpeg", "ADEChallengeData2016/annotations/{}/a.png"),
+    ],
+)
+@pytest.mark.parametrize("names", [("train", "val"), ("training", "validation"), ("train", "test")])
+def test_folders_are_told_by_their_names(tmp_path, image, mask, names):
+    for number, name in enumerate(names):
+        photo(tmp_path / image.format(name))
+        write(tmp_path / mask.format(name), mask_of(number, 1, 2))
+    found = read(tmp_path, classes={0: "none", 1: "one", 2: "two"}, ignore=0)
+    assert not found.problems and found.counts() == {"train": 1, "val": 1}
+    for number, sample in enumerate(sorted(found.samples, key=lambda each: each.split)):
+        assert sample.image == tmp_path / image.format(names[number])
+        assert sample.truth.path == tmp_path / mask.format(names[number])
+    assert ("a mask is called as its image with" in told(found)) == (Path(image).stem != Path(mask).stem)
+
+
+def test_folders_of_any_names_are_said_by_options(tmp_path):
+    photo(tmp_path / "701/a.png")
+    write(tmp_path / "approved/a_L.png", mask_of(0, 1))
+    assert recognise(tmp_path) is None
+    found = FORMATS["pairs"](tmp_path, images="701", masks="approved", suffix="_L")
+    assert [sample.truth.path.name for sample in found.samples] == ["a_L.png"]
+
+
+def test_two_images_of_one_name_in_different_folders_are_both_laid_out(tmp_path):
+    for town in ("bonn", "ulm"):
+        photo(tmp_path / "own/images" / town / "a.jpg")
+        write(tmp_path / "own/masks" / town / "a.png", mask_of(0, 1))
+    assert set(laid_out(read(tmp_path / "own"), tmp_path / "out")) == {
+        "validation/images-bonn-a.png",
+        "training/images-ulm-a.png",
+    }
+
+
+def test_images_without_masks_and_masks_without_images_are_problems(tmp_path):
+    own = images_with(tmp_path / "own", mask_of(0, 1))
+    photo(own / "images/bare.jpg")
+    write(own / "masks/alone.png", mask_of(0, 1))
+    alone, bare = read(own).problems
+    assert "masks/alone.png has no image" in alone and "images/bare.jpg has no mask" in bare
+    found = read(own, unannotated="drop")
+    assert found.problems == [alone] and "1 images have no mask and are left out" in told(found)
+    assert [sample.name for sample in found.samples] == ["images/0"]
+
+
+def test_a_mask_of_another_size_is_a_problem_also_where_exif_turns_the_image(tmp_path):
+    own = images_with(tmp_path / "own", mask_of(0, 1), mask_of(0, 1).T.copy())
+    photo(own / "images/0.jpg", (WIDTH, HEIGHT + 1))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (WIDTH, HEIGHT)).save(own / "images/1.jpg", exif=exif)
+    size, turned = read(own).problems
+    assert "masks/0.png has 12 x 8 px, its image 12 x 9" in size
+    assert "masks/1.png has 8 x 12 px, its image 12 x 8 as stored, which EXIF turns" in turned
+    write(own / "masks/1.png", mask_of(0, 1))
+    assert "1 images are turned by EXIF when they are shown; they are read as stored" in told(read(own))
+
+
+def test_more_classes_than_a_byte_holds_are_refused(tmp_path):
+    own = images_with(tmp_path / "own", np.arange(HEIGHT * WIDTH, dtype=np.uint16).reshape(HEIGHT, WIDTH))
+    for names in (254, 255):
+        classes = {value: f"c{value}" for value in range(names)}
+        if names == 254:
+            assert len(read(own, classes=classes).classes) == names
+        else:
+            with pytest.raises(ValueError, match="255 classes, at most 254"):
+                read(own, classes=classes)
+
+
+def camvid(folder: Path, *splits: str) -> Path:
+    for number, split in enumerate(splits):
+        photo(folder / split / f"{number}.png")
+        write(folder / f"{split}annot" / f"{number}.png", mask_of(0, 10, 11))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("scored", "expected", "words"),
+    [
+        (None, {"train": 2, "val": 1}, "test is scored, and val is trained on, too"),
+        ("val", {"train": 1, "val": 1}, "val is scored, and test is not read"),
+    ],
+)
+def test_camvid_as_published(tmp_path, scored, expected, words):
+    found = read(camvid(tmp_path / "own", "train", "val", "test"), scored=scored)
+    assert found.counts() == expected and words in told(found) and not found.problems
+    assert (len(found.classes), found.classes[0], found.classes[10]) == (11, "sky", "bicyclist")
+    masks = laid_out(found, tmp_path / "out")
+    assert all(mask.tolist() == mask_of(1, 11, 0).tolist() for mask in masks.values())
+
+
+def test_voc_takes_trainval_and_test_where_test_has_masks_else_train_and_val(tmp_path):
+    year = tmp_path / "VOCdevkit/VOC2012"
+    lists = {"train": ["1"], "val": ["2"], "trainval": ["1", "2"], "test": ["3"]}
+    for name in "1234":
+        photo(year / "JPEGImages" / f"{name}.jpg")
+    for name, split in lists.items():
+        path = year / "ImageSets/Segmentation" / f"{name}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(split))
+    for name in "12":
+        write(year / "SegmentationClass" / f"{name}.png", mask_of(0, 20, 255), "P")
+    found = read(tmp_path)
+    assert found.counts() == {"train": 1, "val": 1} and "val is scored" in told(found)
+    assert (len(found.classes), found.classes[0], found.classes[20]) == (21, "background", "tvmonitor")
+    assert [mask.tolist() for mask in laid_out(found, tmp_path / "out").values()] == 2 * [mask_of(1, 21, 0).tolist()]
+    write(year / "SegmentationClass/3.png", mask_of(0, 255), "P")
+    found = read(tmp_path)
+    assert found.counts() == {"train": 2, "val": 1} and "test is scored" in told(found)
+    (year / "JPEGImages/3.jpg").unlink()
+    (problem,) = read(tmp_path).problems
+    assert "JPEGImages/3.jpg does not exist, but ImageSets/Segmentation lists it" in problem
+
+
+def test_cityscapes_train_ids_or_by_its_own_table_label_ids(tmp_path):
+    for split in ("train", "val"):
+        photo(tmp_path / f"own/leftImg8bit/{split}/ulm/ulm_0_{split}_leftImg8bit.png")
+        masks = tmp_path / f"own/gtFine/{split}/ulm/ulm_0_{split}_gtFine"
+        write(masks.with_name(f"{masks.name}_labelIds.png"), mask_of(7, 33, 4))  # road, bicycle, static
+    by_id = read(tmp_path / "own")
+    for path in (tmp_path / "own/gtFine").rglob("*_labelIds.png"):
+        write(path.with_name(path.name.replace("labelIds", "labelTrainIds")), mask_of(0, 18, 255))
+    by_train_id = read(tmp_path / "own")
+    assert "labelIds are read as the 19 classes" in told(by_id) and "labelIds" not in told(by_train_id)
+    for number, found in enumerate((by_id, by_train_id)):
+        assert found.counts() == {"train": 1, "val": 1} and not found.problems
+        assert (len(found.classes), found.classes[0], found.classes[18]) == (19, "road", "bicycle")
+        masks = laid_out(found, tmp_path / f"out{number}")
+        assert [mask.tolist() for mask in masks.values()] == 2 * [mask_of(1, 19, 0).tolist()]
+
+
+def test_a_sample_is_shown_with_its_classes_coloured_and_the_rest_as_it_is(tmp_path):
+    mask = np.zeros((192, 256), np.uint8)
+    mask[:, :128] = 255
+    write(tmp_path / "own/masks/a.png", mask)
+    photo(tmp_path / "own/images/a.png", (256, 192))
+    found = read(tmp_path / "own", ignore=255)
+    picture = SEGMENTATION.show(found.samples[0], found.classes)
+    assert (picture[:, :128] == (200, 90, 1)).all() and (picture[:, 128:] != (200, 90, 1)).any(2).all()
+
+
+@pytest.mark.parametrize("protocol", SEGMENTATION.protocols)
+def test_a_protocol_takes_own_classes_and_changes_nothing_else(protocol):
+    cfg = Run("segmentation", "resnet50_baseline", "paper", protocol=protocol).draft()
+    before = cfg.to_dict()
+    SEGMENTATION.adopt(cfg, "own", ("a", "b"), {"train": 9, "val": 3})
+    assert {key for key in changed_keys(before, cfg.to_dict())} == {
+        "model.decode_head.num_classes",
+        "train_dataloader.dataset.dataset.metainfo",
+        "val_dataloader.dataset.metainfo",
+    }
+    assert cfg.model.decode_head.num_classes == 2
+    assert Ids.of(cfg.val_dataloader.dataset) == (1, 0), "which is what lay_out writes"

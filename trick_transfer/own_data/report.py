@@ -1,0 +1,85 @@
+"""What a source holds and how it will be read, in words and as a picture: for looking at before anything is trained."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+from rich.console import Console
+
+from trick_transfer.engine.files import write_whole
+from trick_transfer.engine.images import displayed_px, stored_px
+from trick_transfer.engine.pictures import HEIGHT_PX
+from trick_transfer.engine.progress import over_threads
+from trick_transfer.engine.source import Found, Sample
+from trick_transfer.engine.stage import Stage
+
+from .prepare import laid_out
+from .source import Source
+
+PICTURES, COLUMNS, WIDTH_PX = 40, 5, 288  # of a contact sheet, spread evenly over the images
+LISTED = 20  # classes, and lines of problems
+
+
+def report(stage: Stage, source: Source, sheet: Path) -> bool:
+    """Print how a source is read, what it holds, and its problems; draw it. Returns whether there are none."""
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"{stage.name}: {source.folder} as {source.format!r}", markup=False)
+    with TemporaryDirectory() as folder:
+        found, problems = laid_out(stage, source, Path(folder))
+    for line in (*sizes(found.samples), classes(found)):
+        console.print(f"  {line}", markup=False)
+    for line in problems[:LISTED]:
+        console.print(f"  problem: {line}", markup=False)
+    rest = f", the first {LISTED} above" if len(problems) > LISTED else ""
+    console.print(f"  {len(problems):,} problems{rest}", markup=False)
+    if drawn := draw(stage, found):
+        write_whole(sheet, lambda part: part.write_bytes(cv2.imencode(".png", joined(drawn)[..., ::-1])[1].tobytes()))
+        console.print(f"  {len(drawn)} of them drawn in {sheet}", markup=False)
+    return not problems
+
+
+def sizes(samples: Sequence[Sample]) -> list[str]:
+    """The images' sizes, and how many EXIF turns."""
+    images = [sample.image for sample in samples]
+    stored = list(over_threads(stored_px, images, "sizes", shown=False))
+    shown = list(over_threads(displayed_px, images, "sizes", shown=False))
+    sides = [sorted(px) for px in stored if all(px)]
+    if not sides:
+        return ["no image can be read"]
+    (low, mid, high), (least, usual, most) = ((min(side), median(side), max(side)) for side in zip(*sides, strict=True))
+    turned = sum(one != other for one, other in zip(stored, shown, strict=True))
+    exif = f"; EXIF turns {turned:,}, which are read as stored (docs/data.md)" if turned else ""
+    short = f"short side {low:,.0f} to {high:,.0f} px (median {mid:,.0f})"
+    return [f"{short}, long side {least:,.0f} to {most:,.0f} px (median {usual:,.0f}){exif}"]
+
+
+def classes(found: Found) -> str:
+    """Their number and names."""
+    names = ", ".join(found.classes[:LISTED]) + (", ..." if len(found.classes) > LISTED else "")
+    return f"{len(found.classes):,} classes: {names}"
+
+
+def draw(stage: Stage, found: Found) -> list[np.ndarray]:
+    """Pictures of some samples that can be read, with their truth."""
+    places = np.linspace(0, len(found.samples) - 1, min(PICTURES, len(found.samples))).round().astype(int)
+    pictures = []
+    for place in places:
+        try:
+            pictures.append(stage.show(found.samples[place], found.classes))
+        except (ValueError, OSError):  # it is among the problems
+            continue
+    return pictures
+
+
+def joined(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """(H, W, 3): rows of COLUMNS pictures, each in a frame of the same size."""
+    sheet = np.full((-(-len(pictures) // COLUMNS) * HEIGHT_PX, COLUMNS * WIDTH_PX, 3), 255, np.uint8)
+    for place, picture in enumerate(pictures):
+        top, left = place // COLUMNS * HEIGHT_PX, place % COLUMNS * WIDTH_PX
+        narrow = min(1, WIDTH_PX / picture.shape[1])
+        small = cv2.resize(picture, None, fx=narrow, fy=narrow, interpolation=cv2.INTER_AREA)
+        sheet[top : top + len(small), left : left + small.shape[1]] = small
+    return sheet

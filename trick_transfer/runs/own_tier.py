@@ -1,0 +1,54 @@
+"""Folders on the command line -> the tier's file that describes the data in them."""
+
+import argparse
+import re
+from pathlib import Path
+
+from trick_transfer.engine.stage import Stage
+from trick_transfer.own_data.describe import describe, recognise, write_tier
+from trick_transfer.own_data.source import Source
+from trick_transfer.stages import STAGES
+
+from . import tiers
+from .command import TIER
+
+BASE = "photos"  # the tier whose sizes and lengths own data take
+
+
+def add_own_data(parser: argparse.ArgumentParser) -> None:
+    """--classification DIR and the like, and --name."""
+    for stage in STAGES:
+        parser.add_argument(f"--{stage}", type=Path, metavar="DIR", help="own data for it; stages without are left out")
+    parser.add_argument("--name", help="of own data's tier and rows (default: the folders' names)")
+    parser.set_defaults(tier=None)
+
+
+def recognised(folder: Path) -> dict[Stage, Source]:
+    """A folder's source for each stage that has a format for it. Raises ValueError if none has."""
+    stages = [stage for stage in STAGES.values() if stage.formats and stage.recognise(folder)]
+    if not stages:
+        formats = "; ".join(f"{stage.name}: {', '.join(stage.formats)}" for stage in STAGES.values() if stage.formats)
+        raise ValueError(f"{folder} looks like none of the formats that are read ({formats}), see docs/data.md")
+    return {stage: recognise(stage, folder) for stage in stages}
+
+
+def own_tier(args: argparse.Namespace) -> str:
+    """--tier, or the file under data/ that describes the folders of own data; it is written if it is not there.
+
+    Raises ValueError for folders that no format reads.
+    """
+    folders = {STAGES[stage]: folder for stage in STAGES if (folder := vars(args)[stage])}
+    if not folders and args.name:
+        raise ValueError(f"--name {args.name} is for own data; name their folders by --{' or --'.join(STAGES)}")
+    if not folders:
+        return args.tier or TIER
+    base = args.tier or BASE
+    if base not in tiers.NAMES:
+        raise ValueError(f"--tier {base} describes data already; own data's folders go with {', '.join(tiers.NAMES)}")
+    sources = {stage: recognise(stage, folder) for stage, folder in folders.items()}
+    words = args.name or "_".join(dict.fromkeys(folder.resolve().name for folder in folders.values()))
+    path = Path("data", re.sub(r"\W+", "_", words)).with_suffix(".py")
+    trained = any(stage.trains_backbone for stage in folders)
+    write_tier(path, describe(sources, base, tiers.load(base).parts, None if trained else base))
+    print(f"{path} describes these data, and may be edited; --data {path} takes it")
+    return str(path)
