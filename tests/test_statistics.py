@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from test_results import a_detection, a_result, store
 
 from classification.stage import CLASSIFICATION
@@ -13,7 +14,7 @@ from trick_transfer.leaderboard.paper.as_leaderboard import published
 from trick_transfer.leaderboard.rendering.markdown import markdown
 from trick_transfer.leaderboard.scores.load import Scored, load_all, means_only
 from trick_transfer.leaderboard.statistics.bootstrap import ROUNDS, interaction, resample
-from trick_transfer.leaderboard.statistics.comparison import Comparison, Sample, letters
+from trick_transfer.leaderboard.statistics.comparison import Comparison, Sample, holm, letters
 from trick_transfer.leaderboard.statistics.correlation import correlate
 from trick_transfer.leaderboard.statistics.noise import moderated
 from trick_transfer.leaderboard.statistics.rows import cell
@@ -127,6 +128,13 @@ def test_two_rows_without_noise_of_images_are_compared_as_by_welch():
     assert pair.p_holm == pytest.approx(expected.pvalue)
     assert (pair.low, pair.high) == pytest.approx(tuple(expected.confidence_interval()), abs=1e-4)
     assert pair.difference == pytest.approx(np.mean(one) - np.mean(two), abs=1e-4)
+
+
+@pytest.mark.parametrize("size", [1, 2, 30])
+def test_holms_adjusted_p_is_statsmodels(size):
+    p = np.random.default_rng(size).random(size) ** 4
+    for some in (p, np.repeat(p, 2)):
+        assert holm(some) == pytest.approx(multipletests(some, method="holm")[1], abs=0)
 
 
 def test_p_is_holms_over_all_pairs():

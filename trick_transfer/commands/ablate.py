@@ -4,18 +4,21 @@ tools/ablate.py table8 table9 --seeds 0 1 2      on the embedded benchmark
 tools/ablate.py table6 --tier paper --plan       the state of each run, and the table so far
 tools/ablate.py figure3 figure4                  SVG in docs/figures; --png as well
 tools/ablate.py noise resnet50d_best --seeds 5   the scatter of one recipe, trained and fine-tuned with seeds 0 to 4
+tools/ablate.py agreement mini photos100         is the order on one tier that on the other? Runs nothing; draws it, too
 """
 
 import argparse
+import sys
 from pathlib import Path
 
-from trick_transfer.engine.values import nearest
+from trick_transfer.engine.values import check_name, nearest
 from trick_transfer.leaderboard.analysis import analyse
-from trick_transfer.leaderboard.paper.figures import DRAW, FIGURES, save
+from trick_transfer.leaderboard.paper.figures import DRAW, FIGURES, saved
 from trick_transfer.leaderboard.paper.tables import SIZES, TABLES
 from trick_transfer.leaderboard.rendering.beside_paper import beside, noise
-from trick_transfer.leaderboard.rendering.terminal import grid
-from trick_transfer.leaderboard.scores.load import means_only
+from trick_transfer.leaderboard.rendering.scatter import scatter
+from trick_transfer.leaderboard.rendering.terminal import across, grid
+from trick_transfer.leaderboard.scores.load import load_all, means_only
 from trick_transfer.runs.plan import add_options, check, check_data, console, execute, run_of, show, show_gaps
 from trick_transfer.runs.run import FIRST
 from trick_transfer.runs.store import Stored
@@ -23,12 +26,13 @@ from trick_transfer.runs.study import finished, plan, read, sizes
 from trick_transfer.stages import STAGES
 
 NAMES = [*TABLES, *FIGURES]
+AGREEMENT = "agreement"
 
 
 def options() -> argparse.Namespace:
     """The command line. Raises ValueError for a name that does not exist."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", help=f"{', '.join(NAMES)}, or: noise RECIPE")
+    parser.add_argument("what", nargs="+", help=f"{', '.join(NAMES)}, or: noise RECIPE, or: agreement TIER TIER")
     add_options(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="for noise one number: how many")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder for figures")
@@ -39,9 +43,13 @@ def options() -> argparse.Namespace:
             raise ValueError("noise takes one recipe, and one number of --seeds")
         args.seeds = list(range(args.seeds[0]))
         return args
+    if args.what[0] == AGREEMENT:
+        if len({*args.what[1:]}) != 2 or len(args.what) != 3:
+            raise ValueError(f"{AGREEMENT} takes two tiers, by the names that their results carry")
+        return args
     for name in args.what:
         if name not in NAMES:
-            raise ValueError(f"{name!r} is no table or figure; {nearest(name, [*NAMES, 'noise'])}")
+            raise ValueError(f"{name!r} is no table or figure; {nearest(name, [*NAMES, 'noise', AGREEMENT])}")
     return args
 
 
@@ -58,9 +66,7 @@ def draw(name: str, results: list[Stored], args: argparse.Namespace) -> None:
     """A figure, as files."""
     runs = {recipe: run_of(FIRST, recipe, args.seeds[0], args) for recipe in FIGURES[name]}
     figure = DRAW[name](runs, [each for each in results if each.result.stage == FIRST])
-    for suffix in ("svg", *(["png"] if args.png else [])):
-        path = args.out / f"{name}_{args.tier}.{suffix}"
-        save(figure, path)
+    for path in saved(figure, args.out / f"{name}_{args.tier}", args.png):
         console.print(str(path))
 
 
@@ -78,9 +84,29 @@ def show_table(name: str, shown: list[Stored], args: argparse.Namespace) -> None
         console.print(note, markup=False)
 
 
+def compare(tiers: set[str], args: argparse.Namespace) -> None:
+    """Two tiers' order of the rows that both have: table, answers, figure. Raises ValueError without results."""
+    stored = list(read(args).values())
+    for tier in tiers:
+        check_name("tier with results", tier, sorted({each.result.tier for each in stored}))
+    runs, faults = load_all(each for each in stored if each.result.tier in tiers)
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    found = analyse(runs).agreements
+    if not found:
+        raise ValueError(f"{' and '.join(sorted(tiers))} have no metric in common")
+    for part in across(found):
+        console.print(part, markup=False)
+    for path in saved(scatter(found), args.out / "_".join([AGREEMENT, *found[0].tiers]), args.png):
+        console.print(str(path))
+
+
 def main() -> None:
     """Plan, check, run, show."""
     args = options()
+    if args.what[0] == AGREEMENT:
+        compare({*args.what[1:]}, args)
+        return
     found, asked = read(args), parts(args)
     runs = [run_of(stage, recipe, seed, args) for recipe, stages in asked for seed in args.seeds for stage in stages]
     todo, lines = plan(runs, found, args)

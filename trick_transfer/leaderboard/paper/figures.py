@@ -3,7 +3,7 @@
 The gap is that between the largest logit and the mean of the rest; eq. 5 has its best value under label smoothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -124,6 +124,14 @@ def with_legends(figure: Figure, any_run: bool) -> Figure:
         below.set_yticks([])
         below.text(0.5, 0.5, "no run of this tier yet", ha="center", transform=below.transAxes)
     return figure
+
+
+def saved(figure: Figure, stem: Path, png: bool) -> Iterator[Path]:
+    """Write a figure as SVG, and as PNG on demand; the files."""
+    for suffix in ("svg", *(["png"] * png)):
+        path = stem.with_name(f"{stem.name}.{suffix}")
+        save(figure, path)
+        yield path
 
 
 def save(figure: Figure, path: Path) -> None:

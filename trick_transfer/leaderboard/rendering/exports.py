@@ -28,7 +28,9 @@ def as_json(analysis: Analysis) -> str:
     """The analysis, its tables to SIGNIFICANT digits; receipts unrounded, since their hashes are of all digits."""
     tables = rounded([asdict(table) for table in analysis.tables])
     receipts = {name: asdict(stored.result) for name, stored in analysis.runs.items()}
-    made = {"generated_by": COMMAND, "tables": tables, "receipts": receipts, "problems": analysis.problems}
+    across = rounded([asdict(each) for each in analysis.agreements])
+    made = {"generated_by": COMMAND, "tables": tables, "agreements": across, "receipts": receipts}
+    made |= {"problems": analysis.problems}
     return json.dumps(made, indent=1, allow_nan=False) + "\n"
 
 

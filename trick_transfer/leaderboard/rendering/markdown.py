@@ -8,7 +8,7 @@ from trick_transfer.stages import metrics
 
 from ..paper.as_leaderboard import TIER as PUBLISHED
 from ..table import Analysis, LedgerLine, Table
-from . import text
+from . import agreement, text
 from .beside_paper import beside
 
 HOW_TO_READ = (
@@ -53,6 +53,9 @@ def markdown(analysis: Analysis) -> str:
         of_ledger = ledger_caption(table.tier), ledger(table)
         for caption, lines in (of_ledger, (CORRELATIONS, correlations(table)), (VARIANCE, variance(table))):
             parts += [caption, text.grid(lines)] if len(lines) > 1 else []
+    for some in agreement.shown(analysis):
+        told = " ".join([agreement.CAPTION, *agreement.notes(some)])
+        parts += [f"## {agreement.title(some[0].tiers)}", told, text.grid(agreement.lines(some))]
     parts += [part for tier in measured(analysis) for part in papers(analysis, tier)]
     if analysis.problems:
         parts += [f"## {text.PROBLEMS}", "\n".join(["```text", *analysis.problems, "```"])]

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from ..statistics.comparison import MOST_SEEDS
 from ..table import UPSTREAM, YOURS, Analysis, Table
-from . import text
+from . import agreement, text
 from .exports import rounded
 
 ASSETS = Path(__file__).parent / "assets"
@@ -36,6 +36,7 @@ def render(analysis: Analysis, pictures: list[dict[str, Any]]) -> str:
     return environment.get_template("page.html.j2").render(
         analysis=analysis,
         text=text,
+        agreement=agreement,
         pictures=pictures,
         upstream=UPSTREAM,
         style=Markup((ASSETS / "page.css").read_text("utf-8")),

@@ -1,6 +1,6 @@
 """Tables on the terminal."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from trick_transfer.runs.store import read_both
 
 from ..analysis import analyse
 from ..scores.load import means_only
-from ..table import YOURS, Analysis, Table
+from ..table import YOURS, Agreement, Analysis, Table
+from . import agreement
 from .text import columns, entry, header, title
 
 
@@ -22,6 +23,14 @@ def grid(caption: str, lines: list[list[str]]) -> Screen:
     for line in lines[1:]:
         screen.add_row(*line)
     return screen
+
+
+def across(some: Sequence[Agreement]) -> Iterator[Screen | str]:
+    """Two tiers' order of the rows that both have: a table, the answers, and how to read them."""
+    head, *rest = agreement.lines(some)
+    yield grid(agreement.title(some[0].tiers), [line[:-1] for line in (head, *rest)])
+    yield from (f"{line[0]}: {line[-1]}" for line in rest)
+    yield from (agreement.CAPTION, *agreement.notes(some))
 
 
 def row_of(own: Path, reference: Path, recipe: str, tier: str) -> Iterator[Screen | str]:

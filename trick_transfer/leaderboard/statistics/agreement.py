@@ -1,9 +1,9 @@
 """Is the order of rows on one tier that on another: Kendall's tau over the rows that both have, with its bounds.
 
-Noise pulls a tau of measured scores towards 0, and scores that are resampled have the noise twice: in simulations of 7
-rows whose true orders are the same, the 95 % percentiles of a bootstrapped tau held the true 1 in none of 100 cases. So
-the bounds here follow from the pairs of rows that are separated on both tiers, by the house's test of a pair (images and
-seeds, Holm over all pairs, half of 5 % for each tier): those have one order each, all others may have either.
+Noise pulls a tau of measured scores towards 0, and resampled scores have the noise twice: the percentiles of a
+bootstrapped tau hold a true 1 rarely or never (docs/statistics.md). So the bounds here follow from the pairs of rows
+that are separated on both tiers, by the tables' own test of a pair (the bootstrap of images, the noise between seeds,
+Holm over all pairs, half of 5 % for each tier): those are in one order, all others may be in either.
 """
 
 from collections.abc import Sequence

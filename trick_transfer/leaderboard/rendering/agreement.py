@@ -1,0 +1,80 @@
+"""Is the order of rows on one tier that on another: the answer in words. Nothing here computes a number."""
+
+from collections.abc import Iterator, Sequence
+
+from trick_transfer.stages import metrics
+
+from ..statistics.agreement import FEWEST_ROWS, IMAGES
+from ..statistics.comparison import BORROWED
+from ..table import Agreement, Analysis, Cell
+from .text import ABSENT, between
+
+CAPTION = (
+    "Kendall's tau over the rows that both have (in classification the trained ones) and its 95 % bounds: what the "
+    "pairs of rows leave open that are separated on both tiers. Noise pulls a measured tau towards 0. The rows are "
+    "these recipes: nothing is said of others."
+)
+
+
+def title(tiers: tuple[str, str]) -> str:
+    """A heading."""
+    return f"Is the order on {tiers[0]} the order on {tiers[1]}?"
+
+
+def shown(analysis: Analysis) -> Iterator[list[Agreement]]:
+    """The agreements of each two tiers that share enough rows in some metric; `smoke` only shows that the code runs."""
+    for pair in dict.fromkeys(each.tiers for each in analysis.agreements if "smoke" not in each.tiers):
+        found = [each for each in analysis.agreements if each.tiers == pair]
+        if any(each.tau is not None for each in found):
+            yield found
+
+
+def answer(each: Agreement) -> str:
+    """Of one metric."""
+    if len(each.cells) < FEWEST_ROWS:
+        return f"Not known: {len(each.cells)} rows are in both, {FEWEST_ROWS} are needed."
+    if each.tau is None:
+        return "Not known: all rows have the same score."
+    if each.same is None or each.reversed is None:
+        return "Not known for certain: the stored outputs do not have it, so no pair is known to be separated."
+    known = each.same + each.reversed
+    if each.reversed:
+        return f"No: of {known} pairs that are separated on both, {each.reversed} are in the opposite order."
+    if known == each.pairs:
+        return f"Yes: all {known} pairs are separated on both, and in the same order."
+    if known:
+        return f"As far as is known: {known} of {each.pairs} pairs are separated on both, all in the same order."
+    return f"Not known: none of {each.pairs} pairs is separated on both."
+
+
+def lines(some: Sequence[Agreement]) -> list[list[str]]:
+    """One line per metric."""
+    head = ["metric", "tau", "rows", "pairs alike, opposite, open", "seeds a row", "protocols", "answer"]
+    return [head, *(line(each) for each in some)]
+
+
+def line(each: Agreement) -> list[str]:
+    """A metric's."""
+    tau = ABSENT if each.tau is None else f"{each.tau:.2f} {between(each.low, each.high, 2)}".rstrip()
+    pairs = ABSENT
+    if each.same is not None and each.reversed is not None:
+        pairs = f"{each.same}, {each.reversed}, {each.pairs - each.same - each.reversed}"
+    seeds = "; ".join(spread([pair[side] for pair in each.cells.values()]) for side in (0, 1))
+    rules = "; ".join(dict.fromkeys(each.protocols))
+    return [metrics()[each.metric].label, tau, str(len(each.cells)), pairs, seeds, rules, answer(each)]
+
+
+def spread(cells: Sequence[Cell]) -> str:
+    """3, or 1 to 3."""
+    counts = sorted({cell.n for cell in cells})
+    return " to ".join(dict.fromkeys(map(str, (counts[0], counts[-1])))) if counts else ABSENT
+
+
+def notes(some: Sequence[Agreement]) -> list[str]:
+    """What the bounds do not contain, where a tier has rows of one seed."""
+    found = {(tier, level) for each in some for tier, level in zip(each.tiers, each.levels, strict=True)}
+    said = {
+        IMAGES: "has one seed a row: the bounds hold the noise of its images, not what another seed would change.",
+        BORROWED: "has rows of one seed, which borrow the noise of its others.",
+    }
+    return [f"{tier} {said[level]}" for tier, level in sorted(found) if level in said]
