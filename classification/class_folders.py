@@ -1,7 +1,8 @@
 """Photographs of the user's own in class folders."""
 
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from trick_transfer.engine.images import SUFFIXES
@@ -80,7 +81,16 @@ def class_images(place: Path, told: Found) -> list[tuple[Path, str]]:
     if loose:
         told.reading.append(f"{place}: {loose:,} images lie in no class folder, and are left out")
     tell_unread(place, others, told)
+    told.problems += [f"{link} is a link to nothing; mend or delete it" for link in broken_links(place)]
     return found
+
+
+def broken_links(place: Path) -> Iterator[str]:
+    """The links below a folder to what does not exist."""
+    for folder, _, names in os.walk(place):
+        for path in (os.path.join(folder, name) for name in names if name[0] != "."):
+            if os.path.islink(path) and not os.path.exists(path):
+                yield path
 
 
 def is_image(name: str) -> bool:

@@ -141,8 +141,9 @@ def listed_images(lines: Sequence[Line], home: Path, wanted: Sequence[str], told
     seen: dict[str, str] = {}
     others: Counter[str] = Counter()
     for line in lines:
-        path = Path(os.path.normpath(home / line.path))
-        name = os.path.relpath(path, home) if path.is_relative_to(home) else path.as_posix()
+        path, name = home / line.path, os.path.normpath(line.path)
+        if path.is_absolute() and path.is_relative_to(home.absolute()):
+            name = under(path, home.absolute())  # wherever the folder is
         if not path.is_file():
             told.problems.append(f"{line.where}: {path} does not exist; correct the path, or the option images")
         elif not is_image(path.name):
@@ -175,7 +176,7 @@ def imagenet_val(folder: Path, truth: str | None = None, classes: Sequence[str] 
     """
     told = Found([], ())
     if truth:
-        labels = {line.path: line.label for line in read_list(folder / truth, told, None, None)}
+        labels = {PurePosixPath(line.path).name: line.label for line in read_list(folder / truth, told, None, None)}
         return flat_val(folder, labels, classes, told)
     if not (found := kit(folder)):
         raise FileNotFoundError(f"{folder} has no {TRUTH}; unpack the development kit there, or name a list: truth=...")
@@ -217,7 +218,8 @@ def flat_val(folder: Path, labels: Mapping[str, str], classes: Sequence[str] | N
         path.name: path for name in sorted(data_files(folder / "val")) if is_image((path := folder / "val" / name).name)
     }
     told.problems += [
-        f"{folder / 'val'} lacks {name}, which the list names" for name in sorted(labels.keys() - val.keys())
+        f"{folder / 'val'} lacks {name}, which the list names; get it, or delete the line"
+        for name in sorted(labels.keys() - val.keys())
     ]
     for name, path in val.items():
         if name in labels:

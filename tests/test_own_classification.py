@@ -59,6 +59,7 @@ def laid_out(folder, form="folders", **options):
     return Path("data/own")
 
 
+OF_BOXES = ["train2017/1.jpg", "val2017/2.jpg", "annotations/1.png"]
 SPLIT = [f"{split}/{kind}/{i}.jpg" for split in ("train", "val") for kind in ("ant", "bee") for i in range(2)]
 
 
@@ -105,6 +106,12 @@ def test_what_is_not_read_is_counted_and_told(tmp_path):
     told = "\n".join(found.reading)
     assert "1 images lie in folders of class folders" in told and "1 images lie in no class folder" in told
     assert "2 .webp, 1 .TIF" in told and "hidden" not in told and "cache" not in told
+
+
+def test_a_link_to_nothing_is_a_problem(tmp_path):
+    root = pictures(tmp_path, *SPLIT)
+    (root / "val/bee/gone.jpg").symlink_to("/nowhere/gone.jpg")
+    assert [line for line in read(root).problems if "val/bee/gone.jpg is a link to nothing" in line]
 
 
 def test_classes_can_be_chosen_and_ordered(tmp_path):
@@ -163,7 +170,7 @@ def test_a_folder_is_recognised_by_its_names(tmp_path):
     for name in ("list.csv", "train.txt"):
         assert STAGE.recognise(listing(tmp_path / "lists", "a.jpg ant\nb.jpg bee\n", name)) == "list"
     assert STAGE.recognise(tmp_path / "lists") == "list"
-    for names in (["1.jpg"], ["ant/1.jpg"], ["JPEGImages/1.jpg", "SegmentationClass/1.png"]):
+    for names in (["1.jpg"], ["ant/1.jpg"], ["JPEGImages/1.jpg", "SegmentationClass/1.png"], OF_BOXES):
         assert STAGE.recognise(pictures(tmp_path / names[0].replace("/", "-"), *names)) is None
 
 
