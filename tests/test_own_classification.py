@@ -183,6 +183,13 @@ def test_a_picture_is_shown_with_its_class(tmp_path):
     assert changed[:24].any() and not changed[24:].any(), "letters at the top"
 
 
+def test_a_classs_name_is_written_in_its_own_letters(tmp_path):
+    """Letters that a font lacks look all alike."""
+    sample = read(pictures(tmp_path, *SPLIT)).samples[0]
+    drawn = [STAGE.show(sample, [letter]) for letter in "ÜÑЖΩ"]
+    assert len({each.tobytes() for each in drawn}) == 4
+
+
 def tier(folder, **stated):
     """A tier file of own data beside it, in the smoke tier's sizes; returns its path."""
     path = folder / "insects.py"
