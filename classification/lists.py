@@ -57,10 +57,8 @@ def lists(
         found = read_list(file, told, separator, header)
         lines += found if split is None else [line._replace(split=split) for line in found]
     home = folder.parent if folder.is_file() else folder
-    others = sorted(
-        each.name for each in home.iterdir() if each.suffix.lower() in SUFFIXES and each not in files.values()
-    )
-    if others and folder.is_dir():
+    there = [each for each in sorted(folder.glob("[!.]*")) if each.suffix.lower() in SUFFIXES]
+    if others := [each.name for each in there if each not in files.values()]:
         told.reading.append(f"left out beside them: {listed(others)}")
     samples = [*listed_images(lines, home / images, classes or (), told)]
     return numbered(samples, {sample.truth for sample in samples}, classes, told)
@@ -128,7 +126,7 @@ def lines_of(file: Path, rows: Sequence[tuple[int, list[str]]], told: Found) -> 
         label, split, *_ = [*others, "", ""]
         where = f"{file}, line {number}"
         if not label:
-            told.problems.append(f"{where}: {path} has no label; expected `path label`")
+            told.problems.append(f"{where}: {path:.80} has no label; expected `path label`")
         elif has_split and split and split.lower() not in SPLIT_OF:
             told.problems.append(f"{where}: {split!r} is no split; expected one of {', '.join(SPLIT_OF)}")
         else:

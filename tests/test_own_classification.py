@@ -10,10 +10,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 from test_data_tool_unpack import devkit
 
 from classification.data import list_images
+from classification.metric import TopK
+from classification.predictions import submission
+from classification.registry import MODELS
+from trick_transfer.engine.files import read_arrays
 from trick_transfer.own_data.prepare import prepared
 from trick_transfer.own_data.source import Source
 from trick_transfer.runs.run import Run
@@ -211,6 +217,27 @@ def test_a_teacher_is_trained_on_the_same_own_data(tmp_path):
     pictures(tmp_path / "own", *SPLIT)
     student = Run("classification", "resnet50d_best", str(tier(tmp_path)))
     assert student.upstream().config().data == student.draft().data
+
+
+def test_of_fewer_than_five_classes_all_are_among_the_best_five(tmp_path):
+    """Of three images, the first two are given their class."""
+    logits = torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [1.0, 0.0, 0.5]])
+    metric = TopK(outputs=str(tmp_path / "outputs.npz"))
+    metric.process(None, [{"logits": row, "label": label} for row, label in zip(logits, (0, 1, 2), strict=True)])
+    scores = metric.compute_metrics(metric.results)
+    again = STAGE.outputs(read_arrays(tmp_path / "outputs.npz")).metrics()
+    for found in (scores, again):
+        assert found["top5"] == 100 and found["top1"] == pytest.approx(200 / 3)
+
+
+def test_of_fewer_than_five_classes_a_submission_names_all(tmp_path):
+    pictures(tmp_path / "own", *SPLIT)
+    cfg = Run("classification", "resnet50_baseline", str(tier(tmp_path))).config()
+    picture(Path(cfg.data.root) / "test" / "9.jpg")
+    weights = {name: tensor.contiguous() for name, tensor in MODELS.build(cfg.model).state_dict().items()}
+    save_file(weights, tmp_path / "start.safetensors")
+    (line,) = submission(cfg, tmp_path / "start.safetensors")
+    assert line in ("9.jpg 0 1", "9.jpg 1 0")
 
 
 @pytest.mark.slow
