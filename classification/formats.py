@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from trick_transfer.engine.images import SUFFIXES
+from trick_transfer.engine.images import SUFFIXES, is_image
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.source import Found, Sample
 from trick_transfer.engine.values import nearest
@@ -89,11 +89,6 @@ def class_images(place: Path) -> tuple[list[tuple[Path, str]], list[str]]:
     odd = [f"{place}: {nested:,} images lie in folders of class folders, and count as their class's"] * bool(nested)
     odd += [f"{place}: {loose:,} images lie in no class folder, and are left out"] * bool(loose)
     return found, odd + [f"{place}: {line}" for line in unread(others)]
-
-
-def is_image(name: str) -> bool:
-    """Whether training reads a file of this name."""
-    return PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
 def unread(suffixes: Counter[str]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from trick_transfer.engine.images import SUFFIXES
+from trick_transfer.engine.images import is_image
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.source import Sample
 from trick_transfer.engine.values import check_name
@@ -47,7 +47,7 @@ def files(folder: Path, mask: bool | None = None) -> list[File]:
     """The images and masks below a folder, sorted. Raises NotADirectoryError for another thing."""
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is no folder of images and masks")
-    names = sorted(name for name in data_files(folder) if PurePosixPath(name).suffix.lower() in SUFFIXES)
+    names = sorted(filter(is_image, data_files(folder)))
     return [placed(folder, name, mask) for name in names]
 
 
