@@ -1,11 +1,15 @@
 """Own images and masks: each format read, laid out as training reads it, and what is guessed or refused."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from backbones.card import write_card
+from backbones.resnet import ResNet
 from segmentation.class_list import read_classes
 from segmentation.formats import FORMATS, recognise
 from segmentation.masks import Ids
@@ -15,6 +19,7 @@ from trick_transfer.data_sets.sources import DataSet, Part
 from trick_transfer.engine.layers import changed_keys
 from trick_transfer.runs.run import Run
 
+TRAIN = str(Path(__file__).parents[1] / "tools" / "train.py")
 HEIGHT, WIDTH = 8, 12
 NAMES = ["cat", "dog", "grass"]
 COLOURS = {"cat": (255, 0, 0), "dog": (0, 128, 0), "void": (0, 0, 0)}
@@ -361,3 +366,29 @@ def test_a_protocol_takes_own_classes_and_changes_nothing_else(protocol):
     }
     assert cfg.model.decode_head.num_classes == 2
     assert Ids.of(cfg.val_dataloader.dataset) == (1, 0), "which is what lay_out writes"
+
+
+@pytest.mark.slow
+def test_masks_of_three_classes_with_void_are_trained_on_and_scored_and_too_few_for_a_batch_told(tmp_path):
+    """Every pixel but the void ones is scored, at the images' own sizes."""
+    own = images_with(tmp_path / "own", *(mask_of(0, 1, 255, 2)[:, : 4 + i % 7] for i in range(30)))
+    for number in range(30):
+        photo(own / f"images/{number}.jpg", (4 + number % 7, HEIGHT))
+    source = dict(folder="own", format="pairs", classes=NAMES, duplicates="keep")  # the pictures are alike
+    one = {"val_dataloader.batch_size": 1, "val_dataloader.num_batch_per_epoch": 99}  # images differ in size
+    (tmp_path / "three.py").write_text(f"base = 'smoke'\nsegmentation = dict(source={source}, values={one})\n")
+    backbone = dict(type="backbones.ResNet", depth=18, tweak="bcd")
+    facts = dict(name="toy", tier="three", seed=0, mean=[123.68, 116.779, 103.939], std=[58.393, 57.12, 57.375])
+    write_card(Path("work/three/resnet50_baseline/seed0"), ResNet(18, "bcd"), backbone, {}, licences={}, **facts)
+    words = [sys.executable, TRAIN, "segmentation", "resnet50_baseline", "--tier", str(tmp_path / "three.py")]
+    few = subprocess.run([*words, "--set", "train_dataloader.batch_size=40"], capture_output=True, text=True)
+    assert few.returncode == 2 and "training images do not fill one batch of 40" in few.stderr
+    assert "train_dataloader.batch_size" in few.stderr.splitlines()[-1]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "255 means no class: a guess" in few.stdout and "is read as" not in done.stdout, "it is laid out once"
+    (outputs,) = Path("work/results").rglob("outputs.npz")
+    arrays = np.load(outputs)
+    pixels = {f"images-{i}": int((np.asarray(Image.open(own / f"masks/{i}.png")) != 255).sum()) for i in range(30)}
+    assert arrays["counts"][:, 2].sum(1).tolist() == [pixels[name] for name in arrays["names"]]
+    assert arrays["classes"].tolist() == NAMES
