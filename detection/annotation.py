@@ -5,45 +5,57 @@ box whose corners are equal has one pixel, and is valid.
 """
 
 import xml.etree.ElementTree as ET
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from mmengine.logging import print_log
 
 from trick_transfer.engine.images import displayed_px, stored_px
 
+BAD_BOXES = ("error", "drop", "clip")  # what to do with a box that is empty or leaves its image
+NO_SIZE = "state no size, or 0 x 0; the image's counts"
+NO_DIFFICULT = "have an object without <difficult>, which means 0"
+TURNED = "state the size of the image as EXIF turns it, so it is turned"
 
-class BadBox(ValueError):
-    """A box that is empty or leaves its image."""
+
+class Annotation(NamedTuple):
+    """The objects of an image of width x height pixels: dicts of bbox, name and difficult.
+
+    A bbox is x1, y1, x2, y2 as the file `where` counts; see `placed`. `remarks`: what is odd in it, in general words.
+    """
+
+    where: str
+    width: int
+    height: int
+    objects: list[dict[str, Any]]
+    remarks: tuple[str, ...] = ()
 
 
 def number(found: ET.Element, field: str, kind: type = int, default: str = "") -> Any:
     """A number from a VOC XML; raises ValueError that names a field which is missing, empty or not a number."""
     text = found.findtext(field, default)
     try:
-        return kind(text)
+        if isfinite(value := kind(text)):
+            return value
     except ValueError:
-        reason = f"is {text.strip()!r}, not a number" if text.strip() else "is missing or empty"
-        raise ValueError(f"<{field}> {reason}") from None
+        pass
+    reason = f"is {text.strip()!r}, not a number" if text.strip() else "is missing or empty"
+    raise ValueError(f"<{field}> {reason}")
 
 
-def box_of(found: ET.Element, width: int, height: int) -> list[float]:
-    """x1, y1, x2, y2 from 0 (VOC counts pixels from 1); raises BadBox, or ValueError unless there is one <bndbox>."""
+def box_of(found: ET.Element) -> list[float]:
+    """xmin, ymin, xmax, ymax as stated, in any order in the file. Raises ValueError unless there is one <bndbox>."""
     if (boxes := len(found.findall("bndbox"))) > 1:
         raise ValueError(f"an <object> has {boxes} <bndbox>; give each box an <object> of its own")
-    x1, y1, x2, y2 = (number(found, f"bndbox/{side}", float) - 1 for side in ("xmin", "ymin", "xmax", "ymax"))
-    if not (0 <= x1 <= x2 < width and 0 <= y1 <= y2 < height):
-        box = ", ".join(f"{side + 1:g}" for side in (x1, y1, x2, y2))
-        raise BadBox(f"the box ({box}) is empty or leaves its image of {width} x {height} pixels, counted from 1")
-    return [x1, y1, x2, y2]
+    return [number(found, f"bndbox/{side}", float) for side in ("xmin", "ymin", "xmax", "ymax")]
 
 
-def size_of(root: ET.Element, image: Path | None, own: tuple[int, int] | None) -> tuple[int, int]:
+def pixels_of(stated: tuple[int, int] | None, image: Path, own: tuple[int, int]) -> tuple[int, int]:
     """Width and height of the pixels that the boxes count. Raises ValueError unless the image has them, in either way.
 
-    They are those of the stored pixels, as in all of VOC and without a <size>. Some tools annotate the displayed image.
+    They are those of the stored pixels, as in all of VOC and without a size. Some tools annotate the displayed image.
     """
-    stated = None if root.find("size") is None else tuple(number(root, f"size/{side}") for side in ("width", "height"))
-    if image is None or own is None:
-        return stated or (number(root, "size/width"), number(root, "size/height"))
     if stated in (None, (0, 0), own):
         return own
     shown = displayed_px(image)  # only now: a data set has thousands of images
@@ -53,39 +65,88 @@ def size_of(root: ET.Element, image: Path | None, own: tuple[int, int] | None) -
     return shown
 
 
+def size_of(root: ET.Element) -> tuple[int, int] | None:
+    """Width and height that a <size> states; None without one. Raises ValueError for no numbers."""
+    if root.find("size") is None:
+        return None
+    return number(root, "size/width"), number(root, "size/height")
+
+
+def parse(
+    path: Path, classes: tuple[str, ...] | None = None, image: Path | None = None, stored: tuple[int, int] | None = None
+) -> Annotation:
+    """A VOC XML with its boxes as stated. Raises ValueError that names the file.
+
+    `classes`: those allowed, or None. `stored`: the image's size, if it is known.
+    """
+    try:
+        if not path.is_file():
+            raise ValueError("no such file")
+        root = ET.parse(path).getroot()
+        stated, own = size_of(root), stored or (stored_px(image) if image else None)
+        width, height = pixels_of(stated, image, own) if image and own else stated or (0, 0)
+        objects = [read_object(found, classes) for found in root.iter("object")]
+    except (OSError, ET.ParseError, ValueError) as error:
+        raise ValueError(f"VOC annotation {path}: {error}") from error
+    odd = {
+        NO_SIZE: stated in (None, (0, 0)),
+        TURNED: own not in (None, (width, height)),
+        NO_DIFFICULT: any(found.find("difficult") is None for found in root.iter("object")),
+    }
+    return Annotation(str(path), width, height, objects, tuple(remark for remark, holds in odd.items() if holds))
+
+
+def read_object(found: ET.Element, classes: tuple[str, ...] | None) -> dict[str, Any]:
+    """One <object>. Raises ValueError."""
+    name = found.findtext("name", "").strip()
+    if not name:
+        raise ValueError("an <object> has no <name>")
+    if classes is not None and name not in classes:
+        raise ValueError(f"label {name!r} is not one of the {len(classes)} classes")
+    difficult = number(found, "difficult", default="0")
+    return {"bbox": box_of(found), "name": name, "difficult": difficult}
+
+
+def fits(box: list[float], width: int, height: int) -> bool:
+    """Whether a box from 0 has a pixel, and none outside its image."""
+    x1, y1, x2, y2 = box
+    return 0 <= x1 <= x2 < width and 0 <= y1 <= y2 < height
+
+
+def placed(found: Annotation, first_pixel: int = 1, bad_boxes: str = "error") -> tuple[Annotation, list[str]]:
+    """Its objects with boxes from 0, and a line for each box that is empty or leaves the image.
+
+    Such a box is left out, or with "clip" cut at the image's border; then it is left out if nothing remains.
+    """
+    objects, bad = [], []
+    for each in found.objects:
+        box = [side - first_pixel for side in each["bbox"]]
+        if not fits(box, found.width, found.height):
+            stated = ", ".join(f"{side:g}" for side in each["bbox"])
+            size = f"{found.width} x {found.height} pixels, counted from {first_pixel}"
+            bad.append(f"the box ({stated}) is empty or leaves its image of {size}")
+            if bad_boxes == "clip":
+                x1, y1, x2, y2 = box
+                box = [max(x1, 0), max(y1, 0), min(x2, found.width - 1), min(y2, found.height - 1)]
+            if bad_boxes != "clip" or not fits(box, found.width, found.height):
+                continue
+        objects.append({**each, "bbox": box})
+    return found._replace(objects=objects), bad
+
+
 def read_annotation(
     path: Path,
     classes: tuple[str, ...] | None,
     image: Path | None = None,
     stored: tuple[int, int] | None = None,
-    drop_bad: bool = False,
-) -> tuple[int, int, list[dict]]:
-    """A VOC XML -> width, height, and a dict(bbox, name, difficult) per object; a ValueError names file and objects.
-
-    `classes`: those allowed, or None. `stored`: the image's size, if it is known. `drop_bad` leaves bad boxes out.
+    bad_boxes: str = "error",
+) -> Annotation:
+    """A VOC XML with its boxes from 0. Raises ValueError that names file and bad boxes; with another of BAD_BOXES, a
+    note tells of them.
     """
-    problems, objects = [], []
-    try:
-        if not path.is_file():
-            raise ValueError("no such file")
-        root = ET.parse(path).getroot()
-        width, height = size_of(root, image, stored or (stored_px(image) if image else None))
-        for found in root.iter("object"):
-            try:
-                objects.append(read_object(found, classes, width, height))
-            except BadBox as error:
-                problems += [] if drop_bad else [str(error)]
-    except (OSError, ET.ParseError, ValueError) as error:
-        problems.append(str(error))
-    if problems:
-        raise ValueError(f"VOC annotation {path}: {', '.join(problems)}")
-    return width, height, objects
-
-
-def read_object(found: ET.Element, classes: tuple[str, ...] | None, width: int, height: int) -> dict[str, Any]:
-    """One <object>. Raises ValueError."""
-    name = found.findtext("name", "").strip()
-    if classes is not None and name not in classes:
-        raise ValueError(f"label {name!r} is not one of the {len(classes)} classes")
-    difficult = number(found, "difficult", default="0")
-    return {"bbox": box_of(found, width, height), "name": name, "difficult": difficult}
+    found, bad = placed(parse(path, classes, image, stored), bad_boxes=bad_boxes)
+    if bad and bad_boxes == "error":
+        raise ValueError(f"VOC annotation {path}: {', '.join(bad)}")
+    if bad:
+        print_log(f"VOC annotation {path}: {bad_boxes} {', '.join(bad)}", logger="current")
+    return found

@@ -16,24 +16,24 @@ from trick_transfer.engine.images import by_name, usable
 from trick_transfer.engine.split import refuse
 from trick_transfer.engine.values import check_name
 
-from .annotation import read_annotation
+from .annotation import BAD_BOXES, read_annotation
 from .layout import read_list
 from .registry import DATASETS, TRANSFORMS
 
-FIX = "correct the files (tools/data.py check names all), or set bad_boxes='drop' to leave bad boxes out"
+FIX = "correct the files (tools/data.py check names all), or set bad_boxes='drop' or 'clip'"
 
 
 @DATASETS.register_module()
 class VOC(XMLDataset):
     """VOC-format images and boxes; the classes come from `metainfo`.
 
-    `skip_broken` leaves broken images out; `bad_boxes`, "error" or "drop", says what to do with boxes that are empty or
+    `skip_broken` leaves broken images out; `bad_boxes`, one of BAD_BOXES, says what to do with boxes that are empty or
     leave their image.
     """
 
     def __init__(self, skip_broken: bool = False, bad_boxes: str = "error", **kwargs: object) -> None:
-        check_name("bad_boxes", bad_boxes, ("error", "drop"))
-        self.skip_broken, self.drop_bad = skip_broken, bad_boxes == "drop"
+        check_name("bad_boxes", bad_boxes, BAD_BOXES)
+        self.skip_broken, self.bad_boxes = skip_broken, bad_boxes
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -55,7 +55,7 @@ class VOC(XMLDataset):
     def sample(self, name: str, image: Path, stored: tuple[int, int]) -> dict:
         """The fields of one image that mmdet's transforms need."""
         xml, classes = Path(self.sub_data_root, self.ann_subdir, f"{name}.xml"), self.metainfo["classes"]
-        width, height, objects = read_annotation(xml, classes, image, stored, self.drop_bad)
+        _, width, height, objects, _ = read_annotation(xml, classes, image, stored, self.bad_boxes)
         instances = [
             {
                 "bbox": each["bbox"] if self.test_mode else with_area(each["bbox"]),

@@ -1,21 +1,21 @@
 """The layout of detection's data: VOC's development kit."""
 
 import codecs
+import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from trick_transfer.engine.images import by_name, inspect
+from trick_transfer.engine.source import Found
 from trick_transfer.engine.split import MADE_UP_SAMPLES, Reader, Split, size_px, write_image, wrong_count
 
-from .annotation import read_annotation
+from .annotation import Annotation, read_annotation
 
-XML = (
-    "<annotation><size><width>{width}</width><height>{height}</height><depth>3</depth></size><object><name>{name}</name>"
-    "<difficult>0</difficult><bndbox><xmin>{xmin}</xmin><ymin>{ymin}</ymin><xmax>{xmax}</xmax><ymax>{ymax}</ymax>"
-    "</bndbox></object></annotation>"
-)
+YEAR = "VOC2007"  # of all own data
+SETS = {"train": "trainval", "val": "test"}
+DIGITS = ".10g"  # of a coordinate: far below a pixel
 
 
 def read_list(path: Path) -> list[str]:
@@ -70,8 +70,7 @@ class Voc(Split):
         def look(sample: tuple[Path, Path]) -> Iterable[str]:
             image, xml = sample
             inspect(image)
-            *_, objects = read_annotation(xml, self.classes, image)
-            return [found["name"] for found in objects]
+            return [found["name"] for found in read_annotation(xml, self.classes, image).objects]
 
         return look
 
@@ -86,7 +85,47 @@ class Voc(Split):
         for number, name in enumerate(names):
             height, width = size_px(number)
             write_image(base / "JPEGImages" / f"{name}.jpg", (height, width))
-            box = dict(xmin=width // 4, ymin=height // 4, xmax=width // 2, ymax=height // 2)
-            text = XML.format(width=width, height=height, name=(self.classes or ("object",))[0], **box)
-            (base / "Annotations" / f"{name}.xml").write_text(text)
+            box = [width // 4, height // 4, width // 2, height // 2]
+            thing = {"bbox": box, "name": (self.classes or ("object",))[0], "difficult": 0}
+            write_xml(base / "Annotations" / f"{name}.xml", Annotation(name, width, height, [thing]))
         (base / "ImageSets/Main" / f"{self.image_set}.txt").write_text("\n".join(names) + "\n")
+
+
+def write_xml(path: Path, found: Annotation) -> None:
+    """A VOC XML of boxes from 0; equal annotations make equal bytes."""
+    root = ET.Element("annotation")
+    size = ET.SubElement(root, "size")
+    for side, pixels in (("width", found.width), ("height", found.height), ("depth", 3)):
+        ET.SubElement(size, side).text = str(pixels)
+    for each in found.objects:
+        thing = ET.SubElement(root, "object")
+        for field in ("name", "difficult"):
+            ET.SubElement(thing, field).text = str(each[field])
+        box = ET.SubElement(thing, "bndbox")
+        for side, value in zip(("xmin", "ymin", "xmax", "ymax"), each["bbox"], strict=True):
+            ET.SubElement(box, side).text = format(value + 1, DIGITS)
+    ET.indent(root)
+    path.write_bytes(ET.tostring(root, "utf-8") + b"\n")
+
+
+def lay_out(found: Found, root: Path) -> None:
+    """Samples of Annotations as VOC2007 trainval and test: links to the images, XMLs written anew, two lists.
+
+    Crowds are no single objects: left out of training, and difficult where they are scored, so that they are ignored.
+    """
+    base = root / "VOCdevkit" / YEAR
+    for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        (base / folder).mkdir(parents=True)
+    for split, listed in SETS.items():
+        samples = sorted(found.of(split), key=lambda sample: sample.file_name)
+        for name, sample in ((sample.file_name, sample) for sample in samples):
+            (base / "JPEGImages" / f"{name}{sample.image.suffix}").symlink_to(sample.image.resolve())
+            crowd = [each.get("crowd", False) for each in sample.truth.objects]
+            objects = [
+                each | {"difficult": int(each["difficult"] or is_crowd)}
+                for each, is_crowd in zip(sample.truth.objects, crowd, strict=True)
+                if split != "train" or not is_crowd
+            ]
+            write_xml(base / "Annotations" / f"{name}.xml", sample.truth._replace(objects=objects))
+        names = "".join(f"{sample.file_name}\n" for sample in samples)
+        (base / "ImageSets/Main" / f"{listed}.txt").write_text(names, "utf-8")

@@ -12,16 +12,18 @@ from backbones.fine_tuning import FineTuning, parts
 from backbones.registry import sketch
 from trick_transfer.engine import pictures
 from trick_transfer.engine.images import decode, stored_px
+from trick_transfer.engine.source import Found, Sample
 from trick_transfer.engine.split import Split
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
 from .annotation import read_annotation
-from .layout import read_list
+from .formats import FORMATS, recognise
+from .layout import SETS, YEAR, Voc, lay_out, read_list
 from .ranking import average_precision, curves
 
 STRIDES = [4, 8, 16, 32]  # of the maps, in all protocols
 LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
-TEST_IMAGES = Path("VOCdevkit/VOC2007/JPEGImages")
+TEST_IMAGES = Path("VOCdevkit", YEAR, "JPEGImages")
 LEAST_SCORE = 0.3  # of a box that is drawn or shown on the page
 VOC07_LEVELS = np.arange(0, 1.001, 0.1)  # as in mmdet's `average_precision`, to the last bit
 COCO_LEVELS = np.linspace(0, 1, 101)
@@ -36,6 +38,7 @@ class Detection(FineTuning):
     folder = Path(__file__).parent
     protocols = ("faster_rcnn_voc", "faster_rcnn_fpn_voc", "faster_rcnn_voc_authors", "faster_rcnn_voc_small")
     authors = "faster_rcnn_voc_authors"
+    formats = FORMATS
     metrics = (
         Metric("map_voc07", "VOC mAP (11-point)", required=True, headline=True),
         Metric("map_area", "VOC mAP (area)", required=True),
@@ -76,6 +79,28 @@ class Detection(FineTuning):
         for part in data_sets(cfg):
             VOC(**{key: value for key, value in part.items() if key not in ("type", "pipeline")})
 
+    def recognise(self, folder: Path) -> str | None:
+        return recognise(folder)
+
+    def lay_out(self, found: Found, root: Path) -> None:
+        lay_out(found, root)
+
+    def own_splits(self, classes: Sequence[str]) -> tuple[Split, ...]:
+        return tuple(Voc(YEAR, listed, None, tuple(classes)) for listed in SETS.values())
+
+    def adopt(self, cfg: Config, name: str, classes: Sequence[str], counts: Mapping[str, int]) -> None:
+        train_sets = cfg.train_dataloader.dataset.dataset.datasets
+        del train_sets[1:]  # of several years; the first one's and the scored one's lists are what lay_out writes
+        for part in data_sets(cfg):
+            part.metainfo = dict(classes=tuple(classes))
+        cfg.model.roi_head.bbox_head.num_classes = len(classes)
+
+    def show(self, sample: Sample, classes: Sequence[str]) -> np.ndarray:
+        truth = sample.truth
+        image = decode(sample.image, turned=stored_px(sample.image) != (truth.width, truth.height))
+        names = [each["name"] + " difficult" * (each["difficult"] == 1) for each in truth.objects]
+        return drawn(image, [each["bbox"] for each in truth.objects], names)
+
     def outputs(self, arrays: Arrays) -> Outputs:
         """map_voc07, map_area (IoU 0.5), and map_coco (IoU 0.50 to 0.95), over the classes that have a truth."""
         of_classes = curves(arrays)
@@ -111,13 +136,20 @@ class Detection(FineTuning):
     def draw(self, sample: dict, found: Any, classes: Sequence[str]) -> np.ndarray:
         as_stored = stored_px(found.img_path)[::-1] == tuple(found.ori_shape)
         image = decode(found.img_path, turned=not as_stored)  # as the boxes are
-        picture, scale = pictures.fit(image), pictures.HEIGHT_PX / len(image)
-        boxes = found.pred_instances
-        for box, label, score in zip(boxes.bboxes.cpu(), boxes.labels, boxes.scores, strict=True):
-            if score >= LEAST_SCORE:
-                corners = [round(float(side) * scale) for side in box]
-                pictures.frame(picture, corners, f"{classes[int(label)]} {100 * float(score):.0f} %")
-        return picture
+        good = found.pred_instances[found.pred_instances.scores >= LEAST_SCORE]
+        words = [
+            f"{classes[int(label)]} {100 * float(score):.0f} %"
+            for label, score in zip(good.labels, good.scores, strict=True)
+        ]
+        return drawn(image, good.bboxes.tolist(), words)
+
+
+def drawn(image: np.ndarray, boxes: Sequence[Sequence[float]], words: Sequence[str]) -> np.ndarray:
+    """An image in the common height with boxes, x1, y1, x2, y2 from 0, and their words."""
+    picture, scale = pictures.fit(image), pictures.HEIGHT_PX / len(image)
+    for box, text in zip(boxes, words, strict=True):
+        pictures.frame(picture, [round(side * scale) for side in box], text)
+    return picture
 
 
 def data_sets(cfg: Config, training: bool = True) -> list[Any]:

@@ -59,7 +59,7 @@ def test_boxes_count_from_zero_and_small_or_fractional_ones_stay(tmp_path):
     assert truth[0]["data_samples"].gt_instances.bboxes.tensor[0].tolist() == [0, 0, 2, 3]
     path = tmp_path / "fraction.xml"
     path.write_text(xml([("cat", 0, b) for b in boxes]))
-    assert read_annotation(path, CLASSES)[2][1]["bbox"] == pytest.approx([44.7, 1, 59, 63])
+    assert read_annotation(path, CLASSES).objects[1]["bbox"] == pytest.approx([44.7, 1, 59, 63])
 
 
 @pytest.mark.parametrize("box", [(0, 1, 9, 9), (1, 1, 97, 9), (1, 1, 9, 65), (9, 1, 8, 9)])
@@ -103,7 +103,7 @@ def test_boxes_of_an_objects_parts_are_not_its_own(tmp_path):
     part = "<part><name>head</name><bndbox><xmin>2</xmin></bndbox></part></object>"
     path = tmp_path / "one.xml"
     path.write_text(xml([("cat", 0, (1, 1, 9, 9))]).replace("</object>", part))
-    assert [found["bbox"] for found in read_annotation(path, CLASSES)[2]] == [[0, 0, 8, 8]]
+    assert [found["bbox"] for found in read_annotation(path, CLASSES).objects] == [[0, 0, 8, 8]]
 
 
 def test_a_test_set_without_an_object_that_counts_is_refused(tmp_path):

@@ -17,6 +17,7 @@ from segmentation.stage import SEGMENTATION
 from trick_transfer.data_sets.check import check
 from trick_transfer.data_sets.sources import DataSet, Part
 from trick_transfer.engine.layers import changed_keys
+from trick_transfer.runs.own_tier import recognised
 from trick_transfer.runs.run import Run
 
 TRAIN = str(Path(__file__).parents[1] / "tools" / "train.py")
@@ -213,6 +214,7 @@ def test_lists_of_classes_are_read_in_all_their_ways(tmp_path, text, expected):
         ("{}/a.jpg", "{}_labels/a_L.png"),
         ("img/{}/town/a.JPG", "gt/{}/town/a_labelIds.png"),
         ("{}/a.jpg", "{}/a_mask.png"),
+        ("images/{}2017/a.jpg", "annotations/{}2017/a.png"),
         ("ADEChallengeData2016/images/{}/a.jpeg", "ADEChallengeData2016/annotations/{}/a.png"),
     ],
 )
@@ -235,6 +237,49 @@ def test_folders_of_any_names_are_said_by_options(tmp_path):
     assert recognise(tmp_path) is None
     found = FORMATS["pairs"](tmp_path, images="701", masks="approved", suffix="_L")
     assert [sample.truth.path.name for sample in found.samples] == ["a_L.png"]
+    with pytest.raises(ValueError, match="name both folders"):
+        FORMATS["pairs"](tmp_path, images="701")
+
+
+def test_files_that_are_neither_images_nor_masks_are_told(tmp_path):
+    own = images_with(tmp_path / "own", mask_of(0, 1))
+    photo(own / "previews/0.jpg")
+    photo(own / "masks/drawn.jpg")
+    found = read(own)
+    assert len(found.samples) == 1 and not found.problems
+    assert f"2 files are, by their names, neither images nor masks of them, such as {own}/masks/drawn.jpg" in told(
+        found
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (dict(classes=5), "classes must be a list"),
+        (dict(classes=NAMES, colours=COLOURS), "classes or colours, not both"),
+        (dict(colours={"cat": (1, 2, 300)}), r"\(r, g, b\) of 0 to 255"),
+        (dict(classes={"a": "cat"}), "whole number"),
+        (dict(classes=NAMES, first_class=-1), "whole number"),
+        (dict(ignore=70_000), "below 65,536"),
+        (dict(classes=NAMES, first_class=0, ignore="dgo"), "'dog'"),
+        (dict(unannotated="keep"), "'error'|error, "),
+        (dict(scored="test"), "scored 'test'"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused_by_name(tmp_path, options, named):
+    own = images_with(tmp_path / "own", mask_of(0, 1))
+    with pytest.raises(ValueError, match=named) as error:
+        read(own, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_two_lists_of_classes_are_told_apart_by_the_user(tmp_path):
+    own = images_with(tmp_path / "own", mask_of(0, 1))
+    for name in ("classes.txt", "labels.txt"):
+        (own / name).write_text(f"{name}\nother\n")
+    with pytest.raises(ValueError, match="classes.txt and labels.txt; say by classes="):
+        read(own)
+    assert read(own, classes="labels.txt").classes == ("labels.txt", "other")
 
 
 def test_two_images_of_one_name_in_different_folders_are_both_laid_out(tmp_path):
@@ -298,6 +343,7 @@ def camvid(folder: Path, *splits: str) -> Path:
 )
 def test_camvid_as_published(tmp_path, scored, expected, words):
     found = read(camvid(tmp_path / "own", "train", "val", "test"), scored=scored)
+    assert [stage.name for stage in recognised(tmp_path / "own")] == ["segmentation"], "no class folders"
     assert found.counts() == expected and words in told(found) and not found.problems
     assert (len(found.classes), found.classes[0], found.classes[10]) == (11, "sky", "bicyclist")
     masks = laid_out(found, tmp_path / "out")

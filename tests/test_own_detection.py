@@ -1,0 +1,309 @@
+"""VOC and COCO data of anyone's own: found, paired, split, read as they are meant, laid out as training reads them."""
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from exif import orient
+from mmdet.datasets import XMLDataset
+from PIL import Image, ImageOps
+from protocols import DETECTION as PROTOCOLS
+from protocols import load
+from toy_voc import write_voc, xml
+
+from detection.data import VOC
+from detection.formats import voc
+from detection.stage import DETECTION
+from trick_transfer.engine.images import decode
+from trick_transfer.own_data.prepare import prepared
+from trick_transfer.own_data.source import Source
+
+CAT = ("cat", 0, (11, 11, 60, 50))
+ODD = ("Ünter 5 %", "traffic light")
+
+
+def picture(path, size=(96, 64), number=0):
+    """A small photograph-like image; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(number).integers(0, 256, (4, 6, 3), np.uint8)
+    Image.fromarray(coarse).resize(size).save(path)
+    return path
+
+
+def beside(folder, objects=(CAT,), names=("a", "b"), size=(96, 64), **stated):
+    """Images with XMLs beside them; `stated` is the size in the XML. Returns the folder."""
+    for number, name in enumerate(names):
+        picture(folder / f"{name}.jpg", size, number)
+        (folder / f"{name}.xml").write_text(xml(objects, **stated), "utf-8")
+    return folder
+
+
+def only(found):
+    """The one sample's objects, as (name, difficult, box from 0)."""
+    assert not found.problems
+    (sample,) = found.samples
+    return [(each["name"], each["difficult"], each["bbox"]) for each in sample.truth.objects]
+
+
+def laid_out(folder, root, form="voc", **options):
+    """What `prepared` says of a folder, laid out under a root."""
+    stated = dict(folder=str(folder), format=form, val_percent=50, **options)
+    return prepared(DETECTION, Source.of(DETECTION, stated, "test", Path()), root)
+
+
+def data_set(root, classes, listed="trainval", reader=VOC, **options):
+    """A data set of mmdet's on a folder that was laid out."""
+    return reader(
+        data_root=str(root),
+        ann_file=f"VOCdevkit/VOC2007/ImageSets/Main/{listed}.txt",
+        data_prefix=dict(sub_data_root="VOCdevkit/VOC2007"),
+        metainfo=dict(classes=tuple(classes)),
+        pipeline=[],
+        test_mode=True,
+        **options,
+    )
+
+
+LAYOUTS = {  # image, XML, the sample's name
+    "a devkit": ("VOCdevkit/VOC2007/JPEGImages/1.jpg", "VOCdevkit/VOC2007/Annotations/1.xml", "VOC2007/1"),
+    "one year": ("JPEGImages/1.jpg", "Annotations/1.xml", "1"),
+    "beside each other": ("x/1.jpg", "x/1.xml", "x/1"),
+    "folders of both kinds": ("images/1.JPG", "annotations/xmls/1.xml", "1"),
+    "kinds above sets": ("images/train/1.png", "annotations/train/1.xml", "train/1"),
+    "sets above kinds": ("train/images/1.jpeg", "train/annotations/1.xml", "train/1"),
+}
+
+
+@pytest.mark.parametrize(("image", "annotation", "name"), LAYOUTS.values(), ids=LAYOUTS)
+def test_an_image_and_its_xml_are_found_by_their_name_in_each_layout(tmp_path, image, annotation, name):
+    picture(tmp_path / image)
+    (tmp_path / annotation).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / annotation).write_text(xml([CAT]))
+    found = voc(tmp_path)
+    assert only(found) == [("cat", 0, [10, 10, 59, 49])]
+    assert found.samples[0][:2] == (name, tmp_path / image) and found.samples[0].split is None
+    assert DETECTION.recognise(tmp_path) == "voc"
+
+
+def test_masks_beside_the_photographs_are_no_photographs(tmp_path):
+    base = write_voc(tmp_path, images=1) / "VOCdevkit/VOC2007"
+    picture(base / "SegmentationClass/test_0.png")
+    picture(base / "Annotations/trimap.png")
+    assert not voc(tmp_path).problems
+
+
+def write_lists(base, **lists):
+    (base / "ImageSets/Main").mkdir(parents=True, exist_ok=True)
+    for name, lines in lists.items():
+        (base / f"ImageSets/Main/{name}.txt").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+SPLITS = [  # the lists, options, train, val
+    (dict(trainval="abc", train="a", val="bc", test="de"), {}, "abc", "de"),
+    (dict(train="ab", val="c", test="de"), {}, "ab", "c"),
+    (dict(train="ab", test="de"), {}, "ab", "de"),
+    (dict(train="ab", val="c", test="de"), dict(val="test"), "ab", "de"),
+    (dict(train="ab", val="c", test="de"), dict(train="val", val="test"), "c", "de"),
+    (dict(train=["a  1", "b -1"], val=["c  0"]), {}, "ab", "c"),
+    (dict(cat_train=["a  1", "b -1"], dog_train=["b 1", "a -1"], cat_val=["c  0"]), {}, "ab", "c"),
+]
+
+
+@pytest.mark.parametrize(("lists", "options", "train", "val"), SPLITS)
+def test_lists_say_what_is_trained_on_and_what_is_scored_and_it_is_told(tmp_path, lists, options, train, val):
+    write_lists(beside(tmp_path, names="abcdef"), **lists)
+    found = voc(tmp_path, **options)
+    assert not found.problems
+    assert ["".join(sample.name for sample in found.of(split)) for split in ("train", "val")] == [train, val]
+    assert f"({len(train)} images) is trained on" in found.reading[0] and f"({len(val)}) is scored" in found.reading[0]
+    assert f"{6 - len(train + val)} images are in no set that is read" in found.reading
+
+
+def test_a_name_that_ends_like_a_column_stays_whole(tmp_path):
+    write_lists(beside(tmp_path, names=["my cat 1", "my cat 0"]), train=["my cat 1"], val=["my cat 0"])
+    assert {sample.name: sample.split for sample in voc(tmp_path).samples} == {"my cat 1": "train", "my cat 0": "val"}
+
+
+def test_all_years_of_a_devkit_are_read_and_a_name_in_two_of_them_stays_two_images(tmp_path):
+    root = write_voc(tmp_path / "source", images=3)  # 2007 trainval and test, 2012 trainval, in which names repeat
+    facts = laid_out(root, tmp_path / "data", duplicates="keep")
+    assert facts.counts == {"train": 6, "val": 3}
+    names = (tmp_path / "data/VOCdevkit/VOC2007/ImageSets/Main/trainval.txt").read_text().split()
+    assert names == [f"VOC{year}-trainval_{i}" for year in (2007, 2012) for i in range(3)]
+
+
+def test_folders_named_like_sets_split_as_an_export_of_roboflow_does(tmp_path):
+    for split, names in dict(train="ab", valid="c", test="a").items():
+        beside(tmp_path / split, names=names)
+    found = voc(tmp_path)
+    assert {sample.name: sample.split for sample in found.samples} == dict.fromkeys(("train/a", "train/b"), "train") | {
+        "valid/c": "val"
+    }
+    assert any(line.startswith("not read: set test") for line in found.reading)
+
+
+def test_one_set_alone_is_split_by_hash(tmp_path):
+    write_lists(beside(tmp_path, names="abc"), trainval="ab")
+    assert {sample.name: sample.split for sample in voc(tmp_path).samples} == {"a": None, "b": None}
+
+
+PROBLEMS = [  # files, options, what the line has to say
+    (dict(lists=dict(train="ax", val="b")), {}, r"train\.txt lists x, which has neither"),
+    (dict(lists=dict(train="ab", val="b")), {}, "b is in both sets, train and val"),
+    (dict(image="c"), {}, r"c\.jpg has no XML; .*unannotated='empty'"),
+    (dict(xml="c"), {}, r"c\.xml has no image"),
+    (dict(image="a", suffix=".png"), {}, r"a\.jpg and .*a\.png have one name"),
+    (dict(objects=[("cat", 0, (0, 1, 9, 9)), ("cat", 0, (1, 1, 96, 9))]), {}, "2 boxes have a side at 0 .*first_pixel"),
+    (dict(objects=[("cat", 0, (0, 1, 96, 9))]), {}, "first_pixel=0 or 1, and bad_boxes='clip' or 'drop'"),
+    (dict(objects=[("cat", 0, (-2, 1, 9, 9))]), {}, r"a\.xml: the box \(-2, 1, 9, 9\) .*bad_boxes='clip' or 'drop'"),
+    (dict(objects=[("cat", 0, (1, 1, 99, 9))]), {}, r"\(1, 1, 99, 9\).*96 x 64 pixels, counted from 1"),
+    (dict(), dict(classes=["dog"]), r"a\.xml: label 'cat' is not one of the 1 classes"),
+    (dict(objects=[("", 0, (1, 1, 9, 9))]), {}, r"a\.xml: an <object> has no <name>"),
+    (dict(width=64, height=63), {}, r"a\.xml: <size> states 64 x 63"),
+]
+
+
+@pytest.mark.parametrize(("files", "options", "said"), PROBLEMS)
+def test_what_has_to_be_mended_is_one_line_with_file_and_fix(tmp_path, files, options, said):
+    stated = {key: files[key] for key in ("objects", "width", "height") if key in files}
+    write_lists(beside(tmp_path, **stated), **files.get("lists", {}))
+    if "image" in files:
+        picture(tmp_path / f"{files['image']}{files.get('suffix', '.jpg')}")
+    if "xml" in files:
+        (tmp_path / f"{files['xml']}.xml").write_text(xml([CAT]))
+    found = voc(tmp_path, **options)
+    assert [line for line in found.problems if re.search(said, line)] and "\n" not in "".join(found.problems)
+
+
+def test_a_class_that_is_only_scored_is_named_with_its_count(tmp_path):
+    write_lists(beside(beside(tmp_path, names="ab"), [("Cat", 0, (1, 1, 9, 9))], "cd"), train="ab", val="cd")
+    (problem,) = voc(tmp_path).problems
+    assert problem.startswith("class 'Cat' is in 2 scored images, in none for training")
+
+
+@pytest.mark.parametrize(("unannotated", "names"), [("empty", ["a", "b", "c"]), ("drop", ["a", "b"])])
+def test_images_without_xml_show_nothing_or_are_left_out_as_asked(tmp_path, unannotated, names):
+    picture(beside(tmp_path) / "c.jpg")
+    found = voc(tmp_path, unannotated=unannotated)
+    assert [sample.name for sample in found.samples] == names and not found.problems
+    assert any(line.startswith("1 images without XML") for line in found.reading)
+
+
+@pytest.mark.parametrize("options", [dict(first_pixel=2), dict(bad_boxes="skip"), dict(unannotated="?"), dict(val="x")])
+def test_an_option_that_does_not_exist_is_named(tmp_path, options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))}.*"):
+        voc(beside(tmp_path), **options)
+
+
+FIRST_PIXELS = [  # boxes as stated, options, from 0, what is told
+    ([(0, 5, 9, 9), (4, 5, 20, 30)], {}, [[0, 5, 9, 9], [4, 5, 20, 30]], "from 0: 1 have a side at 0"),
+    ([(1, 5, 96, 9), (4, 5, 20, 64)], {}, [[0, 4, 95, 8], [3, 4, 19, 63]], "from 1: 2 have a side at the image's"),
+    ([(4, 5, 20, 30)], {}, [[3, 4, 19, 29]], "from 1: as VOC does; none has a side"),
+    ([(4, 5, 20, 30)], dict(first_pixel=0), [[4, 5, 20, 30]], "from 0, as first_pixel says"),
+    ([(0.5, 5, 20.25, 30)], {}, [[0.5, 5, 20.25, 30]], "from 0: 1 have a side at 0"),
+    (
+        [(0, 0, 96, 64)],
+        dict(first_pixel=0, bad_boxes="clip"),
+        [[0, 0, 95, 63]],
+        "1 bad boxes: 1 are clipped, 0 left out",
+    ),
+    ([(-4, 5, 20, 99)], dict(bad_boxes="clip"), [[0, 4, 19, 63]], "1 bad boxes: 1 are clipped, 0 left out"),
+    ([(9, 5, 8, 9), (1, 1, 2, 2)], dict(bad_boxes="clip"), [[0, 0, 1, 1]], "1 bad boxes: 0 are clipped, 1 left out"),
+    ([(-4, 5, 20, 9), (1, 1, 2, 2)], dict(bad_boxes="drop"), [[0, 0, 1, 1]], "1 bad boxes: 0 are clipped, 1 left out"),
+]
+
+
+@pytest.mark.parametrize(("boxes", "options", "expected", "told"), FIRST_PIXELS)
+def test_the_first_pixel_is_guessed_aloud_and_bad_boxes_are_treated_as_asked(tmp_path, boxes, options, expected, told):
+    found = voc(beside(tmp_path, [("cat", 0, box) for box in boxes], "a"), **options)
+    assert [box for _, _, box in only(found)] == expected
+    assert any(told in line for line in found.reading)
+
+
+def laid_out_boxes(root, name):
+    """Name and box (xmin, ymin, xmax, ymax) of each object in an XML that was laid out, by ElementTree alone."""
+    things = ET.parse(root / f"VOCdevkit/VOC2007/Annotations/{name}.xml").getroot().findall("object")
+    return [(thing.findtext("name"), [float(side.text) for side in thing.find("bndbox")]) for thing in things]
+
+
+def test_odd_names_of_classes_and_files_arrive_in_what_training_reads(tmp_path):
+    objects = [(ODD[0], 0, (1, 1, 9, 9)), (ODD[1], 1, (5, 6, 96, 64)), ("a < b & c", 0, (7, 7, 7, 7))]
+    escaped = [(name.replace("&", "&amp;").replace("<", "&lt;"), *rest) for name, *rest in objects]
+    names = ["Straße 1", "b.v2", *(f"{i} {i}" for i in range(6))]
+    facts = laid_out(beside(tmp_path / "my data", escaped, names), tmp_path / "data")
+    assert facts.classes == sorted(name for name, *_ in objects) and sum(facts.counts.values()) == len(names)
+    assert laid_out_boxes(tmp_path / "data", "Straße 1") == [(name, list(box)) for name, _, box in objects]
+    read = [data_set(tmp_path / "data", facts.classes, listed) for listed in ("trainval", "test")]
+    assert sorted(each.get_data_info(i)["img_id"] for each in read for i in range(len(each))) == sorted(names)
+    found = read[1].get_data_info(0)["instances"]
+    assert [facts.classes[each["bbox_label"]] for each in found] == [name for name, *_ in objects]
+    assert [each["bbox"] for each in found] == [[side - 1 for side in box] for *_, box in objects]
+    assert [each["ignore_flag"] for each in found] == [0, 1, 0]
+
+
+def test_boxes_are_those_that_mmdet_reads_in_the_source(tmp_path):
+    """mmdet's reader truncates coordinates and subtracts 1, too; of whole numbers it reads the same boxes."""
+    objects = [("cat", 0, (11, 11, 60, 50)), ("bird", 0, (1, 1, 96, 64)), ("cat", 0, (3, 4, 5, 6))]
+    root = write_voc(tmp_path / "source", objects)
+    facts = laid_out(root, tmp_path / "data", duplicates="keep")
+    theirs = data_set(root, facts.classes, reader=XMLDataset)
+    ours = data_set(tmp_path / "data", facts.classes, reader=XMLDataset)
+    assert len(theirs) == 4 and len(ours) == 8
+    for i in range(4):
+        one, other = (each.get_data_info(i)["instances"] for each in (theirs, ours))
+        assert [(each["bbox"], each["bbox_label"]) for each in one] == [(e["bbox"], e["bbox_label"]) for e in other]
+
+
+def test_laying_out_links_the_images_and_writes_equal_bytes_each_time(tmp_path):
+    source = beside(tmp_path / "source", [("cat", 0, (1.5, 2, 283.7935174069628 / 3, 64))], "abcdefgh")
+    (source / "a.jpg").rename(source / "a.JPG")
+    laid_out(source, tmp_path / "one")
+    laid_out(source, tmp_path / "two")
+    files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file()]
+    assert len(files) == 2 * 8 + 2
+    assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in files)
+    link = tmp_path / "one/VOCdevkit/VOC2007/JPEGImages/a.JPG"
+    assert link.is_symlink() and link.readlink() == (source / "a.JPG").resolve()
+    assert laid_out_boxes(tmp_path / "one", "a")[0][1] == pytest.approx([1.5, 2, 283.7935174069628 / 3, 64])
+
+
+@pytest.mark.parametrize("orientation", [6, 8])
+@pytest.mark.parametrize("turned", [True, False])
+def test_an_image_that_exif_turns_is_read_as_its_boxes_are_through_the_copy(tmp_path, orientation, turned):
+    size = (64, 96) if turned else (96, 64)
+    source = beside(tmp_path / "source", [("cat", 0, (5, 60, 40, 64))], "abcdef", width=size[0], height=size[1])
+    stored = {name: orient(source / f"{name}.jpg", orientation) for name in "abcdef"}
+    facts = laid_out(source, tmp_path / "data")
+    assert any("as EXIF turns it" in line for line in facts.reading) == turned
+    info = data_set(tmp_path / "data", facts.classes).get_data_info(0)
+    assert (info["width"], info["height"], info["turned"]) == (*size, turned)
+    expected = ImageOps.exif_transpose(stored[info["img_id"]]) if turned else stored[info["img_id"]]
+    np.testing.assert_allclose(decode(info["img_path"], info["turned"]).astype(int), np.asarray(expected), atol=3)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_each_protocol_adopts_one_training_set_the_classes_and_their_number(tmp_path, protocol):
+    facts = laid_out(
+        beside(tmp_path / "source", [(name, 0, (1, 1, 9, 9)) for name in ODD], "abcdef"), tmp_path / "data"
+    )
+    cfg = load(None, protocol, data_root=tmp_path / "data")
+    DETECTION.adopt(cfg, "mine", facts.classes, facts.counts)
+    DETECTION.check(cfg)
+    DETECTION.check_data(cfg)
+    DETECTION.check_own_data(cfg, ())
+    (train,) = cfg.train_dataloader.dataset.dataset.datasets
+    assert train.ann_file.endswith("VOC2007/ImageSets/Main/trainval.txt")
+    assert train.metainfo.classes == cfg.val_dataloader.dataset.metainfo.classes == tuple(sorted(ODD))
+    assert cfg.model.roi_head.bbox_head.num_classes == 2
+
+
+def test_a_picture_shows_the_boxes_where_they_are(tmp_path):
+    beside(tmp_path, [("cat", 0, (33, 17, 64, 48))], "a", size=(96, 64))
+    (sample,) = voc(tmp_path).samples
+    drawn = DETECTION.show(sample, ["cat"])
+    without = DETECTION.show(sample._replace(truth=sample.truth._replace(objects=[])), ["cat"])
+    rows, columns = np.nonzero((drawn != without).any(2))
+    assert drawn.shape == (192, 288, 3)  # three times as large
+    assert (columns.min(), rows.min(), rows.max()) == (96, 48, 141)
