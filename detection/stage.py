@@ -16,7 +16,7 @@ from trick_transfer.engine.source import Found, Sample
 from trick_transfer.engine.split import Split
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
-from .annotation import read_annotation
+from .annotation import TURNED, parse
 from .formats import FORMATS, recognise
 from .layout import SETS, YEAR, Voc, lay_out, read_list
 from .ranking import average_precision, curves
@@ -129,7 +129,7 @@ class Detection(FineTuning):
 
         def turned(files: Mapping[str, Path], place: int) -> bool:
             xml, image = files.get(f"{TEST_IMAGES.parent}/Annotations/{names[place]}.xml"), files[images[place]]
-            return xml is not None and read_annotation(xml, None, image)[:2] != stored_px(image)
+            return xml is not None and TURNED in parse(xml, image=image).remarks
 
         return pictures.Seen(names.tolist(), boxes, classes, images, lambda _, place: gt_boxes[place], turned)
 

@@ -262,7 +262,7 @@ def test_files_that_are_neither_images_nor_masks_are_told(tmp_path):
         (dict(classes=NAMES, first_class=-1), "whole number"),
         (dict(ignore=70_000), "below 65,536"),
         (dict(classes=NAMES, first_class=0, ignore="dgo"), "'dog'"),
-        (dict(unannotated="keep"), "'error'|error, "),
+        (dict(unannotated="keep"), "'keep' does not exist; choose from drop, error"),
         (dict(scored="test"), "scored 'test'"),
     ],
 )
