@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from trick_transfer.engine.source import Found, Sample
 
-from .annotation import Annotation, placed
+from .annotation import Annotation, is_crowd, placed
 
 
 def finished(
@@ -17,14 +17,15 @@ def finished(
     problems: list[str],
 ) -> Found:
     """The samples, whose truths are Annotations as stated, with boxes from 0; adds what it tells to both lists."""
+    unclear: list[str] = []
     if first_pixel is None:
         first_pixel, said, unclear = guessed([sample.truth for sample in samples])
-        reading, problems = reading + said, problems + unclear
     else:
-        reading = [*reading, f"boxes count pixels from {first_pixel}, as first_pixel says"]
+        said = [f"boxes count pixels from {first_pixel} (first_pixel)"]
     pairs = [placed(sample.truth, first_pixel, bad_boxes) for sample in samples]
     bad = [f"{found.where}: {line}" for found, lines in pairs for line in lines]
-    if bad_boxes == "error":
+    reading, problems = reading + said, problems + unclear
+    if bad_boxes == "error" and not unclear:  # else these boxes are bad from a guess
         problems = problems + [f"{line}; correct it, or set bad_boxes='clip' or 'drop'" for line in bad]
     elif bad:
         lost = sum(len(sample.truth.objects) for sample in samples) - sum(len(found.objects) for found, _ in pairs)
@@ -69,6 +70,7 @@ def oddities(samples: Sequence[Sample]) -> list[str]:
     sides = [(x2 - x1, y2 - y1) for x1, y1, x2, y2 in (each["bbox"] for each in objects)]
     facts = {
         "are difficult: trained on, not scored": sum(each["difficult"] == 1 for each in objects),
+        "are crowds: left out of training, and what matches them is not scored": sum(map(is_crowd, objects)),
         "are one pixel wide or high": sum(min(pair) == 0 for pair in sides),
     }
     lines = [f"of {len(objects):,} objects {count:,} {what}" for what, count in facts.items() if count]
@@ -91,7 +93,7 @@ def misfits(samples: Sequence[Sample], classes: Sequence[str]) -> list[str]:
         if not survives(sample.file_name):
             problems.append(f"rename {sample.image}: spaces at its ends, line breaks and letters not in UTF-8 get lost")
         names = {each["name"] for each in sample.truth.objects}
-        seen[sample.split].update(names)
+        seen[sample.split].update({each["name"] for each in sample.truth.objects if not is_crowd(each)})
         for name in sorted(names.difference(classes)):
             problems.append(f"{sample.truth.where}: label {name!r} is not one of the {len(classes)} classes")
     only = sorted(seen["val"].keys() - seen["train"].keys()) if seen["train"] else []
