@@ -1,4 +1,4 @@
-"""A process that ends when the one that started it does, however that ended."""
+"""Processes: one that ends when the one that started it does, however that ended; and the cores for them."""
 
 import ctypes
 import os
@@ -15,3 +15,8 @@ def die_with(parent: int) -> None:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # which torchrun hands on
         if os.getppid() != parent:  # it ended before
             os._exit(1)
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -18,7 +18,7 @@ import cv2
 from rich.progress import Progress
 
 from trick_transfer.engine.files import part_of
-from trick_transfer.engine.processes import die_with
+from trick_transfer.engine.processes import cores, die_with
 
 from .splits import SPLITS, write, write_image_set
 
@@ -47,9 +47,8 @@ def fill(folder: Path) -> str:
     """Write every split into `folder`; returns the sha256 of the content. Raises OSError if a process is killed."""
     tasks = [(number, i, str(folder)) for number, split in enumerate(SPLITS) for i in range(split.count)]
     content = sha256()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     spawn = multiprocessing.get_context("spawn")  # the caller may have threads (torch's), which do not survive a fork
-    with Progress() as progress, ProcessPoolExecutor(cores, spawn, begin, (os.getpid(),)) as pool:
+    with Progress() as progress, ProcessPoolExecutor(cores(), spawn, begin, (os.getpid(),)) as pool:
         bar = progress.add_task("mini: composing scenes", total=len(tasks))
         try:
             for one in pool.map(make_one, tasks, chunksize=25):

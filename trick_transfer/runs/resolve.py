@@ -37,8 +37,7 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
         cfg.optim_wrapper.precision = run.precision
     cfg.train_dataloader.dataset.seed = run.seed
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        if not loader.num_workers:
-            loader.persistent_workers = False  # torch refuses it
+        loader.persistent_workers = bool(loader.num_workers)  # torch refuses them where there are none
         if steps := loader.pop("num_batch_per_epoch", None):  # mmengine's asks for images that may not be there
             limit(loader, steps * loader.batch_size * batch.devices)
     cfg.work_dir = str(run.folder)

@@ -17,6 +17,7 @@ from classification.follow import FOLLOW, KEY
 from trick_transfer.engine.batch import Batch, solve
 from trick_transfer.engine.layers import Layers, copied
 from trick_transfer.engine.optimiser import check_optimiser
+from trick_transfer.engine.processes import cores
 from trick_transfer.engine.ranges import check_numbers
 from trick_transfer.engine.stage import Stage
 from trick_transfer.engine.values import check_name, override
@@ -186,6 +187,7 @@ class Run:
             if source := self.source:
                 facts = prepared(task, source, root)
                 layers.add(str(source.folder), lambda cfg: task.adopt(cfg, tier.name, facts.classes, facts.counts))
+        layers.add("machine", few_workers)
         layers.add("--set", lambda cfg: override(cfg, late, also=["tricks"] if task.trains_backbone else []))
         check_numbers(layers.cfg)
         task.check(layers.cfg)
@@ -262,6 +264,12 @@ class Run:
     @property
     def data_set_name(self) -> str:
         return self.tier_file.data(self.stage) or self.task.data_name(self.layers.cfg)
+
+
+def few_workers(cfg: Config) -> None:
+    """No more processes that load data than cores: more only wait, and torch warns of them."""
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.num_workers = min(loader.num_workers, cores())
 
 
 def check_folder(option: str, folder: Path) -> None:
