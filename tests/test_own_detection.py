@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from PIL import Image, ImageOps
 from protocols import DETECTION as PROTOCOLS
 from protocols import load
 from pycocotools.coco import COCO
-from toy_voc import write_voc, xml
+from toy_voc import toy_card, write_voc, xml
 
 from detection.data import VOC
 from detection.formats import coco, voc
@@ -22,6 +24,7 @@ from trick_transfer.engine.images import decode
 from trick_transfer.own_data.prepare import prepared
 from trick_transfer.own_data.source import Source
 
+TRAIN = Path(__file__).parents[1] / "tools" / "train.py"
 CAT = ("cat", 0, (11, 11, 60, 50))
 ODD = ("Ünter 5 %", "traffic light")
 
@@ -518,3 +521,23 @@ def test_boxes_narrower_than_a_pixel_have_one_and_images_in_no_json_are_told(tmp
     found = coco(tmp_path)
     assert only(found) == [(ODD[0], 0, [95.5, 3, 95.5, 4])]
     assert "1 images are in no JSON that is read: other.jpg" in found.reading
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["voc", "coco"])
+def test_a_set_with_odd_class_names_is_trained_on_and_scored(tmp_path, form):
+    """In COCO's, a fifth of the images shows a crowd only: nothing to train on, and nothing to score."""
+    objects = [(ODD[0], 0, (11, 11, 60, 50)), (ODD[1], 0, (1, 1, 96, 64))]
+    beside(tmp_path / "voc", objects, [f"Straße {i}" for i in range(24)])
+    things = [(i, 90 if i % 2 else 7, [4, 5, 60, 40], int(i % 5 == 0)) for i in range(24)]
+    write_coco(tmp_path / "coco/boxes.json", tmp_path / "coco", things, range(24))
+    path = tmp_path / "streets.py"
+    path.write_text(f'base = "smoke"\ndetection = dict(source=dict(folder={form!r}, format={form!r}))\n')
+    toy_card(tmp_path / "work/streets/resnet50_baseline/seed0", name="resnet50_baseline", tier="streets")
+    words = ["detection", "resnet50_baseline", "--tier", str(path)]
+    done = subprocess.run([sys.executable, TRAIN, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (result,) = tmp_path.glob("work/streets/resnet50_baseline/seed0/detection/metrics.json")
+    stored = json.loads(result.read_text("utf-8"))
+    assert stored["config"]["val_dataloader"]["dataset"]["metainfo"]["classes"] == sorted(ODD)
+    assert 0 <= stored["metrics"]["map_voc07"] <= 100
