@@ -1,14 +1,61 @@
-"""Photographs of the user's own, as training reads them: laid out as class folders, of links to the images."""
+"""Photographs of the user's own, as training reads them: with numbered classes, and in class folders of links."""
 
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from trick_transfer.engine.source import SPLITS, Found
+from trick_transfer.engine.source import SPLITS, Found, Sample
+from trick_transfer.engine.values import nearest
 
 MAX_BYTES = 255  # of a folder's name
+LISTED = 5  # names in a line
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first names, and the number of the others."""
+    first = list(names)
+    more = f" and {len(first) - LISTED:,} more" if len(first) > LISTED else ""
+    return ", ".join(first[:LISTED]) + more
+
+
+def numbered(samples: Iterable[Sample], known: Collection[str], wanted: Sequence[str] | None, told: Found) -> Found:
+    """Samples whose truth is a class's name -> those of the wanted classes, whose truth is its number; and what was
+    told of the source before.
+    """
+    if isinstance(wanted, str):
+        raise ValueError(f"the option classes must be a list of names, got {wanted!r}")
+    classes = tuple(dict.fromkeys(map(str, wanted))) if wanted else tuple(sorted(known))
+    if left := sorted(set(known) - set(classes)):
+        told.reading.append(
+            f"{len(left):,} classes are left out, as the option classes does not name them: {listed(left)}"
+        )
+    alike = Counter(name.casefold().strip() for name in classes)
+    if twice := [name for name in classes if alike[name.casefold().strip()] > 1]:
+        told.reading.append(f"classes that differ only in upper and lower case or in spaces: {listed(twice)}")
+    number = {name: place for place, name in enumerate(classes)}
+    kept = [sample._replace(truth=number[sample.truth]) for sample in samples if sample.truth in number]
+    return Found(kept, classes, told.reading, told.problems + wrong_classes(classes, known))
+
+
+def wrong_classes(classes: Sequence[str], known: Collection[str]) -> list[str]:
+    """What is wrong with classes whatever their images, one line each."""
+    problems = [
+        f"the option classes names {name!r}, which is not there; {nearest(name, known)}"
+        for name in classes
+        if name not in known
+    ]
+    problems += [f"the class {name!a} is not written in UTF-8; rename it" for name in classes if not is_text(name)]
+    if len(classes) < 2:
+        found = listed(classes) or "none"
+        problems.append(f"a classifier needs at least 2 classes, found {found}; is the source's folder the right one?")
+    return problems
+
+
+def is_text(name: str) -> bool:
+    """Whether a file's name could be read as UTF-8."""
+    return name.encode("utf-8", "ignore").decode() == name
 
 
 def lacking(found: Found) -> list[str]:

@@ -1,14 +1,17 @@
 """Photographs of the user's own for classification: what each format reads and says, what is laid out and trained."""
 
 import json
+import re
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from test_data_tool_unpack import devkit
 
 from classification.data import list_images
 from trick_transfer.own_data.prepare import prepared
@@ -157,6 +160,9 @@ def test_a_split_that_is_not_there_is_named(tmp_path, option, value):
 def test_a_folder_is_recognised_by_its_names(tmp_path):
     assert STAGE.recognise(pictures(tmp_path / "split", *SPLIT)) == "folders"
     assert STAGE.recognise(pictures(tmp_path / "flat", "ant/1.jpg", "bee/2.jpg")) == "folders"
+    for name in ("list.csv", "train.txt"):
+        assert STAGE.recognise(listing(tmp_path / "lists", "a.jpg ant\nb.jpg bee\n", name)) == "list"
+    assert STAGE.recognise(tmp_path / "lists") == "list"
     for names in (["1.jpg"], ["ant/1.jpg"], ["JPEGImages/1.jpg", "SegmentationClass/1.png"]):
         assert STAGE.recognise(pictures(tmp_path / names[0].replace("/", "-"), *names)) is None
 
@@ -205,3 +211,169 @@ def test_a_folder_of_three_classes_without_a_split_is_trained_and_scored(tmp_pat
     result = json.loads(metrics.read_text())
     assert result["metrics"]["top5"] == 100 and 0 <= result["metrics"]["top1"] <= 100
     assert root.is_dir()
+
+
+def listing(folder, text, name="list.csv", encoding="utf-8"):
+    """A list of images that are there: every word of it that ends in .jpg; returns its path."""
+    for image in re.findall(r"[\w/ .-]+?\.jpg", text):
+        picture(folder / image.strip())
+    (folder / name).write_text(text, encoding)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path,label\na.jpg,ant\nb/b.jpg,Ünter 5 %\n", "separated by commas, the header path, label"),
+        ("a.jpg,ant\nb/b.jpg,Ünter 5 %\n", "separated by commas, no header"),
+        ("a.jpg\tant\r\nb/b.jpg\tÜnter 5 %\r\n", "separated by tabs, no header"),
+        ('"a.jpg", "ant"\n\n"b/b.jpg", "Ünter 5 %"', "separated by commas, no header"),
+        ("\ufeffimage\tkind\na.jpg\tant\nb/b.jpg\tÜnter 5 %\n", "separated by tabs, the header image, kind"),
+    ],
+)
+def test_a_list_is_read_whatever_separates_its_columns(tmp_path, text, said):
+    found = read(listing(tmp_path, text), "list")
+    assert truths(found) == {(None, "ant"): ["a.jpg"], (None, "Ünter 5 %"): ["b.jpg"]}
+    assert not found.problems and any(said in line for line in found.reading)
+
+
+def test_a_list_may_be_separated_by_spaces_and_name_absolute_paths(tmp_path):
+    picture(tmp_path / "far" / "c.jpg")
+    file = listing(tmp_path / "own", f"a.jpg ant\n{tmp_path}/own/b.jpg  bee\n", "list.txt")
+    file.write_text(file.read_text() + f"{tmp_path}/far/c.jpg bee\n../far/d.jpg ant")
+    picture(tmp_path / "far" / "d.jpg")
+    found = read(file, "list")
+    assert truths(found) == {(None, "ant"): ["a.jpg", "d.jpg"], (None, "bee"): ["b.jpg", "c.jpg"]}
+    assert [sample.name for sample in found.samples][:2] == ["a.jpg", "b.jpg"], "wherever the folder is"
+
+
+def test_a_lists_third_column_is_the_split_if_it_names_one(tmp_path):
+    text = "1.jpg,ant,train\n2.jpg,ant,Test\n3.jpg,bee,training\n4.jpg,bee,val\n5.jpg,bee,\n"
+    found = read(listing(tmp_path, text), "list")
+    assert [sample.split for sample in found.samples] == ["train", "val", "train", "val", None]
+    coarse = read(listing(tmp_path, "1.jpg,ant,0\n2.jpg,bee,1\n", "coarse.csv"), "list")
+    assert [sample.split for sample in coarse.samples] == [None, None]
+    assert any("third column and what follows is left out" in line for line in coarse.reading)
+
+
+def test_a_folder_of_lists_has_their_split(tmp_path):
+    listing(tmp_path, "a/1.jpg ant\na/2.jpg bee\n", "train.txt")
+    listing(tmp_path, "b/1.jpg ant\nb/2.jpg bee\n", "val.txt")
+    listing(tmp_path, "", "test.txt")
+    found = read(tmp_path, "list")
+    assert truths(found) == {
+        ("train", "ant"): ["1.jpg"],
+        ("train", "bee"): ["2.jpg"],
+        ("val", "ant"): ["1.jpg"],
+        ("val", "bee"): ["2.jpg"],
+    }
+    assert "left out beside them: test.txt" in found.reading and not found.problems
+    root = laid_out(tmp_path, "list")
+    assert [len(list_images(root, split)[1]) for split in ("train", "val")] == [2, 2]
+
+
+def test_options_override_what_is_guessed_of_a_list(tmp_path):
+    file = listing(tmp_path, "a.jpg;ant\nb.jpg;bee\n")
+    with pytest.raises(ValueError, match=r"separator must be .*','.*got ';'"):
+        read(file, "list", separator=";")
+    headed = read(listing(tmp_path, "1.jpg,ant\n2.jpg,ant\n3.jpg,bee\n"), "list", header=True)
+    assert len(headed.samples) == 2
+    picture(tmp_path / "pictures/a.jpg")
+    picture(tmp_path / "pictures/b.jpg")
+    (tmp_path / "moved.csv").write_text("a.jpg,ant\nb.jpg,bee\n")
+    assert len(read(tmp_path / "moved.csv", "list", images="pictures").samples) == 2
+
+
+def test_a_labels_slash_is_no_folder(tmp_path):
+    file = listing(tmp_path / "own", "".join(f"{i}.jpg,{('a/c', '..', 'ü')[i % 3]}\n" for i in range(60)))
+    root = laid_out(file, "list")
+    for split in ("train", "val"):
+        classes, files, _ = list_images(root, split)
+        assert len(classes) == 3 and {path.name for path in (root / split).iterdir()} == set(classes)
+    assert len(list(root.rglob("*.jpg"))) == 60
+    assert json.loads(Path("data/own.json").read_text())["classes"] == ["..", "a/c", "ü"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("none.png,ant,train", ["none.png does not exist"]),
+        ("1.jpg,", ["1.jpg has no label", "path label"]),
+        ("1.jpg", ["1.jpg has no label"]),
+        ("1.jpg,ant,trian", ["'trian' is no split", "train"]),
+        ("1.jpg,ant,train", ["1.jpg is in", "line 1 already"]),
+        ("9.jpg,fox,val", ["no line for training has the label 'fox'"]),
+    ],
+)
+def test_a_list_problem_names_the_line(tmp_path, line, said):
+    good = "1.jpg,ant,train\n2.jpg,bee,train\n3.jpg,ant,val\n4.jpg,bee,val\n"
+    file = listing(tmp_path, f"{good}\n{line}\n")
+    found = read(file, "list")
+    assert len(found.problems) == 1 and f"{file}, line 6" in found.problems[0]
+    for words in said:
+        assert words in found.problems[0]
+    assert len(found.samples) == 4
+
+
+def test_a_list_that_is_no_text_is_named(tmp_path):
+    file = listing(tmp_path, "a.jpg,Ünter\n", encoding="latin-1")
+    with pytest.raises(ValueError, match=r"list\.csv is not text in UTF-8"):
+        read(file, "list")
+    with pytest.raises(FileNotFoundError, match=r"train\.txt"):
+        read(pictures(tmp_path / "none", "ant/1.jpg"), "list")
+
+
+def test_tiny_imagenet_is_read_as_published(tmp_path):
+    names = [f"train/n0{kind}/images/n0{kind}_{i}.JPEG" for kind in (1, 2) for i in range(3)]
+    root = pictures(tmp_path, *names, *(f"val/images/val_{i}.JPEG" for i in range(3)), "test/images/test_0.JPEG")
+    rows = [("val_0.JPEG", "n02"), ("val_1.JPEG", "n01"), ("val_2.JPEG", "n02")]
+    annotations = root / "val/val_annotations.txt"
+    annotations.write_text("".join(f"{name}\t{wnid}\t0\t32\t44\t62\n" for name, wnid in rows))
+    (root / "train/n01/n01_boxes.txt").write_text("n01_0.JPEG\t0\t10\t63\t58\n")
+    assert STAGE.recognise(root) == "tiny_imagenet"
+    found = read(root, "tiny_imagenet")
+    assert not found.problems and found.classes == ("n01", "n02")
+    assert truths(found)["val", "n02"] == ["val_0.JPEG", "val_2.JPEG"]
+    assert len(truths(found)["train", "n01"]) == 3 and len(found.samples) == 9
+    assert any("left out beside train and val: test" in line for line in found.reading)
+    annotations.write_text("val_0.JPEG\tn02\nval_1.JPEG\tn01\nval_7.JPEG\tn01\n")
+    wrong = read(root, "tiny_imagenet").problems
+    assert len(wrong) == 2 and "val_7.JPEG" in wrong[0] and "val_2.JPEG has no class" in wrong[1]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_imagenets_flat_val_is_read_with_its_development_kit_or_a_list(tmp_path, listed):
+    """Images 1 and 3 are of the kit's class 2, the tench; image 2 is a fox."""
+    fox, tench = "n02119789", "n01440764"
+    val = [f"ILSVRC2012_val_0000000{i}.JPEG" for i in (1, 2, 3)]
+    root = pictures(
+        tmp_path, *(f"train/{wnid}/{wnid}_1.JPEG" for wnid in (fox, tench)), *(f"val/{name}" for name in val)
+    )
+    if listed:
+        (root / "val.txt").write_text(
+            "".join(f"{name} {wnid}\n" for name, wnid in zip(val, (tench, fox, tench), strict=True))
+        )
+        options = dict(truth="val.txt")
+    else:
+        with tarfile.open(devkit(tmp_path / "devkit.tar.gz")) as archive:
+            archive.extractall(root, filter="data")
+        options = {}
+        assert STAGE.recognise(root) == "imagenet_val"
+    found = read(root, "imagenet_val", **options)
+    assert not found.problems
+    assert truths(found) == {
+        ("train", fox): [f"{fox}_1.JPEG"],
+        ("train", tench): [f"{tench}_1.JPEG"],
+        ("val", tench): [val[0], val[2]],
+        ("val", fox): [val[1]],
+    }
+
+
+def test_an_imagenet_without_the_classes_of_its_val_is_named(tmp_path):
+    root = pictures(tmp_path, "train/ant/1.jpg", "val/1.jpg")
+    with pytest.raises(FileNotFoundError, match=r"ILSVRC2012_validation_ground_truth\.txt.* truth="):
+        read(root, "imagenet_val")
+    for name in ("ILSVRC2012_validation_ground_truth.txt", "meta.mat"):
+        (root / name).write_text("1\n")
+    with pytest.raises(ValueError, match="are not those of ImageNet"):
+        read(root, "imagenet_val")

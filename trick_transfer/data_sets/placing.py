@@ -1,10 +1,9 @@
 """Where the files of each archive go, in the layout that our readers take. Archives: as torchvision reads them."""
 
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 
-from scipy.io import loadmat
+from classification.lists import META, TINY, TRUTH, validation_classes
 
 from .unpack import Place, read
 
@@ -23,11 +22,8 @@ def imagenet_train(archives: list[Path]) -> Place:
 
 def imagenet_val(archives: list[Path]) -> Place:
     """ILSVRC2012_val_00000001.JPEG -> val/<its class>/; the devkit, the second archive, lists the classes."""
-    truth, meta = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"
-    texts = read(archives[1], {truth, meta})
-    synsets = loadmat(BytesIO(texts[meta]), squeeze_me=True)["synsets"]  # rows: ILSVRC2012_ID, WNID, words, ...
-    class_of = {int(row[0]): str(row[1]) for row in synsets}
-    classes = {f"{i:08d}": class_of[int(number)] for i, number in enumerate(texts[truth].split(), 1)}
+    texts = read(archives[1], {TRUTH, META})
+    classes = validation_classes(texts[TRUTH], texts[META])
     return lambda name: f"val/{classes[PurePosixPath(name).stem[-8:]]}/{PurePosixPath(name).name}"
 
 
@@ -53,7 +49,7 @@ def places_test(archives: list[Path]) -> Place:
 
 def tiny_imagenet(archives: list[Path]) -> Place:
     """tiny-imagenet-200/train/<class>/images/* -> train/<class>/; val/images/* -> val/<class>/, as its list says."""
-    rows = read(archives[0], {"val_annotations.txt"})["val_annotations.txt"].decode().splitlines()
+    rows = read(archives[0], {TINY})[TINY].decode().splitlines()
     class_of = {name: label for name, label, *_ in (row.split("\t") for row in rows)}  # val_0.JPEG n03444034 0 32 44 62
 
     def place(name: str) -> str:

@@ -19,7 +19,7 @@ from trick_transfer.engine.split import refuse
 from trick_transfer.engine.stage import Stage
 
 from .source import Source
-from .twins import twins
+from .twins import contradictions, same_files, twins
 
 VERSION = 1  # raised when the same source is laid out in another way
 FIX = "mend the source, or say in the tier how to read it (docs/data.md)"
@@ -113,22 +113,36 @@ def repeated(names: Iterable[str]) -> list[str]:
 
 
 def usable(found: Found, source: Source, stage: Stage) -> Found:
-    """Without the training images that are scored, too, if the source says so; with the problems of the whole."""
+    """What is found with the problems of the whole; without images that are there twice, if the source says so."""
+    if source.duplicates != "keep":
+        found = without_twins(found, drop=source.duplicates == "drop")
     found.problems += [f"{split} has no image" for split, count in found.counts().items() if not count]
     found.problems += stage.lacking(found)
     found.problems += repeated(sample.file_name for sample in found.samples)
-    if source.duplicates == "keep":
-        return found
-    pairs = twins(found)
-    if source.duplicates == "drop":
-        dropped = {pair.train.name for pair in pairs}
-        found.reading += [f"{len(dropped):,} training images are left out: they are, or look like, scored ones"] * bool(
-            dropped
-        )
-        return found.with_samples([each for each in found.samples if each.name not in dropped])
+    return found
+
+
+def without_twins(found: Found, drop: bool) -> Found:
+    """Tell of images in both splits or in two classes; with `drop`, leave them out of training."""
+    same = same_files(found)
+    pairs, torn = twins(found, same), contradictions(same)
+    if drop:
+        scored = {pair.train.name for pair in pairs}
+        unclear = {each.name for group in torn for each in group if each.split == "train"} - scored
+        for names, reason in ((scored, "they are, or look like, scored ones"), (unclear, "equal files in two classes")):
+            found.reading += [f"{len(names):,} training images are left out: {reason}"] * bool(names)
+        found = found.with_samples([each for each in found.samples if each.name not in scored | unclear])
+        pairs, torn = [], [group for group in torn if group[0].split == "val"]
     found.problems += [
         f"{pair.train.image} {'looks like' if pair.alike else 'is the same as'} {pair.val.image}, which is scored; "
         "duplicates='drop' leaves such images out of training, 'keep' keeps them"
         for pair in pairs
+    ]
+    found.problems += [
+        f"{first.image} of class {found.classes[first.truth]} is the same as {other.image} of "
+        f"{found.classes[other.truth]}; remove one, or duplicates='keep' keeps both"
+        for first, *others in torn
+        for other in others
+        if other.truth != first.truth
     ]
     return found

@@ -1,8 +1,34 @@
-"""Images that are in both splits: equal files, and pictures that look alike by a perceptual hash."""
+"""Images that are in the data twice: equal files, and pictures that look alike by a perceptual hash.
 
-from typing import NamedTuple
+The hash is ImageHash's `phash`: the signs of the 8 x 8 lowest frequencies. A picture that was compressed, resized or
+brightened keeps it nearly; mirrored, turned, or cropped by more than a few per cent it has another.
+"""
 
-from trick_transfer.engine.source import Found, Sample
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import imagehash
+import numpy as np
+
+from trick_transfer.engine.files import file_sha256
+from trick_transfer.engine.images import opened
+from trick_transfer.engine.progress import over_threads
+from trick_transfer.engine.source import SPLITS, Found, Sample
+
+# The most bits of 64 in which pictures differ that look alike. Measured on 1,000 photographs each of Tiny-ImageNet and
+# VOC2007: after JPEG of quality 30 at least 99.8 % differ in no more, after resizing all, with 30 % more light 95 %,
+# cropped by 2 % on each side 85 %. Different photographs differ in more: of the 150 million pairs of 30,000 training
+# and 5,000 scored images of Tiny-ImageNet 8 differ in 8, of VOC2007's 6 million one; of CamVid's, whose splits are
+# different drives, none in fewer than 10. Of the frames that follow each other in one of its drives, 29 % look alike.
+MOST_BITS = 6
+# The fewest bits that are set in a hash that tells something. All 40,653 photographs above have 32; pictures of one
+# colour, and gradients, have 4 at most, and would all look alike.
+FEWEST_SET = 16
+JPEG_PX = 128  # a JPEG is decoded in no fewer, which is fast; the hash is that of 32 x 32 px
+PAIRS = 1 << 22  # compared at once
+MANY = 1000  # files for which progress is shown
 
 
 class Twins(NamedTuple):
@@ -13,6 +39,73 @@ class Twins(NamedTuple):
     alike: bool
 
 
-def twins(found: Found) -> list[Twins]:
-    """Every training image that is, or looks like, a scored one, in the order of names; one scored image for each."""
-    return []
+def same_files(found: Found) -> list[list[Sample]]:
+    """Groups of two samples or more whose files are equal byte by byte; only files of one size are read."""
+    samples = [sample for sample in found.samples if sample.image.is_file()]
+    sizes = [sample.image.stat().st_size for sample in samples]
+    times = Counter(sizes)
+    samples = [sample for sample, size in zip(samples, sizes, strict=True) if times[size] > 1]
+    groups = defaultdict(list)
+    for sample, digest in zip(samples, over_images(file_sha256, samples, "equal files"), strict=True):
+        groups[digest].append(sample)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def contradictions(same: Iterable[Sequence[Sample]]) -> list[list[Sample]]:
+    """Of groups of equal files, the samples of one split that have several classes, where the truth is a class."""
+    of_split = ([each for each in group if each.split == split] for group in same for split in SPLITS)
+    return [
+        group
+        for group in of_split
+        if all(isinstance(each.truth, int) for each in group) and len({each.truth for each in group}) > 1
+    ]
+
+
+def twins(found: Found, same: Iterable[Sequence[Sample]]) -> list[Twins]:
+    """Every training image that is, or looks like, a scored one, in the order of names; one scored image for each.
+
+    `same` are the groups of `same_files`.
+    """
+    pairs = {
+        each.name: Twins(each, val, False)
+        for group in same
+        for val in [sample for sample in group if sample.split == "val"][:1]
+        for each in group
+        if each.split == "train"
+    }
+    rest = [sample for sample in found.of("train") if sample.name not in pairs]
+    pairs |= {train.name: Twins(train, val, True) for train, val in look_alikes(rest, found.of("val"))}
+    return [pairs[name] for name in sorted(pairs)]
+
+
+def look_alikes(train: Sequence[Sample], val: Sequence[Sample]) -> Iterator[tuple[Sample, Sample]]:
+    """Each training image whose hash differs in at most MOST_BITS from a scored one's, with the one most like it."""
+    (train, ours), (val, theirs) = telling(train), telling(val)
+    step = max(1, PAIRS // max(1, len(val)))
+    for start in range(0, len(train) if val else 0, step):
+        differing = np.bitwise_count(ours[start : start + step, None] ^ theirs)
+        closest = differing.argmin(1)
+        for row in np.flatnonzero(differing.min(1) <= MOST_BITS):
+            yield train[start + row], val[closest[row]]
+
+
+def telling(samples: Sequence[Sample]) -> tuple[list[Sample], np.ndarray]:
+    """The samples whose pictures have a hash that tells something, and these hashes (N,) uint64."""
+    hashes = np.fromiter(over_images(perceptual_hash, samples, "pictures that look alike"), np.uint64, len(samples))
+    kept = np.bitwise_count(hashes) >= FEWEST_SET
+    return [sample for sample, keep in zip(samples, kept, strict=True) if keep], hashes[kept]
+
+
+def perceptual_hash(path: Path) -> int:
+    """64 bits; 0 for an image that cannot be read, which the check of each file names."""
+    try:
+        with opened(path) as image:
+            image.draft("L", (JPEG_PX, JPEG_PX))
+            return int(str(imagehash.phash(image)), 16)
+    except Exception:  # of damaged files Pillow raises what it likes
+        return 0
+
+
+def over_images(work: Callable[[Path], Any], samples: Sequence[Sample], title: str) -> Iterator[Any]:
+    """`work` on each sample's image, in order."""
+    return over_threads(work, [sample.image for sample in samples], title, shown=len(samples) > MANY)

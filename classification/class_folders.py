@@ -1,0 +1,105 @@
+"""Photographs of the user's own in class folders."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from trick_transfer.engine.images import SUFFIXES
+from trick_transfer.engine.manifest import data_files
+from trick_transfer.engine.source import Found, Sample
+
+from .layout import listed, numbered
+
+NAMES = {"train": ("train", "training"), "val": ("val", "valid", "validation", "test")}  # of a split's folder
+
+
+def folders(
+    folder: Path, classes: Sequence[str] | None = None, train: str | None = None, val: str | None = None
+) -> Found:
+    """Class folders: `<train>/<class>/**/*.jpg` and `<val>/<class>/**/*.jpg`, or one of the levels only, without split.
+
+    A class's images may lie in folders of its folder. `train` and `val` name the splits' folders ("." for class folders
+    in `folder` itself); else they are train or training, and val, valid, validation or test. `classes`: those that are
+    taken, in the order of their numbers; else all, sorted. Raises ValueError for a file.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder; the format 'folders' reads a folder of class folders")
+    places, reading = split_folders(folder, train, val)
+    told, samples = Found([], (), reading), []
+    for split, place in places.items():
+        for path, label in class_images(place, told):
+            samples.append(Sample(under(path, folder), path, label, split if len(places) > 1 else None))
+    known = {each.name for place in places.values() for each in subfolders(place)}
+    return numbered(samples, known, classes, told)
+
+
+def split_folders(folder: Path, train: str | None, val: str | None) -> tuple[dict[str, Path], list[str]]:
+    """The folder of each split, one alone where there is no split; and in words, how they were found."""
+    names = {"train": train or split_name(folder, "train"), "val": val or split_name(folder, "val")}
+    if train == "." or names["train"] is None:
+        if val:
+            raise ValueError(f"{folder} has no folder of training images beside {val}; name it with the option train")
+        return {"train": folder}, [f"class folders in {folder}, without a split"]
+    places = {split: folder / name for split, name in names.items() if name}
+    for split, place in places.items():
+        if not place.is_dir():
+            raise FileNotFoundError(f"{place} does not exist; correct the source's option {split}")
+    reading = [f"{split}: class folders in {place}" for split, place in places.items()]
+    others = [each.name for each in subfolders(folder) if each not in places.values()]
+    return places, reading + [f"left out beside them: {listed(others)}"] * bool(others)
+
+
+def split_name(folder: Path, split: str) -> str | None:
+    """The first of a split's NAMES, in any case, that a folder in a folder has; None if there is none.
+
+    A folder is called train for training only if it holds folders: train is also a class of vehicles.
+    """
+    there = {each.name.lower(): each.name for each in subfolders(folder) if subfolders(each)}
+    return next((there[name] for name in NAMES[split] if name in there), None)
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """The folders in a folder, sorted, without hidden ones."""
+    return sorted(each for each in folder.glob("[!.]*") if each.is_dir())
+
+
+def class_images(place: Path, told: Found) -> list[tuple[Path, str]]:
+    """(image, class) of each image in class folders, sorted; what is odd or left out is told."""
+    found, nested, loose, others = [], 0, 0, Counter[str]()
+    for name in sorted(data_files(place)):
+        parts = PurePosixPath(name).parts
+        if not is_image(name):
+            others[suffix_of(name)] += 1
+        elif len(parts) == 1:
+            loose += 1
+        else:
+            nested += len(parts) > 2
+            found.append((place / name, parts[0]))
+    if nested:
+        told.reading.append(f"{place}: {nested:,} images lie in folders of class folders, and count as their class's")
+    if loose:
+        told.reading.append(f"{place}: {loose:,} images lie in no class folder, and are left out")
+    tell_unread(place, others, told)
+    return found
+
+
+def is_image(name: str) -> bool:
+    """Whether training reads a file of this name."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def suffix_of(name: str) -> str:
+    """A file's suffix in words."""
+    return PurePosixPath(name).suffix or "without suffix"
+
+
+def tell_unread(place: Path, suffixes: Counter[str], told: Found) -> None:
+    """Tell of files that training does not read, counted by suffix."""
+    if suffixes:
+        counts = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common())
+        told.reading.append(f"{place}: left out, as no {', '.join(SUFFIXES)}: {counts}; convert what are images")
+
+
+def under(path: Path, folder: Path) -> str:
+    """A path as seen from a folder, with forward slashes."""
+    return path.relative_to(folder).as_posix()

@@ -1,0 +1,227 @@
+"""Photographs of the user's own whose classes are in a list: `path label` a line, or the lists of ImageNet's `val`."""
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from scipy.io import loadmat
+
+from trick_transfer.engine.files import brief
+from trick_transfer.engine.manifest import data_files
+from trick_transfer.engine.source import SPLITS, Found, Sample
+
+from .class_folders import NAMES, class_images, is_image, subfolders, suffix_of, tell_unread, under
+from .layout import listed, numbered
+
+SUFFIXES = (".txt", ".csv", ".tsv")
+SEPARATORS = {"\t": "tabs", ",": "commas", " ": "spaces"}  # in the order in which they are looked for
+LOOKED_AT = 20  # lines of a list, to find its separator
+SPLIT_OF = {name: split for split, names in NAMES.items() for name in names}
+TRUTH, META = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"  # of ImageNet's development kit
+TINY = "val_annotations.txt"
+
+
+class Line(NamedTuple):
+    """A line of a list; `where` names it. `label` is empty, `split` None, where there is none."""
+
+    where: str
+    path: str
+    label: str
+    split: str | None
+
+
+def lists(
+    folder: Path,
+    separator: str | None = None,
+    header: bool | None = None,
+    images: str = ".",
+    classes: Sequence[str] | None = None,
+) -> Found:
+    """`path label` or `path label split`, a line each: one file, or a folder's files train and val (.txt, .csv, .tsv).
+
+    Paths are absolute, or under `images`, a folder that is seen from the list's. The `separator` is a tab, a comma
+    (then cells may be quoted) or else a space; there is a `header` if the first cell has no suffix. The third column is
+    the split if it holds a split's name; what follows is left out. `classes`: as in `folders`.
+    Raises OSError or ValueError for what is no list.
+    """
+    told = Found([], ())
+    lines: list[Line] = []
+    if not (files := list_files(folder)):
+        raise FileNotFoundError(f"{folder} has no train.txt or train.csv; name a list's file as the source's folder")
+    for split, file in files.items():
+        found = read_list(file, told, separator, header)
+        lines += found if split is None else [line._replace(split=split) for line in found]
+    home = folder.parent if folder.is_file() else folder
+    others = sorted(
+        each.name for each in home.iterdir() if each.suffix.lower() in SUFFIXES and each not in files.values()
+    )
+    if others and folder.is_dir():
+        told.reading.append(f"left out beside them: {listed(others)}")
+    samples = [*listed_images(lines, home / images, classes or (), told)]
+    return numbered(samples, {sample.truth for sample in samples}, classes, told)
+
+
+def list_files(folder: Path) -> dict[str | None, Path]:
+    """The list of each split; of None, where one list has all; nothing for a folder without a list to train on."""
+    if folder.is_file():
+        return {None: folder}
+    there = {each.name.lower(): each for each in sorted(folder.iterdir()) if each.is_file()}
+    found: dict[str | None, Path] = {}
+    for split, names in NAMES.items():
+        for each in (name + suffix for name in names for suffix in SUFFIXES):
+            if each in there:
+                found.setdefault(split, there[each])
+    if "train" not in found:
+        return {}
+    return found if len(found) > 1 else {None: found["train"]}
+
+
+def read_list(file: Path, told: Found, separator: str | None, header: bool | None) -> list[Line]:
+    """A list's lines with a path; what is guessed, and lines without label, are told. Raises ValueError for no text."""
+    try:
+        text = file.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not text in UTF-8 ({error.reason} at byte {error.start}); save it so") from None
+    mark = separator or separator_of(text)
+    if mark not in SEPARATORS:
+        raise ValueError(f"the option separator must be one of {', '.join(map(repr, SEPARATORS))}, got {separator!r}")
+    rows = [(number, cells) for number, cells in cells_of(file, text, mark) if any(cells)]
+    if header is None:
+        header = bool(rows) and not PurePosixPath(rows[0][1][0]).suffix
+    first = f"the header {', '.join(rows[0][1])}" if header and rows else "no header"
+    told.reading.append(f"{file}: separated by {SEPARATORS[mark]}, {first}")
+    return [*lines_of(file, rows[header:], told)]
+
+
+def separator_of(text: str) -> str:
+    """The first of SEPARATORS that is in most of the first lines."""
+    lines = [line.strip() for line in islice(text.splitlines(), LOOKED_AT)]
+    return next((mark for mark in SEPARATORS if 2 * sum(mark in line for line in lines) > len(lines)), " ")
+
+
+def cells_of(file: Path, text: str, mark: str) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of each line."""
+    if mark == " ":
+        yield from ((number, line.split()) for number, line in enumerate(text.splitlines(), 1))
+        return
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=mark, skipinitialspace=True)
+    try:
+        for cells in reader:
+            yield reader.line_num, [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise ValueError(f"{file}, line {reader.line_num}: {error}; correct the line") from None
+
+
+def lines_of(file: Path, rows: Sequence[tuple[int, list[str]]], told: Found) -> Iterator[Line]:
+    """Rows as lines; what their third column means is told."""
+    third = Counter(cells[2].lower() for _, cells in rows if len(cells) > 2)
+    has_split = bool(third.keys() & SPLIT_OF.keys())
+    if third:
+        said = "is the split" if has_split else "and what follows is left out, as it names no split"
+        told.reading.append(f"{file}: the third column {said}")
+    for number, (path, *others) in rows:
+        label, split, *_ = [*others, "", ""]
+        where = f"{file}, line {number}"
+        if not label:
+            told.problems.append(f"{where}: {path} has no label; expected `path label`")
+        elif has_split and split and split.lower() not in SPLIT_OF:
+            told.problems.append(f"{where}: {split!r} is no split; expected one of {', '.join(SPLIT_OF)}")
+        else:
+            yield Line(where, path, label, SPLIT_OF.get(split.lower()) if has_split else None)
+
+
+def listed_images(lines: Sequence[Line], home: Path, wanted: Sequence[str], told: Found) -> Iterator[Sample]:
+    """The images that lines name, with their labels; files that are missing, or listed twice, are told."""
+    trained = {line.label for line in lines if line.split != "val"}
+    seen: dict[str, str] = {}
+    others: Counter[str] = Counter()
+    for line in lines:
+        path = Path(os.path.normpath(home / line.path))
+        name = os.path.relpath(path, home) if path.is_relative_to(home) else path.as_posix()
+        if not path.is_file():
+            told.problems.append(f"{line.where}: {path} does not exist; correct the path, or the option images")
+        elif not is_image(path.name):
+            others[suffix_of(line.path)] += 1
+        elif name in seen:
+            told.problems.append(f"{line.where}: {path} is in {seen[name]} already; remove one of the lines")
+        elif line.label not in trained and (not wanted or line.label in wanted):
+            told.problems.append(
+                f"{line.where}: no line for training has the label {line.label!r}; add some, or remove it"
+            )
+        else:
+            seen[name] = line.where
+            yield Sample(name, path, line.label, line.split)
+    tell_unread(home, others, told)
+
+
+def tiny_imagenet(folder: Path, classes: Sequence[str] | None = None) -> Found:
+    """tiny-imagenet-200 as published: `train/<class>/images/*.JPEG`, `val/images/*.JPEG` and their classes in
+    `val/val_annotations.txt`. `classes`: as in `folders`. Raises OSError or ValueError for a folder without them.
+    """
+    told = Found([], ())
+    lines = read_list(folder / "val" / TINY, told, "\t", header=False)
+    return flat_val(folder, {line.path: line.label for line in lines}, classes, told)
+
+
+def imagenet_val(folder: Path, truth: str | None = None, classes: Sequence[str] | None = None) -> Found:
+    """ImageNet as published: `train/<class>/*.JPEG`, `val/*.JPEG`, and somewhere in `folder` the development kit with
+    their classes (ILSVRC2012_validation_ground_truth.txt, meta.mat); or in the list `truth` in `folder`, `name class` a
+    line. `classes`: as in `folders`. Raises OSError or ValueError for a folder without them.
+    """
+    told = Found([], ())
+    if truth:
+        labels = {line.path: line.label for line in read_list(folder / truth, told, None, None)}
+        return flat_val(folder, labels, classes, told)
+    if not (found := kit(folder)):
+        raise FileNotFoundError(f"{folder} has no {TRUTH}; unpack the development kit there, or name a list: truth=...")
+    told.reading.append(f"val: classes from {found} and {META} beside it")
+    try:
+        numbers = validation_classes(found.read_bytes(), found.with_name(META).read_bytes())
+    except Exception as fault:  # of damaged files SciPy raises what it likes
+        raise ValueError(f"{found} and {META} are not those of ImageNet: {brief(fault)}; unpack them again") from None
+    return flat_val(folder, {f"ILSVRC2012_val_{number}.JPEG": each for number, each in numbers.items()}, classes, told)
+
+
+def kit(folder: Path) -> Path | None:
+    """The list of ImageNet's development kit, in a folder or below it, but not among the images."""
+    places = [
+        folder / TRUTH,
+        *(each for sub in subfolders(folder) if sub.name not in SPLITS for each in sub.rglob(TRUTH)),
+    ]
+    return next((each for each in places if each.is_file()), None)
+
+
+def validation_classes(truth: bytes, meta: bytes) -> dict[str, str]:
+    """The class of each of ImageNet's validation images by its number of eight digits, from its development kit."""
+    synsets = loadmat(BytesIO(meta), squeeze_me=True)["synsets"]  # rows: ILSVRC2012_ID, WNID, words, ...
+    class_of = {int(row[0]): str(row[1]) for row in synsets}
+    return {f"{place:08d}": class_of[int(number)] for place, number in enumerate(truth.split(), 1)}
+
+
+def flat_val(folder: Path, labels: Mapping[str, str], classes: Sequence[str] | None, told: Found) -> Found:
+    """Class folders in `train`, and in `val` images whose classes are known by their names without folder."""
+    for split in SPLITS:
+        if not (folder / split).is_dir():
+            raise FileNotFoundError(f"{folder / split} does not exist; name the folder of train and val")
+    if others := [each.name for each in subfolders(folder) if each.name not in SPLITS]:
+        told.reading.append(f"left out beside train and val: {listed(others)}")
+    samples = [
+        Sample(under(path, folder), path, label, "train") for path, label in class_images(folder / "train", told)
+    ]
+    val = {
+        path.name: path for name in sorted(data_files(folder / "val")) if is_image((path := folder / "val" / name).name)
+    }
+    told.problems += [
+        f"{folder / 'val'} lacks {name}, which the list names" for name in sorted(labels.keys() - val.keys())
+    ]
+    for name, path in val.items():
+        if name in labels:
+            samples.append(Sample(under(path, folder), path, labels[name], "val"))
+        else:
+            told.problems.append(f"{path} has no class in the list; add a line, or delete the image")
+    return numbered(samples, {each.name for each in subfolders(folder / "train")} | set(labels.values()), classes, told)
