@@ -10,8 +10,8 @@ from trick_transfer.engine.source import Format, Found, Sample
 from trick_transfer.engine.values import check_name
 
 from .annotation import BAD_BOXES, Annotation, parse
-from .boxes import finished, some
-from .coco_file import MARKS, Coco, CocoPart, coco_names, find_jsons
+from .boxes import name_classes, place_boxes, some
+from .coco_file import MARKS, CocoPart, coco_names, find_jsons
 from .layout import read_list
 from .sets import chosen, splits
 from .voc_folder import VocFolder
@@ -56,8 +56,10 @@ def voc(
     if classes is None and (listed := next(filter(Path.is_file, (folder / name for name in CLASS_LISTS)), None)):
         classes = read_list(listed)
         told.append(f"{len(classes):,} classes, those of {listed}")
-    problems += files.problems + wrong + unread
-    return finished(samples, classes, first_pixel, bad_boxes, reading + told, problems)
+    found = Found(samples, (), reading + told, problems + files.problems + wrong + unread)
+    place_boxes(found, first_pixel, bad_boxes)
+    name_classes(found, classes, sorted({each["name"] for sample in samples for each in sample.truth.objects}))
+    return found
 
 
 def annotated(files: VocFolder, keys: Sequence[str], unannotated: str) -> tuple[list[str], list[str], list[str]]:
@@ -111,21 +113,12 @@ def coco(
     split, reading, problems = splits(sets, of_key, train, val)
     samples, unread = read_all({key: part.images[key] for key, part in of_key.items()}, split, read)
     problems += [line for part in parts.values() for line in part.problems] + unread
-    if classes is None:
-        classes, told = categories([part.coco for part in parts.values()])
-        reading += told
-    reading += [f"{part.path} has its images in {part.base}" for part in parts.values()]
-    return finished(samples, classes, first_pixel, bad_boxes, reading + unlisted(parts.values()), problems)
-
-
-def categories(files: Sequence[Coco]) -> tuple[list[str], list[str]]:
-    """The categories that have an object, in the order of ids, and what is told of the others."""
-    names = list(dict.fromkeys(name for each in files for name in each.names.values()))
-    used = {each.names.get(thing.category_id) for each in files for thing in each.annotations}
-    empty = [name for name in names if name not in used]
-    told = [f"{len(names) - len(empty):,} classes, the categories in the order of their ids"]
-    told += [f"{len(empty):,} categories without object are left out: {some(empty)}"] * bool(empty)
-    return [name for name in names if name in used], told
+    reading += [f"{part.path} has its images in {part.base}" for part in parts.values()] + unlisted(parts.values())
+    found = Found(samples, (), reading, problems)
+    place_boxes(found, first_pixel, bad_boxes)
+    categories = [name for part in parts.values() for name in part.coco.names.values()]
+    name_classes(found, classes, list(dict.fromkeys(categories)))
+    return found
 
 
 def unlisted(parts: Iterable[CocoPart]) -> list[str]:

@@ -160,8 +160,12 @@ PROBLEMS = [  # files, options, what the line has to say
     (dict(image="c"), {}, r"c\.jpg has no XML; .*unannotated='empty'"),
     (dict(xml="c"), {}, r"c\.xml has no image"),
     (dict(image="a", suffix=".png"), {}, r"a\.jpg and .*a\.png have one name"),
-    (dict(objects=[("cat", 0, (0, 1, 9, 9)), ("cat", 0, (1, 1, 96, 9))]), {}, "2 boxes have a side at 0 .*first_pixel"),
-    (dict(objects=[("cat", 0, (0, 1, 96, 9))]), {}, "first_pixel=0 or 1, and bad_boxes='clip' or 'drop'"),
+    (
+        dict(objects=[("cat", 0, (0, 1, 9, 9)), ("cat", 0, (1, 1, 96, 9))]),
+        {},
+        "2 have a side at 0 .*2 have one at .*first_pixel=0",
+    ),
+    (dict(objects=[("cat", 0, (0, 1, 96, 9))]), {}, "from 0 and from 1: .*first_pixel=0 and bad_boxes='clip'"),
     (dict(objects=[("cat", 0, (-2, 1, 9, 9))]), {}, r"a\.xml: the box \(-2, 1, 9, 9\) .*bad_boxes='clip' or 'drop'"),
     (dict(objects=[("cat", 0, (1, 1, 99, 9))]), {}, r"\(1, 1, 99, 9\).*96 x 64 pixels, counted from 1"),
     (dict(), dict(classes=["dog"]), r"a\.xml: label 'cat' is not one of the 1 classes"),
@@ -182,10 +186,13 @@ def test_what_has_to_be_mended_is_one_line_with_file_and_fix(tmp_path, files, op
     assert [line for line in found.problems if re.search(said, line)] and "\n" not in "".join(found.problems)
 
 
-def test_a_class_that_is_only_scored_is_named_with_its_count(tmp_path):
+def test_a_class_that_is_only_scored_is_refused_with_its_count_unless_the_classes_are_named(tmp_path):
     write_lists(beside(beside(tmp_path, names="ab"), [("Cat", 0, (1, 1, 9, 9))], "cd"), train="ab", val="cd")
     (problem,) = voc(tmp_path).problems
     assert problem.startswith("class 'Cat' is in 2 scored images, in none for training")
+    assert "classes whose names differ in case only: Cat, cat" in voc(tmp_path).reading
+    meant = voc(tmp_path, classes=["Cat", "cat"])
+    assert not meant.problems and "class 'Cat' is in 2 scored images, in none for training" in meant.reading
 
 
 @pytest.mark.parametrize(("unannotated", "names"), [("empty", ["a", "b", "c"]), ("drop", ["a", "b"])])
@@ -204,9 +211,9 @@ def test_an_option_that_does_not_exist_is_named(tmp_path, options):
 
 FIRST_PIXELS = [  # boxes as stated, options, from 0, what is told
     ([(0, 5, 9, 9), (4, 5, 20, 30)], {}, [[0, 5, 9, 9], [4, 5, 20, 30]], "from 0: 1 have a side at 0"),
-    ([(1, 5, 96, 9), (4, 5, 20, 64)], {}, [[0, 4, 95, 8], [3, 4, 19, 63]], "from 1: 2 have a side at the image's"),
-    ([(4, 5, 20, 30)], {}, [[3, 4, 19, 29]], "from 1: as VOC does; none has a side"),
-    ([(4, 5, 20, 30)], dict(first_pixel=0), [[4, 5, 20, 30]], "from 0 (first_pixel)"),
+    ([(1, 5, 96, 9), (4, 5, 20, 64)], {}, [[0, 4, 95, 8], [3, 4, 19, 63]], "from 1: 2 have one at the image's width"),
+    ([(4, 5, 20, 30)], {}, [[3, 4, 19, 29]], "from 1: as in VOC; no side"),
+    ([(4, 5, 20, 30)], dict(first_pixel=0), [[4, 5, 20, 30]], "from 0: first_pixel says so"),
     ([(0.5, 5, 20.25, 30)], {}, [[0.5, 5, 20.25, 30]], "from 0: 1 have a side at 0"),
     (
         [(0, 0, 96, 64)],
