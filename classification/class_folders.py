@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from trick_transfer.engine.images import SUFFIXES
+from trick_transfer.engine.images import SUFFIXES, is_image
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.source import Found, Sample
 
@@ -81,11 +81,6 @@ def class_images(place: Path, told: Found) -> list[tuple[Path, str]]:
         told.reading.append(f"{place}: {loose:,} images lie in no class folder, and are left out")
     tell_unread(place, others, told)
     return found
-
-
-def is_image(name: str) -> bool:
-    """Whether training reads a file of this name."""
-    return PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
 def suffix_of(name: str) -> str:

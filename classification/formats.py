@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from trick_transfer.engine.images import is_image
 from trick_transfer.engine.source import Format
 
-from .class_folders import folders, is_image, split_name, subfolders
+from .class_folders import folders, split_name, subfolders
 from .lists import SUFFIXES, TINY, imagenet_val, kit, list_files, lists, tiny_imagenet
 
 FORMATS: dict[str, Format] = {

@@ -12,10 +12,11 @@ from typing import NamedTuple
 from scipy.io import loadmat
 
 from trick_transfer.engine.files import brief
+from trick_transfer.engine.images import is_image
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.source import SPLITS, Found, Sample
 
-from .class_folders import NAMES, class_images, is_image, subfolders, suffix_of, tell_unread, under
+from .class_folders import NAMES, class_images, subfolders, suffix_of, tell_unread, under
 from .layout import listed, numbered
 
 SUFFIXES = (".txt", ".csv", ".tsv")

@@ -64,11 +64,14 @@ def class_names(
     """The classes by value, or the colour table, as stated or as a file in the folder has them."""
     if classes is not None and colours is not None:
         raise ValueError("give classes or colours, not both: a colour table names the classes")
+    if not isinstance(classes, Mapping | list | tuple | str | None) or not isinstance(colours, Mapping | str | None):
+        raise ValueError("classes must be a list, {value: name} or a file, colours {name: (r, g, b)} or a file")
     if isinstance(colours, Mapping):
         return None, [(str(name), rgb) for name, rgb in colours.items()]
     if classes is not None and not isinstance(classes, str):
         return classes, None
-    path = folder / (classes or colours) if classes or colours else list_file(folder)
+    name = classes or colours
+    path = folder / name if name else list_file(folder)
     if path is None:
         return None, None
     found = read_classes(path)

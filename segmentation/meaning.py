@@ -46,7 +46,7 @@ class Meaning:
         if self.classes is None:
             return {}
         if isinstance(self.classes, Mapping):
-            return {value_of(int(value)): str(name) for value, name in self.classes.items()}
+            return {value_of(value): str(name) for value, name in self.classes.items()}
         first = self.first_class
         if first is ...:
             first = 1 if self.zero_is_none else first_value(found - self.stated({}), len(self.classes))

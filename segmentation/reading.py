@@ -65,7 +65,7 @@ def read(
 ) -> Found:
     """Samples whose truth is their mask's path, or None where they have none; `masks` have no image."""
     check_name("unannotated", unannotated, UNANNOTATED)
-    problems = [f"mask {path} has no image; add it, or remove the mask" for path in masks]
+    problems = [f"mask {path} has no image; add it, remove the mask, or say which folders to read" for path in masks]
     bare, whole = ([each for each in samples if bool(each.truth) == known] for known in (False, True))
     if unannotated == "error":
         problems += [f"{each.image} has no mask; add it, or say unannotated='drop' to leave it out" for each in bare]

@@ -141,7 +141,7 @@ class Segmentation(FineTuning):
             with pictures.opened(files[f"{DATA}/annotations/validation/{names[place]}.png"]) as mask:
                 return pictures.png(ids.classes(np.asarray(mask)))
 
-        return pictures.Seen(names, found, classes, [f"{DATA}/images/validation/{name}.jpg" for name in names], truth)
+        return pictures.Seen(names, found, classes, [f"{DATA}/images/validation/{name}" for name in names], truth)
 
 
 def data_sets(cfg: Config, training: bool = True) -> list[Any]:

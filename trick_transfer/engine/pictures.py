@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from .files import brief
 
@@ -24,14 +24,16 @@ IGNORED = 255  # a mask's pixels without class; mmseg's `ignore_index`
 class Seen(NamedTuple):
     """A model's predictions on some images: lists of boxes, or masks as data URIs.
 
-    `truth` gets the data's files by their paths in the manifest, and an image's place; its form is a prediction's.
+    `truth` and `turned` get the data's files by their paths in the manifest, and an image's place. A truth's form is a
+    prediction's; `turned` tells whether both belong to the image as EXIF turns it.
     """
 
     names: list[str]
     found: list[Any]
     classes: list[str]
-    images: list[str]  # paths in the manifest
+    images: list[str]  # paths in the manifest, without suffix
     truth: Callable[[Mapping[str, Path], int], Any]
+    turned: Callable[[Mapping[str, Path], int], bool] = lambda files, place: False
 
 
 @contextmanager
@@ -83,9 +85,13 @@ def spread(images: int) -> list[int]:
     return np.linspace(0, images - 1, min(IMAGES, images)).round().astype(int).tolist()
 
 
-def photo(path: Path) -> dict[str, Any]:
-    """A picture as a small JPEG, with its original size. Raises ValueError for a file that cannot be read."""
-    with opened(path) as image:
+def photo(path: Path, turned: bool = False) -> dict[str, Any]:
+    """A picture, as stored or `turned` by EXIF, as a small JPEG with its original size.
+
+    Raises ValueError for a file that cannot be read.
+    """
+    with opened(path) as stored:
+        image = ImageOps.exif_transpose(stored) if turned else stored
         width, height = image.size
         small = image.convert("RGB")
     small.thumbnail((LONGER_SIDE_PX, LONGER_SIDE_PX))
