@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 
-from trick_transfer.engine.images import SUFFIXES, is_whole, stored_px
+from trick_transfer.engine.images import SUFFIXES, is_image, is_whole, stored_px
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.progress import over_threads
 from trick_transfer.engine.source import Format, Found, Sample
@@ -125,7 +125,7 @@ def unlisted(parts: Iterable[CocoPart]) -> list[str]:
     """What is told of images that are in the folders, and in no JSON."""
     listed = {path for part in parts for path in part.images.values()}
     there = {base / name for base in {part.base for part in parts if part.base.is_dir()} for name in data_files(base)}
-    rest = [path for path in sorted(there - listed) if path.suffix.lower() in SUFFIXES]
+    rest = [path for path in sorted(there - listed) if is_image(path.name)]
     return [f"{len(rest):,} images are in no JSON that is read: {some([path.name for path in rest])}"] * bool(rest)
 
 
@@ -159,7 +159,7 @@ def measured(image: Path) -> tuple[int, int]:
     """Width and height as stored. Raises ValueError for what is no whole image of a kind that training reads."""
     if not image.is_file():
         raise ValueError(f"{image} does not exist; add it, or say in which folder the images are")
-    if image.suffix.lower() not in SUFFIXES:
+    if not is_image(image.name):
         raise ValueError(f"{image} is none of {', '.join(SUFFIXES)}; convert it")
     if not is_whole(image) or not all(size := stored_px(image)):
         raise ValueError(f"{image} is truncated or not an image; replace or remove it")
