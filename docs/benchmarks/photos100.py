@@ -36,6 +36,7 @@ segmentation = dict(
         classes=(
             "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",
         ),
+        first_class=1,
         ignore=0,
         duplicates="keep",  # neighbouring frames of one drive are alike
     ),
