@@ -129,7 +129,6 @@ def in_splits(samples: Sequence[Sample], which: str | None, usual: str, reading:
     which = which or (usual if usual in found else scored[0])
     other = {"val": "test", "test": "val"}[which]
     into = {"train": "train", which: "val", **({"val": "train"} if which == "test" else {})}
-    if other in found:
-        rest = "val is trained on, too" if other == "val" else "test is not read"
-        reading.append(f"{which} is scored, and {rest}; scored='{other}' turns it round")
+    rest = {"val": ", and val is trained on, too", "test": ", and test is not read"}[other]
+    reading.append(f"{which} is scored" + f"{rest}; scored='{other}' turns it round" * (other in found))
     return [sample._replace(split=into[sample.split]) for sample in samples if sample.split in into]
