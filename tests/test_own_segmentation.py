@@ -253,6 +253,10 @@ def test_folders_of_any_names_are_said_by_options(tmp_path):
     assert [sample.truth.path.name for sample in found.samples] == ["a_L.png"]
     with pytest.raises(ValueError, match="name both folders"):
         FORMATS["pairs"](tmp_path, images="701")
+    with pytest.raises(ValueError, match="must lie below"):
+        FORMATS["pairs"](tmp_path / "701", images=".", masks="../approved")
+    with pytest.raises(ValueError, match=r"no image \(.jpg, .jpeg, .png\) has a mask"):
+        FORMATS["pairs"](tmp_path)
 
 
 def test_files_that_are_neither_images_nor_masks_are_told(tmp_path):
