@@ -20,7 +20,7 @@ TURNED = "state the size of the image as EXIF turns it, so it is turned"
 
 
 class Annotation(NamedTuple):
-    """The objects of an image of width x height pixels: dicts of bbox, name and difficult.
+    """The objects of an image of width x height pixels: dicts of bbox, name, difficult and, of COCO, crowd and `said`.
 
     A bbox is x1, y1, x2, y2 as the file `where` counts; see `placed`. `remarks`: what is odd in it, in general words.
     """
@@ -61,7 +61,7 @@ def pixels_of(stated: tuple[int, int] | None, image: Path, own: tuple[int, int])
     shown = displayed_px(image)  # only now: a data set has thousands of images
     if stated != shown:
         exif = f", by EXIF turned to {shown[0]} x {shown[1]}" if shown != own else ""
-        raise ValueError(f"<size> states {stated[0]} x {stated[1]} pixels, its image has {own[0]} x {own[1]}{exif}")
+        raise ValueError(f"it states {stated[0]} x {stated[1]} pixels, its image has {own[0]} x {own[1]}{exif}")
     return shown
 
 
@@ -107,6 +107,11 @@ def read_object(found: ET.Element, classes: tuple[str, ...] | None) -> dict[str,
     return {"bbox": box_of(found), "name": name, "difficult": difficult}
 
 
+def is_crowd(thing: dict[str, Any]) -> bool:
+    """Whether an object is a group that COCO does not tell apart."""
+    return thing.get("crowd", False)
+
+
 def fits(box: list[float], width: int, height: int) -> bool:
     """Whether a box from 0 has a pixel, and none outside its image."""
     x1, y1, x2, y2 = box
@@ -122,9 +127,9 @@ def placed(found: Annotation, first_pixel: int = 1, bad_boxes: str = "error") ->
     for each in found.objects:
         box = [side - first_pixel for side in each["bbox"]]
         if not fits(box, found.width, found.height):
-            stated = ", ".join(f"{side:g}" for side in each["bbox"])
+            said = each.get("said") or f"({', '.join(f'{side:g}' for side in each['bbox'])})"
             size = f"{found.width} x {found.height} pixels, counted from {first_pixel}"
-            bad.append(f"the box ({stated}) is empty or leaves its image of {size}")
+            bad.append(f"the box {said} is empty or leaves its image of {size}")
             if bad_boxes == "clip":
                 x1, y1, x2, y2 = box
                 box = [max(x1, 0), max(y1, 0), min(x2, found.width - 1), min(y2, found.height - 1)]

@@ -2,65 +2,76 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 
-from trick_transfer.engine.source import Found, Sample
+from trick_transfer.engine.source import SPLITS, Found, Sample
 
-from .annotation import Annotation, placed
+from .annotation import Annotation, is_crowd, placed
 
 
-def finished(
-    samples: list[Sample],
-    classes: Sequence[str] | None,
-    first_pixel: int | None,
-    bad_boxes: str,
-    reading: list[str],
-    problems: list[str],
-) -> Found:
-    """The samples, whose truths are Annotations as stated, with boxes from 0; adds what it tells to both lists."""
-    if first_pixel is None:
-        first_pixel, said, unclear = guessed([sample.truth for sample in samples])
-        reading, problems = reading + said, problems + unclear
-    else:
-        reading = [*reading, f"boxes count pixels from {first_pixel}, as first_pixel says"]
-    pairs = [placed(sample.truth, first_pixel, bad_boxes) for sample in samples]
-    bad = [f"{found.where}: {line}" for found, lines in pairs for line in lines]
+def place_boxes(found: Found, first_pixel: int | None, bad_boxes: str) -> None:
+    """Let the boxes of samples, Annotations as stated, count from 0; adds what is to be told and mended."""
+    stated = [sample.truth for sample in found.samples]
+    origin, said, unclear = guessed(stated) if first_pixel is None else (first_pixel, "first_pixel says so", "")
+    pairs = [placed(each, origin, bad_boxes) for each in stated]
+    found.samples = [sample._replace(truth=each) for sample, (each, _) in zip(found.samples, pairs, strict=True)]
+    if unclear:  # which boxes are bad is not known, either
+        found.problems.append(unclear)
+        return
+    found.reading.append(f"boxes count pixels from {origin}: {said}")
+    bad = [f"{each.where}: {line}" for each, lines in pairs for line in lines]
     if bad_boxes == "error":
-        problems = problems + [f"{line}; correct it, or set bad_boxes='clip' or 'drop'" for line in bad]
+        found.problems += [f"{line}; correct it, or set bad_boxes='clip' or 'drop'" for line in bad]
     elif bad:
-        lost = sum(len(sample.truth.objects) for sample in samples) - sum(len(found.objects) for found, _ in pairs)
-        reading.append(f"{len(bad):,} bad boxes: {len(bad) - lost:,} are clipped, {lost:,} left out; {some(bad)}")
-    samples = [sample._replace(truth=found) for sample, (found, _) in zip(samples, pairs, strict=True)]
-    names = sorted({each["name"] for found, _ in pairs for each in found.objects}) if classes is None else classes
-    reading += [f"{len(names):,} classes, by their names in the annotations, sorted"] * (classes is None)
-    return Found(samples, tuple(names), reading + oddities(samples), problems + misfits(samples, names))
+        lost = sum(len(each.objects) for each in stated) - sum(len(each.objects) for each, _ in pairs)
+        told = f"{len(bad):,} bad boxes: {len(bad) - lost:,} are clipped, {lost:,} left out, such as {bad[0]}"
+        found.reading.append(told)
 
 
-def guessed(found: Sequence[Annotation]) -> tuple[int, list[str], list[str]]:
+def name_classes(found: Found, classes: Sequence[str] | None, order: Sequence[str]) -> None:
+    """Set the classes: those named, else those of `order` that have an object; adds what is to be told and mended.
+
+    A class that is scored and not trained on is a problem, unless the classes were named.
+    """
+    foreign = only_scored(found)
+    if classes is None:
+        used = {each["name"] for sample in found.samples for each in sample.truth.objects}
+        found.classes = tuple(name for name in order if name in used)
+        empty = [name for name in order if name not in used]
+        found.reading.append(f"{len(used):,} classes, as the annotations name them: {some(found.classes)}")
+        found.reading += [f"{len(empty):,} categories without object are left out: {some(empty)}"] * bool(empty)
+        found.problems += [f"{line}; correct its name, or say with classes=[...] that it is meant" for line in foreign]
+    else:
+        found.classes = tuple(classes)
+        found.reading += foreign
+    found.reading += alike(found.classes) + oddities(found.samples)
+    found.problems += misfits(found)
+
+
+def guessed(found: Sequence[Annotation]) -> tuple[int, str, str]:
     """The first pixel's number, as the boxes tell, why, and a problem if they contradict each other.
 
-    A side at 0 counts from 0; one that reaches the image's width or height counts from 1.
+    A side at 0 counts from 0; one at the image's width or height counts from 1.
     """
     zero, one = [], []
     for each in found:
         for x1, y1, x2, y2 in (thing["bbox"] for thing in each.objects):
             zero += [each.where] * (0 <= x1 < 1 or 0 <= y1 < 1)
             one += [each.where] * (each.width <= x2 < each.width + 1 or each.height <= y2 < each.height + 1)
+    at_zero = f"{len(zero):,} have a side at 0 ({some(zero, 1)})"
+    at_end = f"{len(one):,} have one at the image's width or height ({some(one, 1)})"
     if zero and one:
-        evidence = (
-            f"{len(zero):,} boxes have a side at 0 ({some(zero)}), {len(one):,} reach the image's width or height"
-        )
-        return 0, [], [f"{evidence} ({some(one)}); set first_pixel=0 or 1, and bad_boxes='clip' or 'drop'"]
+        fix = "set first_pixel=0 and bad_boxes='clip' for sides from 0 to the width, as of CVAT and VoTT; else 1"
+        return 0, "", f"boxes count pixels from 0 and from 1: {at_zero}, {at_end}; {fix}"
     if zero:
-        return (
-            0,
-            [f"boxes count pixels from 0: {len(zero):,} have a side at 0 ({some(zero)}); else set first_pixel=1"],
-            [],
-        )
-    if one:
-        why = f"{len(one):,} have a side at the image's width or height, none at 0"
-    else:
-        why = "as VOC does; none has a side at 0 or at the image's width or height, which would tell"
-    return 1, [f"boxes count pixels from 1: {why}; else set first_pixel=0"], []
+        return 0, f"{at_zero}, none has one at the image's width or height; else set first_pixel=1", ""
+    why = f"{at_end}, none at 0" if one else "as in VOC; no side is at 0, or at the image's width or height"
+    return 1, f"{why}; else set first_pixel=0", ""
+
+
+def names_in(truth: Annotation) -> set[str]:
+    """The classes of which an image shows a single object."""
+    return {each["name"] for each in truth.objects if not is_crowd(each)}
 
 
 def oddities(samples: Sequence[Sample]) -> list[str]:
@@ -69,6 +80,7 @@ def oddities(samples: Sequence[Sample]) -> list[str]:
     sides = [(x2 - x1, y2 - y1) for x1, y1, x2, y2 in (each["bbox"] for each in objects)]
     facts = {
         "are difficult: trained on, not scored": sum(each["difficult"] == 1 for each in objects),
+        "are crowds: left out of training, and what matches them is not scored": sum(map(is_crowd, objects)),
         "are one pixel wide or high": sum(min(pair) == 0 for pair in sides),
     }
     lines = [f"of {len(objects):,} objects {count:,} {what}" for what, count in facts.items() if count]
@@ -78,30 +90,43 @@ def oddities(samples: Sequence[Sample]) -> list[str]:
     return lines + [f"{len(empty):,} images show no object ({some(empty)})"] * bool(empty)
 
 
+def alike(classes: Sequence[str]) -> list[str]:
+    """One line for names that are equal but for their case."""
+    groups = [list(group) for _, group in groupby(sorted(classes, key=str.casefold), str.casefold)]
+    same = [f"{', '.join(sorted(group))}" for group in groups if len(group) > 1]
+    return [f"classes whose names differ in case only: {'; '.join(same)}"] * bool(same)
+
+
+def misfits(found: Found) -> list[str]:
+    """A problem for each name that is no class, or no name for a file."""
+    problems = [
+        f"rename {str(sample.image)!r}: spaces at its ends, line breaks and letters not in UTF-8 get lost"
+        for sample in found.samples
+        if not survives(sample.file_name)
+    ]
+    return problems + [
+        f"{sample.truth.where}: label {name!r} is not one of the {len(found.classes)} classes"
+        for sample in found.samples
+        for name in sorted({each["name"] for each in sample.truth.objects}.difference(found.classes))
+    ]
+
+
+def only_scored(found: Found) -> list[str]:
+    """One line for each class of a given split that is scored, and that no training image shows."""
+    train, val = (Counter(name for each in found.of(split) for name in names_in(each.truth)) for split in SPLITS)
+    return [
+        f"class {name!r} is in {count:,} scored images, in none for training"
+        for name, count in sorted(val.items())
+        if name not in train
+    ]
+
+
 def survives(name: str) -> bool:
     """Whether a list of names, one a line, can hold a name."""
     return name.splitlines() == [name.strip()] and name.encode("utf-8", "ignore").decode() == name
 
 
-def misfits(samples: Sequence[Sample], classes: Sequence[str]) -> list[str]:
-    """A problem for each name that is no class or no name for a file, and for each class that is only scored."""
-    problems = []
-    seen: dict[str | None, Counter[str]] = {"train": Counter(), "val": Counter(), None: Counter()}
-    for sample in samples:
-        if not survives(sample.file_name):
-            problems.append(f"rename {sample.image}: spaces at its ends, line breaks and letters not in UTF-8 get lost")
-        names = {each["name"] for each in sample.truth.objects}
-        seen[sample.split].update(names)
-        for name in sorted(names.difference(classes)):
-            problems.append(f"{sample.truth.where}: label {name!r} is not one of the {len(classes)} classes")
-    only = sorted(seen["val"].keys() - seen["train"].keys()) if seen["train"] else []
-    return problems + [
-        f"class {name!r} is in {seen['val'][name]:,} scored images, in none for training; correct its name or move some"
-        for name in only
-    ]
-
-
-def some(names: Sequence[str]) -> str:
+def some(names: Sequence[str], most: int = 3) -> str:
     """The first few of them."""
     distinct = list(dict.fromkeys(names))
-    return ", ".join(distinct[:3]) + (", ..." if len(distinct) > 3 else "")
+    return ", ".join(distinct[:most]) + (", ..." if len(distinct) > most else "")

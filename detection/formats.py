@@ -1,18 +1,19 @@
 """Detection's formats of own data: a folder -> images with boxes, and in words how it was read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 
-from trick_transfer.engine.images import is_whole, stored_px
+from trick_transfer.engine.images import SUFFIXES, is_image, is_whole, stored_px
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.progress import over_threads
 from trick_transfer.engine.source import Format, Found, Sample
 from trick_transfer.engine.values import check_name
 
 from .annotation import BAD_BOXES, Annotation, parse
-from .boxes import finished
+from .boxes import name_classes, place_boxes, some
+from .coco_file import MARKS, CocoPart, coco_names, find_jsons
 from .layout import read_list
-from .sets import splits
+from .sets import chosen, splits
 from .voc_folder import VocFolder
 
 UNANNOTATED = ("error", "empty", "drop")
@@ -42,22 +43,23 @@ def voc(
     check_name("unannotated", unannotated, UNANNOTATED)
     files = VocFolder(folder)
     if not files.xmls:
-        raise ValueError(
-            f"{folder} holds no .xml file; expected VOC annotations beside images, or in folders of theirs"
-        )
+        raise ValueError(f"{folder} holds no .xml file; expected VOC annotations beside images or in a folder")
+
+    def read(key: str, stored: tuple[int, int]) -> Annotation:
+        if key not in files.xmls:
+            return Annotation(str(files.images[key]), *stored, [])
+        return parse(files.xmls[key], None, files.images[key], stored)
+
     split, reading, problems = splits(files.sets, files.names, train, val)
     keys, told, wrong = annotated(files, sorted(split), unannotated)
-    found = list(over_threads(reader(files), keys, f"reading {folder}"))
-    samples = [
-        Sample(key, files.images[key], truth, split[key])
-        for key, truth in zip(keys, found, strict=True)
-        if isinstance(truth, Annotation)
-    ]
-    problems += files.problems + wrong + [line for line in found if isinstance(line, str)]
+    samples, unread = read_all({key: files.images[key] for key in keys}, split, read)
     if classes is None and (listed := next(filter(Path.is_file, (folder / name for name in CLASS_LISTS)), None)):
         classes = read_list(listed)
         told.append(f"{len(classes):,} classes, those of {listed}")
-    return finished(samples, classes, first_pixel, bad_boxes, reading + told, problems)
+    found = Found(samples, (), reading + told, problems + files.problems + wrong + unread)
+    place_boxes(found, first_pixel, bad_boxes)
+    name_classes(found, classes, sorted({each["name"] for sample in samples for each in sample.truth.objects}))
+    return found
 
 
 def annotated(files: VocFolder, keys: Sequence[str], unannotated: str) -> tuple[list[str], list[str], list[str]]:
@@ -80,6 +82,53 @@ def annotated(files: VocFolder, keys: Sequence[str], unannotated: str) -> tuple[
     return read, [f"{len(bare):,} images without XML {words}, as unannotated says"] * bool(bare), problems
 
 
+def coco(
+    folder: Path,
+    *,
+    images: str | None = None,
+    classes: Sequence[str] | None = None,
+    first_pixel: int = 0,
+    bad_boxes: str = "error",
+    train: str | None = None,
+    val: str | None = None,
+) -> Found:
+    """COCO JSONs of boxes with their images: COCO's own folders, a JSON in each of train, valid and test, or one file.
+
+    `train` and `val` name the JSONs (or the sets, if these can be told by the names of JSONs or folders) to be trained
+    on and to be scored, as in `voc`; one JSON alone is split. `images`: the folder of the images, if it is none of the
+    usual ones. `classes`: in the order of their numbers; without, the categories that have an object, in the order of
+    their ids in the first JSON. Boxes count from `first_pixel`, and bad ones are treated as in `voc`. What is marked
+    `iscrowd` is no single object: it is left out of training, and difficult where it is scored.
+    """
+    check_options(first_pixel, bad_boxes)
+    paths = find_jsons(folder, train, val)
+    used = chosen(paths, train, val) or paths
+    parts = {name: CocoPart(folder, path, images) for name, path in paths.items() if name in used}
+    of_key = {key: part for part in parts.values() for key in part.images}
+
+    def read(key: str, stored: tuple[int, int]) -> Annotation:
+        return of_key[key].annotation(key, stored)
+
+    sets = {name: parts[name].images if name in parts else () for name in paths}
+    split, reading, problems = splits(sets, of_key, train, val)
+    samples, unread = read_all({key: part.images[key] for key, part in of_key.items()}, split, read)
+    problems += [line for part in parts.values() for line in part.problems] + unread
+    reading += [f"{part.path} has its images in {part.base}" for part in parts.values()] + unlisted(parts.values())
+    found = Found(samples, (), reading, problems)
+    place_boxes(found, first_pixel, bad_boxes)
+    categories = [name for part in parts.values() for name in part.coco.names.values()]
+    name_classes(found, classes, list(dict.fromkeys(categories)))
+    return found
+
+
+def unlisted(parts: Iterable[CocoPart]) -> list[str]:
+    """What is told of images that are in the folders, and in no JSON."""
+    listed = {path for part in parts for path in part.images.values()}
+    there = {base / name for base in {part.base for part in parts if part.base.is_dir()} for name in data_files(base)}
+    rest = [path for path in sorted(there - listed) if is_image(path.name)]
+    return [f"{len(rest):,} images are in no JSON that is read: {some([path.name for path in rest])}"] * bool(rest)
+
+
 def check_options(first_pixel: int | None, bad_boxes: str) -> None:
     """Raise ValueError for values that do not exist."""
     check_name("bad_boxes", bad_boxes, BAD_BOXES)
@@ -87,27 +136,44 @@ def check_options(first_pixel: int | None, bad_boxes: str) -> None:
         raise ValueError(f"first_pixel must be 0 or 1, got {first_pixel!r}")
 
 
-def reader(files: VocFolder) -> Callable[[str], Annotation | str]:
-    """key -> its annotation, or what is wrong with it in one line."""
+def read_all(
+    images: Mapping[str, Path], split: Mapping[str, str | None], read: Callable[[str, tuple[int, int]], Annotation]
+) -> tuple[list[Sample], list[str]]:
+    """A sample of each image that can be read (by its key and the size stored), and a problem for each other."""
 
-    def read(key: str) -> Annotation | str:
-        image = files.images[key]
+    def look(key: str) -> Annotation | str:
         try:
-            if not is_whole(image) or not all(size := stored_px(image)):
-                return f"{image} is truncated or not an image; replace or remove it"
-            if key not in files.xmls:
-                return Annotation(str(image), *size, [])
-            return parse(files.xmls[key], None, image, size)
-        except ValueError as error:
+            return read(key, measured(images[key]))
+        except (ValueError, OSError) as error:
             return str(error)
 
-    return read
+    keys = sorted(images)
+    found = dict(zip(keys, over_threads(look, keys, "reading boxes"), strict=True))
+    samples = [
+        Sample(key, images[key], each, split[key]) for key, each in found.items() if isinstance(each, Annotation)
+    ]
+    return samples, [each for each in found.values() if isinstance(each, str)]
+
+
+def measured(image: Path) -> tuple[int, int]:
+    """Width and height as stored. Raises ValueError for what is no whole image of a kind that training reads."""
+    if not image.is_file():
+        raise ValueError(f"{image} does not exist; add it, or say in which folder the images are")
+    if not is_image(image.name):
+        raise ValueError(f"{image} is none of {', '.join(SUFFIXES)}; convert it")
+    if not is_whole(image) or not all(size := stored_px(image)):
+        raise ValueError(f"{image} is truncated or not an image; replace or remove it")
+    return size
 
 
 def recognise(folder: Path) -> str | None:
-    """The format that a folder seems to have, by its files' names."""
-    suffixes = {PurePath(name).suffix.lower() for name in data_files(folder)} if folder.is_dir() else set()
-    return "voc" if ".xml" in suffixes else None
+    """The format that a folder, or a JSON, seems to have, by its files' names."""
+    names = data_files(folder) if folder.is_dir() else {folder.name: 0}
+    jsons = coco_names(names)
+    if any(mark in PurePath(name).name.lower() for name in jsons for mark in MARKS):
+        return "coco"
+    xmls = any(name.lower().endswith(".xml") for name in names)
+    return "voc" if xmls else "coco" if jsons else None
 
 
-FORMATS: dict[str, Format] = {"voc": voc}
+FORMATS: dict[str, Format] = {"voc": voc, "coco": coco}

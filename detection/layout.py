@@ -11,7 +11,7 @@ from trick_transfer.engine.images import by_name, inspect
 from trick_transfer.engine.source import Found
 from trick_transfer.engine.split import MADE_UP_SAMPLES, Reader, Split, size_px, write_image, wrong_count
 
-from .annotation import Annotation, read_annotation
+from .annotation import Annotation, is_crowd, read_annotation
 
 YEAR = "VOC2007"  # of all own data
 SETS = {"train": "trainval", "val": "test"}
@@ -120,11 +120,10 @@ def lay_out(found: Found, root: Path) -> None:
         samples = sorted(found.of(split), key=lambda sample: sample.file_name)
         for name, sample in ((sample.file_name, sample) for sample in samples):
             (base / "JPEGImages" / f"{name}{sample.image.suffix}").symlink_to(sample.image.resolve())
-            crowd = [each.get("crowd", False) for each in sample.truth.objects]
             objects = [
-                each | {"difficult": int(each["difficult"] or is_crowd)}
-                for each, is_crowd in zip(sample.truth.objects, crowd, strict=True)
-                if split != "train" or not is_crowd
+                each | {"difficult": int(each["difficult"] or is_crowd(each))}
+                for each in sample.truth.objects
+                if split != "train" or not is_crowd(each)
             ]
             write_xml(base / "Annotations" / f"{name}.xml", sample.truth._replace(objects=objects))
         names = "".join(f"{sample.file_name}\n" for sample in samples)

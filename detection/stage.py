@@ -16,6 +16,7 @@ from trick_transfer.engine.source import Found, Sample
 from trick_transfer.engine.split import Split
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
+from .annotation import TURNED, parse
 from .formats import FORMATS, recognise
 from .layout import SETS, YEAR, Voc, lay_out, read_list
 from .ranking import average_precision, curves
@@ -124,8 +125,13 @@ class Detection(FineTuning):
         if not len(names) == len(boxes) == len(gt_boxes) or not np.isfinite([*found.flat, *truth.flat]).all():
             raise ValueError("the boxes are not finite, or not of these images")
         classes = config["val_dataloader"]["dataset"]["metainfo"]["classes"]
-        images = [f"{TEST_IMAGES}/{name}.jpg" for name in names.tolist()]
-        return pictures.Seen(names.tolist(), boxes, classes, images, lambda _, place: gt_boxes[place])
+        images = [f"{TEST_IMAGES}/{name}" for name in names.tolist()]
+
+        def turned(files: Mapping[str, Path], place: int) -> bool:
+            xml, image = files.get(f"{TEST_IMAGES.parent}/Annotations/{names[place]}.xml"), files[images[place]]
+            return xml is not None and TURNED in parse(xml, image=image).remarks
+
+        return pictures.Seen(names.tolist(), boxes, classes, images, lambda _, place: gt_boxes[place], turned)
 
     def draw(self, sample: dict, found: Any, classes: Sequence[str]) -> np.ndarray:
         as_stored = stored_px(found.img_path)[::-1] == tuple(found.ori_shape)

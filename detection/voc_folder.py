@@ -3,7 +3,7 @@
 import re
 from pathlib import Path, PurePosixPath
 
-from trick_transfer.engine.images import SUFFIXES
+from trick_transfer.engine.images import is_image
 from trick_transfer.engine.manifest import data_files
 
 from .layout import read_list
@@ -32,10 +32,10 @@ class VocFolder:
         self.problems: list[str] = []
         paths = [PurePosixPath(name) for name in sorted(data_files(folder))]
         for path in paths:
-            suffix, above = path.suffix.lower(), {part.lower() for part in path.parts[:-1]}
-            if suffix == ".xml":
+            above = {part.lower() for part in path.parts[:-1]}
+            if path.suffix.lower() == ".xml":
                 self.put(self.xmls, path)
-            elif suffix in SUFFIXES and above.isdisjoint((*LABELS, *MASKS)):
+            elif is_image(path.name) and above.isdisjoint((*LABELS, *MASKS)):
                 self.put(self.images, path)
         self.names = self.images.keys() | self.xmls.keys()
         lists = [path for path in paths if path.suffix == ".txt" and path.parent.as_posix().endswith(LISTS)]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trick_transfer.engine.images import by_name
+from trick_transfer.engine.images import SUFFIXES, by_name
 from trick_transfer.engine.source import Format, Found
 
 from .class_list import Table, list_file, read_classes, text_lines
@@ -49,8 +49,8 @@ def pairs(
     paths = [sample.truth for sample in samples if sample.truth]
     if not paths:
         raise ValueError(
-            f"{folder}: no image has a mask; expected folders such as images/ and masks/ with PNGs of the images' "
-            "names, or say by images, masks and suffix where they are"
+            f"{folder}: no image ({', '.join(SUFFIXES)}) has a mask; expected folders such as images/ and masks/ with "
+            "PNGs of the images' names, or say by images, masks and suffix where they are"
         )
     listed, table = class_names(folder, classes, colours, paths, reading)
     as_ade20k = any(str(DATA) in path.parts for path in paths)
@@ -64,11 +64,14 @@ def class_names(
     """The classes by value, or the colour table, as stated or as a file in the folder has them."""
     if classes is not None and colours is not None:
         raise ValueError("give classes or colours, not both: a colour table names the classes")
+    if not isinstance(classes, Mapping | list | tuple | str | None) or not isinstance(colours, Mapping | str | None):
+        raise ValueError("classes must be a list, {value: name} or a file, colours {name: (r, g, b)} or a file")
     if isinstance(colours, Mapping):
         return None, [(str(name), rgb) for name, rgb in colours.items()]
     if classes is not None and not isinstance(classes, str):
         return classes, None
-    path = folder / (classes or colours) if classes or colours else list_file(folder)
+    name = classes or colours
+    path = folder / name if name else list_file(folder)
     if path is None:
         return None, None
     found = read_classes(path)

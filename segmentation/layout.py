@@ -62,7 +62,8 @@ class Ade(Split):
         return look
 
     def empty(self, seen: set[str]) -> list[str]:
-        return [str(label) for label in range(1, (self.classes or 0) + 1) if str(label) not in seen]
+        missing = [label for label in range(1, (self.classes or 0) + 1) if str(label) not in seen]
+        return [self.names[label - 1] if self.names else str(label) for label in missing]
 
     def make_up(self, root: Path) -> None:
         for i in range(MADE_UP_SAMPLES):

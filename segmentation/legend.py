@@ -42,6 +42,11 @@ class Legend:
         table[[*self.ignored]] = 0
         return table
 
+    def __str__(self) -> str:
+        """`0 = sky, 1 = building; no class: 11`."""
+        named = [f"{self.said([value])} = {name}" for value, name in self.names.items() if value not in self.ignored]
+        return said(named) + f"; no class: {self.said(self.ignored) or 'none'}"
+
     def said(self, values: Iterable[int]) -> str:
         """Values or colours in words."""
         return said([colour(value) for value in sorted(values)] if self.colours else sorted(values))
@@ -68,9 +73,14 @@ def colour(code: int) -> tuple[int, int, int]:
     return code >> 16, code >> 8 & 255, code & 255
 
 
+def is_colour(value: Any) -> bool:
+    """Whether it is three whole numbers."""
+    return isinstance(value, list | tuple) and len(value) == 3 and all(isinstance(part, int) for part in value)
+
+
 def code(rgb: Sequence[int]) -> int:
     """(r, g, b) -> 0xRRGGBB. Raises ValueError for what is no colour."""
-    if len(rgb) != 3 or not all(isinstance(part, int) and 0 <= part <= 255 for part in rgb):
+    if not is_colour(rgb) or not all(0 <= part <= 255 for part in rgb):
         raise ValueError(f"a colour is (r, g, b) of 0 to 255, got {rgb!r:.60}")
     return rgb[0] << 16 | rgb[1] << 8 | rgb[2]
 

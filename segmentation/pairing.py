@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from trick_transfer.engine.images import SUFFIXES
+from trick_transfer.engine.images import is_image
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.source import Sample
 from trick_transfer.engine.values import check_name
@@ -36,53 +36,58 @@ def placed(folder: Path, name: str, mask: bool | None) -> File:
     """A file by the words of its path under a folder: train_masks/a.png is a mask for training, and its key is a."""
     *above, last = PurePosixPath(name).parts
     words = [word for part in above for word in re.split(r"[_\-. ]+", part)]
-    if mask is None and (roles := [word.lower() in MASKS for word in words if word.lower() in (*IMAGES, *MASKS)]):
+    if mask is None and (roles := [plain(word) in MASKS for word in words if plain(word) in (*IMAGES, *MASKS)]):
         mask = any(roles)
-    split = next((SPLITS[word.lower()] for word in words if word.lower() in SPLITS), None)
-    rest = [word for word in words if word.lower() not in (*IMAGES, *MASKS, *SPLITS)]
+    split = next((SPLITS[plain(word)] for word in words if plain(word) in SPLITS), None)
+    rest = [word for word in words if plain(word) not in (*IMAGES, *MASKS, *SPLITS)]
     return File(folder / name, mask, split, "/".join([*rest, PurePosixPath(last).stem]))
+
+
+def plain(word: str) -> str:
+    """A word as the lists above have it: train2017 is train."""
+    return word.lower().rstrip("0123456789")
 
 
 def files(folder: Path, mask: bool | None = None) -> list[File]:
     """The images and masks below a folder, sorted. Raises NotADirectoryError for another thing."""
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is no folder of images and masks")
-    names = sorted(name for name in data_files(folder) if PurePosixPath(name).suffix.lower() in SUFFIXES)
+    names = sorted(filter(is_image, data_files(folder)))
     return [placed(folder, name, mask) for name in names]
 
 
-def sorted_out(folder: Path, images: str | None, masks: str | None) -> tuple[list[File], list[File]]:
-    """Images, and what may be masks, below a folder or in the subfolders named; they overlap if one folder has both."""
-    if images is not None and masks is not None:
-        return files(folder / images, False), png(files(folder / masks, True))
-    if images is not None or masks is not None:
+def all_files(folder: Path, images: str | None, masks: str | None) -> list[File]:
+    """Those below a folder, or in the subfolders named. Raises ValueError for one of them alone, or elsewhere."""
+    if images is None and masks is None:
+        return files(folder)
+    if images is None or masks is None:
         raise ValueError("name both folders, that of the images and that of the masks")
-    found = files(folder)
-    pictures = [file for file in found if file.mask is False] or [file for file in found if not file.mask]
-    return pictures, png([file for file in found if file.mask] or pictures)
-
-
-def png(found: Sequence[File]) -> list[File]:
-    """Those that masks can be."""
-    return [file for file in found if file.path.suffix.lower() == ".png"]
+    if any(Path(each).is_absolute() or ".." in Path(each).parts for each in (images, masks)):
+        raise ValueError(f"images {images!r} and masks {masks!r} must lie below {folder}; take a folder above both")
+    return files(folder / images, False) + files(folder / masks, True)
 
 
 def found_pairs(
     folder: Path, images: str | None, masks: str | None, suffix: str | None, reading: list[str]
 ) -> tuple[list[Sample], list[Path]]:
     """Each image with its mask's path as the truth, or None; and masks without an image. Raises OSError, ValueError."""
-    pictures, found = sorted_out(folder, images, masks)
-    ending, found = with_ending(pictures, found, suffix)
+    found = all_files(folder, images, masks)
+    pictures = [file for file in found if file.mask is False] or [file for file in found if not file.mask]
+    pngs = [file for file in found if file.mask] or pictures  # one folder may have both
+    ending, own = with_ending(pictures, [file for file in pngs if file.path.suffix.lower() == ".png"], suffix)
     if ending:
         reading.append(f"a mask is called as its image with {ending!r} at the end" + ": a guess" * (suffix is None))
-    own = {mask.path for mask in found}
-    return pair(folder, [image for image in pictures if image.path not in own], found)
+    paths = {mask.path for mask in own}
+    pictures = [image for image in pictures if image.path not in paths]
+    if left := sorted({file.path for file in found} - paths - {image.path for image in pictures}):
+        reading.append(f"{len(left):,} files are, by their names, neither images nor masks of them, such as {left[0]}")
+    return pair(folder, pictures, own)
 
 
 def with_ending(images: Sequence[File], masks: Sequence[File], stated: str | None) -> tuple[str, list[File]]:
     """How masks' names end beyond their image's, and the masks that do, with their images' keys."""
     keys = {image.key for image in images}
-    in_one_folder = not {*images}.isdisjoint(masks)
+    in_one_folder = not {image.path for image in images}.isdisjoint(mask.path for mask in masks)
     endings = [each for each in ENDINGS if each or not in_one_folder] if stated is None else [stated]
     ended = {
         ending: [mask._replace(key=mask.key.removesuffix(ending)) for mask in masks if mask.key.endswith(ending)]
@@ -109,8 +114,12 @@ def pair(folder: Path, images: Sequence[File], masks: Sequence[File]) -> tuple[l
 def in_splits(samples: Sequence[Sample], which: str | None, usual: str, reading: list[str]) -> list[Sample]:
     """The samples of what is trained on and what is scored. `which` of val and test is scored; None: `usual`, if there.
 
-    With test scored, val is trained on; with val scored, test is left out.
+    With test scored, val is trained on; with val scored, and where test has no masks, test is left out.
     """
+    if not any(sample.truth for sample in samples if sample.split == "test"):
+        unknown = sum(sample.split == "test" for sample in samples)
+        reading += [f"the {unknown:,} images of test have no masks and are left out"] * bool(unknown)
+        samples = [sample for sample in samples if sample.split != "test"]
     found = {sample.split for sample in samples if sample.split}
     scored = sorted(found & {"val", "test"})
     if which is not None:
@@ -124,7 +133,6 @@ def in_splits(samples: Sequence[Sample], which: str | None, usual: str, reading:
     which = which or (usual if usual in found else scored[0])
     other = {"val": "test", "test": "val"}[which]
     into = {"train": "train", which: "val", **({"val": "train"} if which == "test" else {})}
-    if other in found:
-        rest = "val is trained on, too" if other == "val" else "test is not read"
-        reading.append(f"{which} is scored, and {rest}; scored='{other}' turns it round")
+    rest = {"val": ", and val is trained on, too", "test": ", and test is not read"}[other]
+    reading.append(f"{which} is scored" + f"{rest}; scored='{other}' turns it round" * (other in found))
     return [sample._replace(split=into[sample.split]) for sample in samples if sample.split in into]

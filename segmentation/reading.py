@@ -65,7 +65,7 @@ def read(
 ) -> Found:
     """Samples whose truth is their mask's path, or None where they have none; `masks` have no image."""
     check_name("unannotated", unannotated, UNANNOTATED)
-    problems = [f"mask {path} has no image; add it, or remove the mask" for path in masks]
+    problems = [f"mask {path} has no image; add it, remove the mask, or say which folders to read" for path in masks]
     bare, whole = ([each for each in samples if bool(each.truth) == known] for known in (False, True))
     if unannotated == "error":
         problems += [f"{each.image} has no mask; add it, or say unannotated='drop' to leave it out" for each in bare]
@@ -78,6 +78,8 @@ def read(
     for each in looks:
         held.update(each.pixels)
     legend = meaning.legend(set(held), reading) if held else Legend({})  # without a mask that can be read
+    if meaning.classes or meaning.colours:
+        reading.append(f"masks: {legend}")
     reading += oddities(looks, legend, held)
     problems += [line for pair in zip(whole, looks, strict=True) for line in unknown(*pair, legend)]
     known = [each._replace(truth=Mask(each.truth, legend)) for each in whole]

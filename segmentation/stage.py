@@ -105,6 +105,8 @@ class Segmentation(FineTuning):
 
     def show(self, sample: Sample, classes: Sequence[str]) -> np.ndarray:
         image, numbers = pictures.stored(sample.image), sample.truth.numbers()
+        if image.shape[:2] != numbers.shape:
+            raise ValueError(f"mask {sample.truth.path} is of another size than its image")
         return pictures.fit(pictures.cover(image, numbers - np.uint8(1), len(classes)))  # 0 becomes IGNORED
 
     def outputs(self, arrays: Arrays) -> Outputs:
@@ -141,7 +143,7 @@ class Segmentation(FineTuning):
             with pictures.opened(files[f"{DATA}/annotations/validation/{names[place]}.png"]) as mask:
                 return pictures.png(ids.classes(np.asarray(mask)))
 
-        return pictures.Seen(names, found, classes, [f"{DATA}/images/validation/{name}.jpg" for name in names], truth)
+        return pictures.Seen(names, found, classes, [f"{DATA}/images/validation/{name}" for name in names], truth)
 
 
 def data_sets(cfg: Config, training: bool = True) -> list[Any]:

@@ -1,6 +1,9 @@
 """VOC and COCO data of anyone's own: found, paired, split, read as they are meant, laid out as training reads them."""
 
+import json
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -11,15 +14,17 @@ from mmdet.datasets import XMLDataset
 from PIL import Image, ImageOps
 from protocols import DETECTION as PROTOCOLS
 from protocols import load
-from toy_voc import write_voc, xml
+from pycocotools.coco import COCO
+from toy_voc import toy_card, write_voc, xml
 
 from detection.data import VOC
-from detection.formats import voc
+from detection.formats import coco, voc
 from detection.stage import DETECTION
 from trick_transfer.engine.images import decode
 from trick_transfer.own_data.prepare import prepared
 from trick_transfer.own_data.source import Source
 
+TRAIN = Path(__file__).parents[1] / "tools" / "train.py"
 CAT = ("cat", 0, (11, 11, 60, 50))
 ODD = ("Ünter 5 %", "traffic light")
 
@@ -155,13 +160,17 @@ PROBLEMS = [  # files, options, what the line has to say
     (dict(image="c"), {}, r"c\.jpg has no XML; .*unannotated='empty'"),
     (dict(xml="c"), {}, r"c\.xml has no image"),
     (dict(image="a", suffix=".png"), {}, r"a\.jpg and .*a\.png have one name"),
-    (dict(objects=[("cat", 0, (0, 1, 9, 9)), ("cat", 0, (1, 1, 96, 9))]), {}, "2 boxes have a side at 0 .*first_pixel"),
-    (dict(objects=[("cat", 0, (0, 1, 96, 9))]), {}, "first_pixel=0 or 1, and bad_boxes='clip' or 'drop'"),
+    (
+        dict(objects=[("cat", 0, (0, 1, 9, 9)), ("cat", 0, (1, 1, 96, 9))]),
+        {},
+        "2 have a side at 0 .*2 have one at .*first_pixel=0",
+    ),
+    (dict(objects=[("cat", 0, (0, 1, 96, 9))]), {}, "from 0 and from 1: .*first_pixel=0 and bad_boxes='clip'"),
     (dict(objects=[("cat", 0, (-2, 1, 9, 9))]), {}, r"a\.xml: the box \(-2, 1, 9, 9\) .*bad_boxes='clip' or 'drop'"),
     (dict(objects=[("cat", 0, (1, 1, 99, 9))]), {}, r"\(1, 1, 99, 9\).*96 x 64 pixels, counted from 1"),
     (dict(), dict(classes=["dog"]), r"a\.xml: label 'cat' is not one of the 1 classes"),
     (dict(objects=[("", 0, (1, 1, 9, 9))]), {}, r"a\.xml: an <object> has no <name>"),
-    (dict(width=64, height=63), {}, r"a\.xml: <size> states 64 x 63"),
+    (dict(width=64, height=63), {}, r"a\.xml: it states 64 x 63"),
 ]
 
 
@@ -177,10 +186,13 @@ def test_what_has_to_be_mended_is_one_line_with_file_and_fix(tmp_path, files, op
     assert [line for line in found.problems if re.search(said, line)] and "\n" not in "".join(found.problems)
 
 
-def test_a_class_that_is_only_scored_is_named_with_its_count(tmp_path):
+def test_a_class_that_is_only_scored_is_refused_with_its_count_unless_the_classes_are_named(tmp_path):
     write_lists(beside(beside(tmp_path, names="ab"), [("Cat", 0, (1, 1, 9, 9))], "cd"), train="ab", val="cd")
     (problem,) = voc(tmp_path).problems
     assert problem.startswith("class 'Cat' is in 2 scored images, in none for training")
+    assert "classes whose names differ in case only: Cat, cat" in voc(tmp_path).reading
+    meant = voc(tmp_path, classes=["Cat", "cat"])
+    assert not meant.problems and "class 'Cat' is in 2 scored images, in none for training" in meant.reading
 
 
 @pytest.mark.parametrize(("unannotated", "names"), [("empty", ["a", "b", "c"]), ("drop", ["a", "b"])])
@@ -199,9 +211,9 @@ def test_an_option_that_does_not_exist_is_named(tmp_path, options):
 
 FIRST_PIXELS = [  # boxes as stated, options, from 0, what is told
     ([(0, 5, 9, 9), (4, 5, 20, 30)], {}, [[0, 5, 9, 9], [4, 5, 20, 30]], "from 0: 1 have a side at 0"),
-    ([(1, 5, 96, 9), (4, 5, 20, 64)], {}, [[0, 4, 95, 8], [3, 4, 19, 63]], "from 1: 2 have a side at the image's"),
-    ([(4, 5, 20, 30)], {}, [[3, 4, 19, 29]], "from 1: as VOC does; none has a side"),
-    ([(4, 5, 20, 30)], dict(first_pixel=0), [[4, 5, 20, 30]], "from 0, as first_pixel says"),
+    ([(1, 5, 96, 9), (4, 5, 20, 64)], {}, [[0, 4, 95, 8], [3, 4, 19, 63]], "from 1: 2 have one at the image's width"),
+    ([(4, 5, 20, 30)], {}, [[3, 4, 19, 29]], "from 1: as in VOC; no side"),
+    ([(4, 5, 20, 30)], dict(first_pixel=0), [[4, 5, 20, 30]], "from 0: first_pixel says so"),
     ([(0.5, 5, 20.25, 30)], {}, [[0.5, 5, 20.25, 30]], "from 0: 1 have a side at 0"),
     (
         [(0, 0, 96, 64)],
@@ -307,3 +319,232 @@ def test_a_picture_shows_the_boxes_where_they_are(tmp_path):
     rows, columns = np.nonzero((drawn != without).any(2))
     assert drawn.shape == (192, 288, 3)  # three times as large
     assert (columns.min(), rows.min(), rows.max()) == (96, 48, 141)
+
+
+ODD_VOC = {  # an object, or what is around it, as it is in files of some tool -> name, difficult, box from 0
+    "the boxes of parts are no objects": (
+        "<size><width>96</width><height>64</height></size><object><name>person</name><difficult>0</difficult><bndbox>"
+        "<xmin>11</xmin><ymin>12</ymin><xmax>60</xmax><ymax>50</ymax></bndbox><part><name>head</name><bndbox>"
+        "<xmin>20.5</xmin><ymin>12</ymin><xmax>30</xmax><ymax>20</ymax></bndbox></part></object>",
+        ("person", 0, [10, 11, 59, 49]),
+    ),
+    "a size of 0 x 0 comes from the image": (
+        "<size><width>0</width><height>0</height></size><object><name>apple</name><difficult>0</difficult><bndbox>"
+        "<xmin>8</xmin><ymin>15</ymin><xmax>96</xmax><ymax>64</ymax></bndbox></object>",
+        ("apple", 0, [7, 14, 95, 63]),
+    ),
+    "one pixel is a box": (
+        "<size><width>96</width><height>64</height></size><object><name>head</name><difficult>0</difficult><bndbox>"
+        "<xmin>1</xmin><ymin>1</ymin><xmax>1</xmax><ymax>1</ymax></bndbox></object>",
+        ("head", 0, [0, 0, 0, 0]),
+    ),
+    "CVAT: fractions, occluded, no difficult, a folder without name": (
+        "<folder/><size><width>96</width><height>64</height></size><object><name>car</name><occluded>1</occluded>"
+        "<bndbox><xmin>9.27</xmin><ymin>3.5</ymin><xmax>60.75</xmax><ymax>50</ymax></bndbox></object>",
+        ("car", 0, [8.27, 2.5, 59.75, 49]),
+    ),
+    "VoTT: from 0, fractions, verified": (
+        "<size><width>96</width><height>64</height></size><object><name>dog</name><difficult>0</difficult><bndbox>"
+        "<xmin>0</xmin><ymin>0</ymin><xmax>83.7935174069628</xmax><ymax>21.25</ymax></bndbox></object>",
+        ("dog", 0, [0, 0, 83.7935174069628, 21.25]),
+    ),
+    "Roboflow: another order of sides, another file's name": (
+        "<folder></folder><filename>a_jpg.rf.29da.jpg</filename><size><width>96</width><height>64</height></size>"
+        "<object><name>cell</name><truncated>0</truncated><difficult>0</difficult><bndbox><xmin>12</xmin>"
+        "<xmax>29</xmax><ymin>8</ymin><ymax>20</ymax></bndbox></object>",
+        ("cell", 0, [11, 7, 28, 19]),
+    ),
+    "labelImg: a path of Windows, one channel": (
+        "<path>D:\\4\\a.jpg</path><size><width>96</width><height>64</height><depth>1</depth></size><object>"
+        "<name>\n  person </name><difficult>1</difficult><bndbox><xmin>12</xmin><ymin>8</ymin><xmax>29</xmax>"
+        "<ymax>20</ymax></bndbox></object>",
+        ("person", 1, [11, 7, 28, 19]),
+    ),
+}
+
+
+@pytest.mark.parametrize(("inside", "expected"), ODD_VOC.values(), ids=ODD_VOC)
+def test_an_odd_xml_has_one_right_reading(tmp_path, inside, expected):
+    picture(tmp_path / "a.jpg")
+    (tmp_path / "a.xml").write_text(f'<?xml version="1.0" ?><annotation verified="yes">{inside}</annotation>')
+    ((name, difficult, box),) = only(voc(tmp_path))
+    assert (name, difficult, box) == (*expected[:2], pytest.approx(expected[2]))
+
+
+TOLD = {  # objects, the size stated -> what is told
+    "1 annotations state no size": ([CAT], (0, 0)),
+    "of 2 objects 1 are one pixel wide or high": ([CAT, ("cat", 0, (5, 5, 5, 9))], (96, 64)),
+    "of 1 objects 1 are difficult": ([("cat", 1, (5, 5, 5, 9))], (96, 64)),
+    "1 images show no object (a)": ([], (96, 64)),
+}
+
+
+@pytest.mark.parametrize("told", TOLD)
+def test_what_is_odd_is_told_with_its_count(tmp_path, told):
+    objects, (width, height) = TOLD[told]
+    assert any(told in line for line in voc(beside(tmp_path, objects, "a", width=width, height=height)).reading)
+
+
+def test_the_classes_are_those_of_a_list_beside_in_its_order(tmp_path):
+    (beside(tmp_path, names="a") / "classes.txt").write_text("dog\ncat\n")
+    found = voc(tmp_path)
+    assert found.classes == ("dog", "cat") and any("classes.txt" in line for line in found.reading)
+    assert voc(tmp_path, classes=["cat", "dog"]).classes == ("cat", "dog")
+
+
+COCO_OBJECTS = [  # image, category, x, y, width, height, crowd
+    (4, 90, [10, 10, 50, 40], 0),
+    (4, 7, [0, 0, 96, 64], 0),
+    (9, 90, [5, 7, 1, 1], 0),
+    (9, 7, [20.25, 3.5, 30.5, 40.125], 0),
+    (9, 90, [1, 2, 90, 60], 1),
+    (2, 7, [3, 4, 5, 6], 0),
+]
+
+
+def write_coco(path, folder, objects=COCO_OBJECTS, ids=(9, 4, 2), **more):
+    """A COCO JSON of images of 96 x 64 pixels, which are written to a folder; returns the JSON's path."""
+    for number in ids:
+        picture(folder / f"image {number}.jpg", number=number)
+    images = [dict(id=i, file_name=f"image {i}.jpg", width=96, height=64) for i in ids]
+    names = {90: ODD[0], 13: "nothing", 7: ODD[1]}
+    things = [
+        dict(id=number, image_id=image, category_id=category, bbox=box, iscrowd=crowd, area=box[2] * box[3])
+        for number, (image, category, box, crowd) in enumerate(objects)
+        if image in ids
+    ]
+    categories = [dict(id=i, name=name) for i, name in names.items()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(dict(images=images, annotations=things, categories=categories) | more), "utf-8")
+    return path
+
+
+def test_boxes_of_coco_are_those_that_pycocotools_reads(tmp_path):
+    found, theirs = coco(write_coco(tmp_path / "boxes.json", tmp_path)), COCO(tmp_path / "boxes.json")
+    assert not found.problems and found.classes == (ODD[1], ODD[0])  # by id, without the one that has no object
+    ours = {sample.image.name: sample.truth.objects for sample in found.samples}
+    for image in theirs.loadImgs(theirs.getImgIds()):
+        expected = theirs.loadAnns(theirs.getAnnIds(image["id"]))
+        assert [each["name"] for each in ours[image["file_name"]]] == [
+            theirs.cats[each["category_id"]]["name"] for each in expected
+        ]
+        for one, other in zip(ours[image["file_name"]], expected, strict=True):
+            x1, y1, x2, y2 = one["bbox"]
+            assert [x1, y1, x2 + 1 - x1, y2 + 1 - y1] == pytest.approx(other["bbox"])
+            assert one["crowd"] == bool(other["iscrowd"])
+
+
+def test_a_crowd_is_left_out_of_training_and_ignored_where_it_is_scored(tmp_path):
+    crowd, single = [8, 90, [1, 2, 90, 60], 1], [8, 90, [5, 7, 1, 1], 0]
+    for name in ("train", "val"):
+        objects = [[1 if name == "train" else 2, *each[1:]] for each in (crowd, single)]
+        folder = tmp_path / f"source/{name}2017"
+        write_coco(tmp_path / f"source/annotations/instances_{name}2017.json", folder, objects, [objects[0][0]])
+    facts = laid_out(tmp_path / "source", tmp_path / "data", "coco")
+    assert facts.counts == {"train": 1, "val": 1} and any("2 are crowds" in line for line in facts.reading)
+    train, val = (data_set(tmp_path / "data", facts.classes, listed) for listed in ("trainval", "test"))
+    assert [each["bbox"] for each in train.get_data_info(0)["instances"]] == [[5, 7, 5, 7]]
+    found = val.get_data_info(0)["instances"]
+    assert [(each["bbox"], each["ignore_flag"]) for each in found] == [([1, 2, 90, 61], 1), ([5, 7, 5, 7], 0)]
+    assert laid_out_boxes(tmp_path / "data", "val2017-image 2")[1] == (ODD[0], [6, 8, 6, 8])
+
+
+COCO_LAYOUTS = {  # JSONs and folders of images, for training and scoring
+    "COCO's own": ("annotations/instances_{}2017.json", "{}2017"),
+    "COCO's own, in images": ("annotations/instances_{}2017.json", "images/{}2017"),
+    "an export of Roboflow": ("{}/_annotations.coco.json", "{}"),
+    "all images in one folder": ("{}.json", "images"),
+}
+
+
+@pytest.mark.parametrize(("path", "folder"), COCO_LAYOUTS.values(), ids=COCO_LAYOUTS)
+def test_jsons_and_their_images_are_found_in_each_layout(tmp_path, path, folder):
+    for name, ids in dict(train=[4, 9], val=[2], test=[5]).items():
+        write_coco(tmp_path / path.format(name), tmp_path / folder.format(name), ids=ids)
+    (tmp_path / "annotations").mkdir(exist_ok=True)
+    found = coco(tmp_path)
+    assert DETECTION.recognise(tmp_path) == "coco"
+    assert {sample.image.name: sample.split for sample in found.samples} == {
+        "image 4.jpg": "train",
+        "image 9.jpg": "train",
+        "image 2.jpg": "val",
+    }
+    assert not found.problems and found.reading[1].startswith("not read: set test")
+    names = {name: path.format(name) for name in ("train", "test")}
+    swapped = coco(tmp_path, train=names["test"], val=names["train"])
+    assert [sample.image.name for sample in swapped.of("train")] == ["image 5.jpg"]
+
+
+COCO_PROBLEMS = [
+    (dict(objects=[(5, 90, [1, 1, 2, 2], 0)], ids=[4, 5]), "image 5.jpg", r"image 5\.jpg does not exist"),
+    (dict(objects=[(4, 90, [1, 1, 0, 2], 0)]), None, r"annotation 0: \[1, 1, 0, 2\] is empty or leaves"),
+    (dict(objects=[(4, 90, [1, 1, -3, 2], 0)]), None, r"annotation 0: \[1, 1, -3, 2\] is empty or leaves"),
+    (dict(objects=[(4, 90, [90, 1, 9, 2], 0)]), None, r"image 4\.jpg: .*\[90, 1, 9, 2\].*bad_boxes='clip'"),
+    (dict(objects=[(4, 55, [1, 1, 2, 2], 0)]), None, "annotation 0 is of category 55, which does not exist"),
+    (dict(ids=[4, 4]), None, "image id 4 occurs 2 times"),
+    (dict(categories=[dict(id=7, name="a"), dict(id=7, name="b")]), None, "category id 7 occurs 2 times"),
+    (dict(images=[dict(id=4, file_name="image 4.jpg", width=64, height=60)]), None, r"image 4\.jpg: it states 64 x 60"),
+    (dict(annotations=[dict(id=1, image_id=77, category_id=7, bbox=[1, 1, 2, 2])]), None, "is of image 77, which does"),
+]
+
+
+@pytest.mark.parametrize(("changes", "removed", "said"), COCO_PROBLEMS)
+def test_what_is_wrong_in_a_coco_json_is_one_line_with_file_and_entry(tmp_path, changes, removed, said):
+    write_coco(tmp_path / "boxes.json", tmp_path, **changes)
+    if removed:
+        (tmp_path / removed).unlink()
+    found = coco(tmp_path)
+    assert [line for line in found.problems if re.search(rf"boxes\.json: .*{said}|{said}", line)]
+    assert "\n" not in "".join(found.problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "boxes.json is no JSON"),
+        ("[]", "boxes.json is no COCO JSON of boxes"),
+        ('{"images": [], "categories": []}', "boxes.json is no COCO JSON of boxes: annotations: Field required"),
+        ('{"images": [{"id": 1}], "annotations": [], "categories": []}', "images.0.file_name: Field required"),
+    ],
+)
+def test_another_json_is_refused_with_the_field_that_is_missing(tmp_path, text, said):
+    (tmp_path / "boxes.json").write_text(text)
+    with pytest.raises(ValueError, match=said):
+        coco(tmp_path)
+
+
+def test_two_jsons_that_are_no_sets_have_to_be_named(tmp_path):
+    for name, ids in dict(old=[4], new=[9]).items():
+        write_coco(tmp_path / f"{name}.json", tmp_path, ids=ids)
+    with pytest.raises(ValueError, match="the sets are new, old; say which with train='...' and val='...'"):
+        coco(tmp_path)
+    found = coco(tmp_path, train="old", val="new")
+    assert [sample.image.name for sample in found.of("val")] == ["image 9.jpg"]
+
+
+def test_boxes_narrower_than_a_pixel_have_one_and_images_in_no_json_are_told(tmp_path):
+    write_coco(tmp_path / "boxes.json", tmp_path, [(4, 90, [95.5, 3, 0.25, 2], 0)], [4])
+    picture(tmp_path / "other.jpg")
+    found = coco(tmp_path)
+    assert only(found) == [(ODD[0], 0, [95.5, 3, 95.5, 4])]
+    assert "1 images are in no JSON that is read: other.jpg" in found.reading
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["voc", "coco"])
+def test_a_set_with_odd_class_names_is_trained_on_and_scored(tmp_path, form):
+    """In COCO's, a fifth of the images shows a crowd only: nothing to train on, and nothing to score."""
+    objects = [(ODD[0], 0, (11, 11, 60, 50)), (ODD[1], 0, (1, 1, 96, 64))]
+    beside(tmp_path / "voc", objects, [f"Straße {i}" for i in range(24)])
+    things = [(i, 90 if i % 2 else 7, [4, 5, 60, 40], int(i % 5 == 0)) for i in range(24)]
+    write_coco(tmp_path / "coco/boxes.json", tmp_path / "coco", things, range(24))
+    path = tmp_path / "streets.py"
+    path.write_text(f'base = "smoke"\ndetection = dict(source=dict(folder={form!r}, format={form!r}))\n')
+    toy_card(tmp_path / "work/streets/resnet50_baseline/seed0", name="resnet50_baseline", tier="streets")
+    words = ["detection", "resnet50_baseline", "--tier", str(path)]
+    done = subprocess.run([sys.executable, TRAIN, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (result,) = tmp_path.glob("work/streets/resnet50_baseline/seed0/detection/metrics.json")
+    stored = json.loads(result.read_text("utf-8"))
+    assert stored["config"]["val_dataloader"]["dataset"]["metainfo"]["classes"] == sorted(ODD)
+    assert 0 <= stored["metrics"]["map_voc07"] <= 100

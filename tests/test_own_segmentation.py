@@ -1,11 +1,15 @@
 """Own images and masks: each format read, laid out as training reads it, and what is guessed or refused."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from backbones.card import write_card
+from backbones.resnet import ResNet
 from segmentation.class_list import read_classes
 from segmentation.formats import FORMATS, recognise
 from segmentation.masks import Ids
@@ -13,8 +17,10 @@ from segmentation.stage import SEGMENTATION
 from trick_transfer.data_sets.check import check
 from trick_transfer.data_sets.sources import DataSet, Part
 from trick_transfer.engine.layers import changed_keys
+from trick_transfer.runs.own_tier import recognised
 from trick_transfer.runs.run import Run
 
+TRAIN = str(Path(__file__).parents[1] / "tools" / "train.py")
 HEIGHT, WIDTH = 8, 12
 NAMES = ["cat", "dog", "grass"]
 COLOURS = {"cat": (255, 0, 0), "dog": (0, 128, 0), "void": (0, 0, 0)}
@@ -74,6 +80,7 @@ def test_masks_of_three_classes_with_255_as_void(tmp_path):
     found = read(images_with(tmp_path / "own", first, second), classes=NAMES)
     assert found.classes == ("cat", "dog", "grass") and not found.problems
     assert "first class has the value 0: a guess" in told(found) and "255 means no class: a guess" in told(found)
+    assert "masks: 0 = cat, 1 = dog, 2 = grass; no class: 255" in told(found)
     masks = laid_out(found, tmp_path / "out")
     expected = {0: 1, 1: 2, 2: 3, 255: 0}  # ADE20K's: 0 is none, k is class k - 1
     np.testing.assert_array_equal(masks["validation/images-0.png"], np.vectorize(expected.get)(first))
@@ -160,7 +167,10 @@ def test_a_colour_table_says_what_colours_mean(tmp_path):
     raw = np.array([(255, 0, 0), (0, 0, 0), (0, 128, 0)], np.uint8)[mask_of(0, 1, 2)]
     with_alpha = np.dstack([raw, np.full(raw.shape[:2], 99, np.uint8)])
     found = read(images_with(tmp_path / "own", raw, with_alpha), colours=COLOURS)
+    for ignore in ("void", (0, 0, 0), [(0, 0, 0)]):
+        assert read(tmp_path / "own", colours=COLOURS, ignore=ignore).classes == ("cat", "dog")
     assert found.classes == ("cat", "dog") and "void means no class: a guess" in told(found)
+    assert "masks: (255, 0, 0) = cat, (0, 128, 0) = dog; no class: (0, 0, 0)" in told(found)
     masks = laid_out(found, tmp_path / "out")
     assert [mask.tolist() for mask in masks.values()] == 2 * [mask_of(1, 0, 2).tolist()]
 
@@ -192,12 +202,16 @@ def test_colours_without_a_table_or_out_of_it_are_problems(tmp_path):
         ("\ufeff0 background\n17: cat\n", {0: "background", 17: "cat"}),
         ("cat,1\nÜnter 5 %,12\n", {1: "cat", 12: "Ünter 5 %"}),
         ("1 2 3 a b\n4,5,6,c\n", [("a b", (1, 2, 3)), ("c", (4, 5, 6))]),
+        ("0,a b,1,2,3\n1,c,4,5,6\n", [("a b", (1, 2, 3)), ("c", (4, 5, 6))]),
     ],
 )
-def test_lists_of_classes_are_read_in_all_their_ways(tmp_path, text, expected):
-    path = tmp_path / "classes.txt"
-    path.write_text(text, "utf-8")
+@pytest.mark.parametrize("heading", ["", "name\n"])
+def test_lists_of_classes_are_read_in_all_their_ways(tmp_path, text, expected, heading):
+    path = tmp_path / ("classes.csv" if heading else "classes.txt")
+    path.write_text(heading + text.removeprefix("\ufeff" if heading else ""), "utf-8")
     assert read_classes(path) == expected
+    if not heading:
+        assert read_classes(path.rename(tmp_path / "bare.csv")) == expected, "a CSV may have no heading"
 
 
 @pytest.mark.parametrize(
@@ -208,6 +222,7 @@ def test_lists_of_classes_are_read_in_all_their_ways(tmp_path, text, expected):
         ("{}/a.jpg", "{}_labels/a_L.png"),
         ("img/{}/town/a.JPG", "gt/{}/town/a_labelIds.png"),
         ("{}/a.jpg", "{}/a_mask.png"),
+        ("images/{}2017/a.jpg", "annotations/{}2017/a.png"),
         ("ADEChallengeData2016/images/{}/a.jpeg", "ADEChallengeData2016/annotations/{}/a.png"),
     ],
 )
@@ -224,21 +239,78 @@ def test_folders_are_told_by_their_names(tmp_path, image, mask, names):
     assert ("a mask is called as its image with" in told(found)) == (Path(image).stem != Path(mask).stem)
 
 
+def test_test_images_without_masks_are_left_out_and_told(tmp_path):
+    own = images_with(tmp_path / "own/train", mask_of(0, 1), mask_of(1, 0)).parent
+    photo(own / "test/images/0.jpg")
+    found = read(own)
+    assert "the 1 images of test have no masks and are left out" in told(found)
+    assert [sample.split for sample in found.samples] == [None, None] and not found.problems
+
+
 def test_folders_of_any_names_are_said_by_options(tmp_path):
     photo(tmp_path / "701/a.png")
     write(tmp_path / "approved/a_L.png", mask_of(0, 1))
     assert recognise(tmp_path) is None
     found = FORMATS["pairs"](tmp_path, images="701", masks="approved", suffix="_L")
     assert [sample.truth.path.name for sample in found.samples] == ["a_L.png"]
+    with pytest.raises(ValueError, match="name both folders"):
+        FORMATS["pairs"](tmp_path, images="701")
+    with pytest.raises(ValueError, match="must lie below"):
+        FORMATS["pairs"](tmp_path / "701", images=".", masks="../approved")
+    with pytest.raises(ValueError, match=r"no image \(.jpg, .jpeg, .png\) has a mask"):
+        FORMATS["pairs"](tmp_path)
+
+
+def test_files_that_are_neither_images_nor_masks_are_told(tmp_path):
+    own = images_with(tmp_path / "own", mask_of(0, 1))
+    photo(own / "previews/0.jpg")
+    photo(own / "masks/drawn.jpg")
+    found = read(own)
+    assert len(found.samples) == 1 and not found.problems
+    assert f"2 files are, by their names, neither images nor masks of them, such as {own}/masks/drawn.jpg" in told(
+        found
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (dict(classes=5), "classes must be a list"),
+        (dict(classes=NAMES, colours=COLOURS), "classes or colours, not both"),
+        (dict(colours={"cat": (1, 2, 300)}), r"\(r, g, b\) of 0 to 255"),
+        (dict(classes={"a": "cat"}), "whole number"),
+        (dict(classes=NAMES, first_class=-1), "whole number"),
+        (dict(ignore=70_000), "below 65,536"),
+        (dict(ignore=[(1, 2, 3)]), "whole number"),
+        (dict(colours=COLOURS, ignore=0), r"a colour is \(r, g, b\)"),
+        (dict(classes=NAMES, first_class=0, ignore="dgo"), "'dog'"),
+        (dict(unannotated="keep"), "'keep' does not exist; choose from drop, error"),
+        (dict(scored="test"), "scored 'test'"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused_by_name(tmp_path, options, named):
+    own = images_with(tmp_path / "own", mask_of(0, 1))
+    with pytest.raises(ValueError, match=named) as error:
+        read(own, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_two_lists_of_classes_are_told_apart_by_the_user(tmp_path):
+    own = images_with(tmp_path / "own", mask_of(0, 1))
+    for name in ("classes.txt", "labels.txt"):
+        (own / name).write_text(f"{name}\nother\n")
+    with pytest.raises(ValueError, match="classes.txt and labels.txt; say by classes="):
+        read(own)
+    assert read(own, classes="labels.txt").classes == ("labels.txt", "other")
 
 
 def test_two_images_of_one_name_in_different_folders_are_both_laid_out(tmp_path):
-    for town in ("bonn", "ulm"):
+    for town in ("bonn", "bonn/bonn"):
         photo(tmp_path / "own/images" / town / "a.jpg")
         write(tmp_path / "own/masks" / town / "a.png", mask_of(0, 1))
     assert set(laid_out(read(tmp_path / "own"), tmp_path / "out")) == {
         "validation/images-bonn-a.png",
-        "training/images-ulm-a.png",
+        "training/images-bonn-bonn-a.png",
     }
 
 
@@ -262,6 +334,8 @@ def test_a_mask_of_another_size_is_a_problem_also_where_exif_turns_the_image(tmp
     size, turned = read(own).problems
     assert "masks/0.png has 12 x 8 px, its image 12 x 9" in size
     assert "masks/1.png has 8 x 12 px, its image 12 x 8 as stored, which EXIF turns" in turned
+    with pytest.raises(ValueError, match=r"masks/0\.png is of another size"):
+        SEGMENTATION.show(read(own).samples[0], ())
     write(own / "masks/1.png", mask_of(0, 1))
     assert "1 images are turned by EXIF when they are shown; they are read as stored" in told(read(own))
 
@@ -293,6 +367,7 @@ def camvid(folder: Path, *splits: str) -> Path:
 )
 def test_camvid_as_published(tmp_path, scored, expected, words):
     found = read(camvid(tmp_path / "own", "train", "val", "test"), scored=scored)
+    assert [stage.name for stage in recognised(tmp_path / "own")] == ["segmentation"], "no class folders"
     assert found.counts() == expected and words in told(found) and not found.problems
     assert (len(found.classes), found.classes[0], found.classes[10]) == (11, "sky", "bicyclist")
     masks = laid_out(found, tmp_path / "out")
@@ -361,3 +436,29 @@ def test_a_protocol_takes_own_classes_and_changes_nothing_else(protocol):
     }
     assert cfg.model.decode_head.num_classes == 2
     assert Ids.of(cfg.val_dataloader.dataset) == (1, 0), "which is what lay_out writes"
+
+
+@pytest.mark.slow
+def test_masks_of_three_classes_with_void_are_trained_on_and_scored_and_too_few_for_a_batch_told(tmp_path):
+    """Every pixel but the void ones is scored, at the images' own sizes."""
+    own = images_with(tmp_path / "own", *(mask_of(0, 1, 255, 2)[:, : 4 + i % 7] for i in range(30)))
+    for number in range(30):
+        photo(own / f"images/{number}.jpg", (4 + number % 7, HEIGHT))
+    source = dict(folder="own", format="pairs", classes=NAMES, duplicates="keep")  # the pictures are alike
+    one = {"val_dataloader.batch_size": 1, "val_dataloader.num_batch_per_epoch": 99}  # images differ in size
+    (tmp_path / "three.py").write_text(f"base = 'smoke'\nsegmentation = dict(source={source}, values={one})\n")
+    backbone = dict(type="backbones.ResNet", depth=18, tweak="bcd")
+    facts = dict(name="toy", tier="three", seed=0, mean=[123.68, 116.779, 103.939], std=[58.393, 57.12, 57.375])
+    write_card(Path("work/three/resnet50_baseline/seed0"), ResNet(18, "bcd"), backbone, {}, licences={}, **facts)
+    words = [sys.executable, TRAIN, "segmentation", "resnet50_baseline", "--tier", str(tmp_path / "three.py")]
+    few = subprocess.run([*words, "--set", "train_dataloader.batch_size=40"], capture_output=True, text=True)
+    assert few.returncode == 2 and "training images do not fill one batch of 40" in few.stderr
+    assert "train_dataloader.batch_size" in few.stderr.splitlines()[-1]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "255 means no class: a guess" in few.stdout and "is read as" not in done.stdout, "it is laid out once"
+    (outputs,) = Path("work/results").rglob("outputs.npz")
+    arrays = np.load(outputs)
+    pixels = {f"images-{i}": int((np.asarray(Image.open(own / f"masks/{i}.png")) != 255).sum()) for i in range(30)}
+    assert arrays["counts"][:, 2].sum(1).tolist() == [pixels[name] for name in arrays["names"]]
+    assert arrays["classes"].tolist() == NAMES

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -23,11 +23,11 @@ from test_results import a_detection, a_result
 from detection.stage import TEST_IMAGES as VOC
 from segmentation.stage import DATA as ADE20K
 from trick_transfer.engine.files import file_sha256, read_arrays
-from trick_transfer.engine.manifest import read_manifest, update_manifest
+from trick_transfer.engine.manifest import update_manifest
 from trick_transfer.engine.pictures import Seen, photo
 from trick_transfer.leaderboard.paper.as_leaderboard import published
 from trick_transfer.leaderboard.rendering.page import render
-from trick_transfer.leaderboard.rendering.side_by_side import collect, of_the_data, side_by_side
+from trick_transfer.leaderboard.rendering.side_by_side import collect, listed, of_the_data, side_by_side
 from trick_transfer.leaderboard.statistics.comparison import MOST_SEEDS, letters
 from trick_transfer.leaderboard.table import (
     Analysis,
@@ -619,6 +619,49 @@ def test_masks_are_stored_pixel_by_pixel_and_unlabelled_truth_is_transparent(sto
     assert found["colours"][1] == "#" + bytes(truth[MASK == 2][0, :3]).hex()
 
 
+def test_a_tier_of_ones_own_has_pictures_of_its_own_data(stored):
+    analysis, data = stored
+    (data / "evening").mkdir()
+    (data / "mini/voc0712").rename(data / "evening/detection")
+    made = drawn(replace(analysis, tables=(replace(analysis.tables[0], tier="evening"),)), data)
+    assert [image["name"] for image in made["detection"]["images"]] == ["007", "008"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".JPEG"])
+def test_an_image_is_found_whatever_its_suffix(stored, suffix):
+    analysis, data = stored
+    for name, part in (
+        ("detection", f"voc0712/{VOC}/007.jpg"),
+        ("segmentation", f"ade20k/{ADE20K}/images/validation/a.jpg"),
+    ):
+        image = data / "mini" / part
+        Image.open(image).save(image.with_suffix(suffix))
+        image.unlink()
+        digest = update_manifest(data / "mini" / part.split("/")[0])
+        analysis = with_result(analysis, f"mini/resnet50d_best/seed0/{name}", data_manifest=digest)
+    made = drawn(analysis, data)
+    assert [[image["name"] for image in made[name]["images"]] for name in ("detection", "segmentation")] == [
+        ["007", "008"],
+        ["a", "b"],
+    ]
+
+
+@pytest.mark.parametrize(("stated", "expected"), [((48, 64), (48, 64)), ((64, 48), (64, 48))])
+def test_an_image_is_turned_by_exif_only_where_its_boxes_are(stored, stated, expected):
+    analysis, data = stored
+    image = data / "mini/voc0712" / VOC / "007.jpg"
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (64, 48)).save(image, exif=exif)
+    xml = image.parents[1] / "Annotations/007.xml"
+    xml.parent.mkdir()
+    xml.write_text("<annotation><size><width>{}</width><height>{}</height></size></annotation>".format(*stated))
+    update_manifest(data / "mini/voc0712")
+    first, second = drawn(analysis, data)["detection"]["images"]
+    assert (first["width"], first["height"]) == opened(first["source"]).size == expected
+    assert (second["width"], second["height"]) == (64, 48)
+
+
 def test_without_the_data_or_the_outputs_there_are_no_pictures_and_the_page_says_so(stored, tmp_path):
     analysis, data = stored
     moved = {path: replace(each, folder=tmp_path / "elsewhere") for path, each in analysis.runs.items()}
@@ -646,9 +689,9 @@ def test_a_row_whose_outputs_hold_no_pictures_is_left_out_and_the_others_stay(st
 
 def test_rows_that_saw_other_images_are_left_out(stored):
     root = stored[1] / "mini/voc0712"
-    files = {name: root / name for name in read_manifest(root)}
+    files = listed(root)
     seen = {
-        row: Seen([image], ["seen"], ["cat"], [f"{VOC}/{image}.jpg"], lambda *_: "truth")
+        row: Seen([image], ["seen"], ["cat"], [f"{VOC}/{image}"], lambda *_: "truth")
         for row, image in (("a", "007"), ("b", "008"))
     }
     made = side_by_side(seen, files, [])
@@ -676,12 +719,12 @@ def test_a_row_on_data_that_lie_elsewhere_has_no_pictures_which_is_no_fault(stor
 
 def test_a_row_that_names_other_files_does_not_hide_the_others(stored):
     root = stored[1] / "mini/voc0712"
-    files = {name: root / name for name in read_manifest(root)}
-    foreign = Seen(["../x"], ["seen"], ["cat"], [f"{VOC}/../x.jpg"], lambda *_: "truth")
-    own = Seen(["007"], ["seen"], ["cat"], [f"{VOC}/007.jpg"], lambda *_: "truth")
+    files = listed(root)
+    foreign = Seen(["../x"], ["seen"], ["cat"], [f"{VOC}/../x"], lambda *_: "truth")
+    own = Seen(["007"], ["seen"], ["cat"], [f"{VOC}/007"], lambda *_: "truth")
     faults = []
     assert [of_the_data(name, each, files, faults) for name, each in (("a", foreign), ("b", own))] == [False, True]
-    assert faults == [f"not drawn: a: '{VOC}/../x.jpg' is no file of the data"]
+    assert faults == [f"not drawn: a: '{VOC}/../x' is no file of the data"]
 
 
 ODD = {

@@ -31,15 +31,16 @@ def options() -> argparse.Namespace:
         help="a key of the recipe; with detection. or segmentation. before it, of that stage",
     )  # fmt: skip
     add_follow(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.tier = own_tier(args)
+    args.stages = args.stages or tiers.load(args.tier).stages or tuple(STAGES)
+    return args
 
 
 def main() -> int:
     """Plan, check, run, rank."""
     args = options()
-    args.tier = own_tier(args)
-    stages = args.stages or tiers.load(args.tier).stages or tuple(STAGES)
-    planned = chain(args.recipe, args.seed, stages, parse_sets(args.sets, args.follow), args)
+    planned = chain(args.recipe, args.seed, args.stages, parse_sets(args.sets, args.follow), args)
     check(planned, args)
     if args.plan:
         show((run, *state(run)) for run in planned)

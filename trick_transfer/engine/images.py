@@ -24,6 +24,11 @@ HARMLESS = re.compile(r"ICC|before marker 0x(?!d\d)")  # libjpeg's words on a he
 SWAPPED = (5, 6, 7, 8)  # EXIF's orientations that swap width and height
 
 
+def is_image(name: str) -> bool:
+    """Whether a file of this name, or path, counts as an image."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
 def images_in(folder: str | Path, suffixes: Collection[str] = SUFFIXES) -> list[str]:
     """The images directly in a folder, sorted; none if it is missing. Hidden files and devices are left out."""
     if not os.path.isdir(folder):

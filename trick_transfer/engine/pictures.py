@@ -5,12 +5,13 @@ import io
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from .files import brief
 
@@ -24,14 +25,16 @@ IGNORED = 255  # a mask's pixels without class; mmseg's `ignore_index`
 class Seen(NamedTuple):
     """A model's predictions on some images: lists of boxes, or masks as data URIs.
 
-    `truth` gets the data's files by their paths in the manifest, and an image's place; its form is a prediction's.
+    `truth` and `turned` get the data's files by their paths in the manifest, and an image's place. A truth's form is a
+    prediction's; `turned` tells whether both belong to the image as EXIF turns it.
     """
 
     names: list[str]
     found: list[Any]
     classes: list[str]
-    images: list[str]  # paths in the manifest
+    images: list[str]  # paths in the manifest, without suffix
     truth: Callable[[Mapping[str, Path], int], Any]
+    turned: Callable[[Mapping[str, Path], int], bool] = lambda files, place: False
 
 
 @contextmanager
@@ -69,11 +72,19 @@ def frame(picture: np.ndarray, corners: Sequence[int], text: str) -> None:
     write(picture, text, (x1 + 2, y1 + 12))
 
 
+@cache
+def font() -> ImageFont.FreeTypeFont:
+    """One that matplotlib brings; OpenCV's and Pillow's own have no letters beyond ASCII."""
+    import matplotlib  # late: it takes a while
+
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), LETTER_PX)
+
+
 def write(picture: np.ndarray, text: str, place: tuple[int, int] = (4, 14)) -> np.ndarray:
     """Write white letters with a dark edge, in place."""
-    drawn = Image.fromarray(picture)  # OpenCV's fonts have no letters beyond ASCII
+    drawn = Image.fromarray(picture)
     pen = ImageDraw.Draw(drawn)
-    pen.text(place, text, WHITE, anchor="ls", stroke_width=1, stroke_fill=BLACK, font_size=LETTER_PX)
+    pen.text(place, text, WHITE, font(), anchor="ls", stroke_width=1, stroke_fill=BLACK)
     picture[:] = np.asarray(drawn)
     return picture
 
@@ -83,9 +94,13 @@ def spread(images: int) -> list[int]:
     return np.linspace(0, images - 1, min(IMAGES, images)).round().astype(int).tolist()
 
 
-def photo(path: Path) -> dict[str, Any]:
-    """A picture as a small JPEG, with its original size. Raises ValueError for a file that cannot be read."""
-    with opened(path) as image:
+def photo(path: Path, turned: bool = False) -> dict[str, Any]:
+    """A picture, as stored or `turned` by EXIF, as a small JPEG with its original size.
+
+    Raises ValueError for a file that cannot be read.
+    """
+    with opened(path) as stored:
+        image = ImageOps.exif_transpose(stored) if turned else stored
         width, height = image.size
         small = image.convert("RGB")
     small.thumbnail((LONGER_SIDE_PX, LONGER_SIDE_PX))

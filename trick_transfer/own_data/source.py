@@ -1,6 +1,7 @@
 """What a tier says of own data, `source=dict(folder=..., format=..., ...)`, and what is found there."""
 
 import inspect
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,10 @@ class Source:
             check_name(f"{where}: option", key, ("folder", "format", *OPTIONS, *own))
         general = {key: stated[key] for key in OPTIONS if key in stated}
         source = cls(
-            home / stated["folder"], stated["format"], {key: stated[key] for key in own if key in stated}, **general
+            Path(os.path.normpath(home / stated["folder"])),
+            stated["format"],
+            {key: stated[key] for key in own if key in stated},
+            **general,
         )
         check_name(f"{where}: duplicates", source.duplicates, DUPLICATES)
         if not 0 < source.val_percent < 100:

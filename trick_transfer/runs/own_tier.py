@@ -29,7 +29,8 @@ def recognised(folder: Path) -> dict[Stage, Source]:
     if not stages:
         formats = "; ".join(f"{stage.name}: {', '.join(stage.formats)}" for stage in STAGES.values() if stage.formats)
         raise ValueError(f"{folder} looks like none of the formats that are read ({formats}), see docs/data.md")
-    return {stage: recognise(stage, folder) for stage in stages}
+    of_its_own = [stage for stage in stages if not stage.trains_backbone]  # any folders look like class folders
+    return {stage: recognise(stage, folder) for stage in of_its_own or stages}
 
 
 def own_tier(args: argparse.Namespace) -> str:

@@ -148,9 +148,13 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
 
 def count_updates(runner: Runner, accumulation: int) -> None:
     """Give a schedule over epochs that moves with each update an epoch's length in updates, not in parts of batches."""
-    steps = len(runner.train_loop.dataloader)
+    loader = runner.train_loop.dataloader
+    steps = len(loader)
     if not steps:
-        raise ValueError(f"{len(runner.train_loop.dataloader.dataset)} training images do not fill one batch")
+        raise ValueError(
+            f"{len(loader.dataset):,} training images do not fill one batch of {loader.batch_size:,} in each process; "
+            "set a smaller one: global_batch in classification, train_dataloader.batch_size in the other stages"
+        )
     updates = max(1, round(steps / accumulation))
     for schedule in runner.param_schedulers:
         if schedule.get("convert_to_iter_based"):

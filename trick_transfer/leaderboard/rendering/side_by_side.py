@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trick_transfer.engine.files import file_sha256, read_arrays
+from trick_transfer.engine.images import is_image
 from trick_transfer.engine.manifest import manifest_digest, read_manifest
 from trick_transfer.engine.pictures import Seen, photo, rgb
 from trick_transfer.runs import tiers
@@ -37,9 +38,11 @@ def of_table(table: Table, runs: Mapping[str, Stored], data: Path, faults: list[
     made: dict[str, Any] = {}
     for name, stage in STAGES.items():
         folder = (tiers.load(table.tier).data(name) if table.tier in tiers.NAMES else None) or stage.data_set
+        if (data / table.tier / name).is_dir():  # a tier of the user's own
+            folder = f"{table.tier}/{name}"
         first = {row.recipe: runs[run.path] for row in table.rows for run in reversed(row.runs) if run.stage == name}
         seen = {recipe: found for recipe, run in [*first.items()][:ROWS] if (found := predictions(run, faults))}
-        files = {path: data / folder / path for path in read_manifest(data / folder)} if seen else {}
+        files = listed(data / folder) if seen else {}
         if files:
             digest = manifest_digest(data / folder)
             own = {}
@@ -49,6 +52,12 @@ def of_table(table: Table, runs: Mapping[str, Stored], data: Path, faults: list[
                     own[recipe] = each
             made |= {name: side_by_side(own, files, faults)} if own else {}
     return {name: drawn for name, drawn in made.items() if drawn["images"]}
+
+
+def listed(folder: Path) -> dict[str, Path]:
+    """The data's files by their paths in the manifest, and images by these without suffix, too."""
+    files = {path: folder / path for path in read_manifest(folder)}
+    return {path.rpartition(".")[0]: file for path, file in files.items() if is_image(path)} | files
 
 
 def predictions(run: Stored, faults: list[str]) -> Seen | None:
@@ -68,7 +77,7 @@ def side_by_side(seen: Mapping[str, Seen], files: Mapping[str, Path], faults: li
     images: dict[int, dict[str, Any]] = {}
     for place, path in enumerate(first.images):
         try:
-            images[place] = photo(files[path]) | {"truth": first.truth(files, place)}
+            images[place] = photo(files[path], first.turned(files, place)) | {"truth": first.truth(files, place)}
         except (ValueError, OSError) as fault:
             faults.append(f"not drawn: {fault}")
         except KeyError as name:
