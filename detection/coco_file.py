@@ -39,8 +39,8 @@ class Thing(BaseModel):
     def stated(self, name: str) -> dict[str, Any]:
         """As an object of an `Annotation`: a box includes its last pixel, and has at least one where it has an area."""
         x, y, width, height = self.bbox
-        far = [start + (max(side, 1) if side > 0 else side) - 1 for start, side in ((x, width), (y, height))]
-        said = f"annotation {self.id}: [{', '.join(f'{side:g}' for side in self.bbox)}]"
+        far = [start + (max(side - 1, 0) if side > 0 else side - 1) for start, side in ((x, width), (y, height))]
+        said = f"[{', '.join(f'{side:g}' for side in self.bbox)}] of annotation {self.id}"
         return {"bbox": [x, y, *far], "name": name, "difficult": 0, "crowd": self.iscrowd, "said": said}
 
 

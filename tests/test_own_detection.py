@@ -477,8 +477,8 @@ def test_jsons_and_their_images_are_found_in_each_layout(tmp_path, path, folder)
 
 COCO_PROBLEMS = [
     (dict(objects=[(5, 90, [1, 1, 2, 2], 0)], ids=[4, 5]), "image 5.jpg", r"image 5\.jpg does not exist"),
-    (dict(objects=[(4, 90, [1, 1, 0, 2], 0)]), None, r"annotation 0: \[1, 1, 0, 2\] is empty or leaves"),
-    (dict(objects=[(4, 90, [1, 1, -3, 2], 0)]), None, r"annotation 0: \[1, 1, -3, 2\] is empty or leaves"),
+    (dict(objects=[(4, 90, [1, 1, 0, 2], 0)]), None, r"\[1, 1, 0, 2\] of annotation 0 is empty or leaves"),
+    (dict(objects=[(4, 90, [1, 1, -3, 2], 0)]), None, r"\[1, 1, -3, 2\] of annotation 0 is empty or leaves"),
     (dict(objects=[(4, 90, [90, 1, 9, 2], 0)]), None, r"image 4\.jpg: .*\[90, 1, 9, 2\].*bad_boxes='clip'"),
     (dict(objects=[(4, 55, [1, 1, 2, 2], 0)]), None, "annotation 0 is of category 55, which does not exist"),
     (dict(ids=[4, 4]), None, "image id 4 occurs 2 times"),
@@ -523,10 +523,10 @@ def test_two_jsons_that_are_no_sets_have_to_be_named(tmp_path):
 
 
 def test_boxes_narrower_than_a_pixel_have_one_and_images_in_no_json_are_told(tmp_path):
-    write_coco(tmp_path / "boxes.json", tmp_path, [(4, 90, [95.5, 3, 0.25, 2], 0)], [4])
+    write_coco(tmp_path / "boxes.json", tmp_path, [(4, 90, [95.5, 3.61, 0.25, 0.96], 0)], [4])
     picture(tmp_path / "other.jpg")
     found = coco(tmp_path)
-    assert only(found) == [(ODD[0], 0, [95.5, 3, 95.5, 4])]
+    assert only(found) == [(ODD[0], 0, [95.5, 3.61, 95.5, 3.61])]
     assert "1 images are in no JSON that is read: other.jpg" in found.reading
 
 
