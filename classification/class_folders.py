@@ -1,7 +1,8 @@
 """Photographs of the user's own in class folders."""
 
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from trick_transfer.engine.images import SUFFIXES, is_image
@@ -54,8 +55,8 @@ def split_name(folder: Path, split: str) -> str | None:
 
     A folder is called train for training only if it holds folders: train is also a class of vehicles.
     """
-    there = {each.name.lower(): each.name for each in subfolders(folder) if subfolders(each)}
-    return next((there[name] for name in NAMES[split] if name in there), None)
+    there = {each.name.lower(): each.name for each in subfolders(folder)}
+    return next((there[name] for name in NAMES[split] if name in there and subfolders(folder / there[name])), None)
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -80,7 +81,16 @@ def class_images(place: Path, told: Found) -> list[tuple[Path, str]]:
     if loose:
         told.reading.append(f"{place}: {loose:,} images lie in no class folder, and are left out")
     tell_unread(place, others, told)
+    told.problems += [f"{link} is a link to nothing; mend or delete it" for link in broken_links(place)]
     return found
+
+
+def broken_links(place: Path) -> Iterator[str]:
+    """The links below a folder to what does not exist."""
+    for folder, _, names in os.walk(place):
+        for path in (os.path.join(folder, name) for name in names if name[0] != "."):
+            if os.path.islink(path) and not os.path.exists(path):
+                yield path
 
 
 def suffix_of(name: str) -> str:

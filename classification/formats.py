@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from trick_transfer.engine.images import is_image
+from trick_transfer.engine.images import images_in
 from trick_transfer.engine.source import Format
 
-from .class_folders import folders, split_name, subfolders
+from .class_folders import NAMES, folders, split_name, subfolders
 from .lists import SUFFIXES, TINY, imagenet_val, kit, list_files, lists, tiny_imagenet
 
 FORMATS: dict[str, Format] = {
@@ -14,14 +14,9 @@ FORMATS: dict[str, Format] = {
     "imagenet_val": imagenet_val,
     "tiny_imagenet": tiny_imagenet,
 }
-OTHERS = {
-    "annotations",
-    "jpegimages",
-    "images",
-    "labels",
-    "masks",
-    "segmentationclass",
-}  # folders of other stages' data
+# folders of other stages' data, of images beside masks or boxes
+OTHERS = {"annotations", "images", "img", "jpegimages", "labels", "masks", "segmentationclass", "leftimg8bit", "gtfine"}
+SPLIT_NAMES = tuple(name for names in NAMES.values() for name in names)
 
 
 def recognise(folder: Path) -> str | None:
@@ -33,9 +28,12 @@ def recognise(folder: Path) -> str | None:
     if kit(folder):
         return "imagenet_val"
     place = folder / (split_name(folder, "train") or ".")
-    names = {
-        each.name.lower() for each in subfolders(place) if any(is_image(path.name) for path in each.rglob("[!.]*"))
-    }
-    if OTHERS & names:
+    names = {each.name.lower() for each in subfolders(place) if holds_images(each)}
+    if OTHERS & names or (names and all(name.startswith(SPLIT_NAMES) for name in names)):  # train2017, val2017
         return None
     return "folders" if len(names) > 1 else "list" if list_files(folder) else None
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether images are in a folder or its folders; no deeper, as one of several data sets has them."""
+    return bool(images_in(folder)) or any(images_in(each) for each in subfolders(folder))

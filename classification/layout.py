@@ -61,7 +61,7 @@ def is_text(name: str) -> bool:
 def lacking(found: Found) -> list[str]:
     """A problem for each class without an image in a split."""
     counts = {split: Counter(sample.truth for sample in found.of(split)) for split in SPLITS}
-    fix = "give it more images, or leave it out with the option classes"
+    fix = "give it more images, or a split of your own, or leave it out with the option classes"
     problems = []
     for number, name in enumerate(found.classes):
         train, val = (counts[split][number] for split in SPLITS)

@@ -58,10 +58,8 @@ def lists(
         found = read_list(file, told, separator, header)
         lines += found if split is None else [line._replace(split=split) for line in found]
     home = folder.parent if folder.is_file() else folder
-    others = sorted(
-        each.name for each in home.iterdir() if each.suffix.lower() in SUFFIXES and each not in files.values()
-    )
-    if others and folder.is_dir():
+    there = [each for each in sorted(folder.glob("[!.]*")) if each.suffix.lower() in SUFFIXES]
+    if others := [each.name for each in there if each not in files.values()]:
         told.reading.append(f"left out beside them: {listed(others)}")
     samples = [*listed_images(lines, home / images, classes or (), told)]
     return numbered(samples, {sample.truth for sample in samples}, classes, told)
@@ -129,7 +127,7 @@ def lines_of(file: Path, rows: Sequence[tuple[int, list[str]]], told: Found) -> 
         label, split, *_ = [*others, "", ""]
         where = f"{file}, line {number}"
         if not label:
-            told.problems.append(f"{where}: {path} has no label; expected `path label`")
+            told.problems.append(f"{where}: {path:.80} has no label; expected `path label`")
         elif has_split and split and split.lower() not in SPLIT_OF:
             told.problems.append(f"{where}: {split!r} is no split; expected one of {', '.join(SPLIT_OF)}")
         else:
@@ -142,8 +140,9 @@ def listed_images(lines: Sequence[Line], home: Path, wanted: Sequence[str], told
     seen: dict[str, str] = {}
     others: Counter[str] = Counter()
     for line in lines:
-        path = Path(os.path.normpath(home / line.path))
-        name = os.path.relpath(path, home) if path.is_relative_to(home) else path.as_posix()
+        path, name = home / line.path, os.path.normpath(line.path)
+        if path.is_absolute() and path.is_relative_to(home.absolute()):
+            name = under(path, home.absolute())  # wherever the folder is
         if not path.is_file():
             told.problems.append(f"{line.where}: {path} does not exist; correct the path, or the option images")
         elif not is_image(path.name):
@@ -176,7 +175,7 @@ def imagenet_val(folder: Path, truth: str | None = None, classes: Sequence[str] 
     """
     told = Found([], ())
     if truth:
-        labels = {line.path: line.label for line in read_list(folder / truth, told, None, None)}
+        labels = {PurePosixPath(line.path).name: line.label for line in read_list(folder / truth, told, None, None)}
         return flat_val(folder, labels, classes, told)
     if not (found := kit(folder)):
         raise FileNotFoundError(f"{folder} has no {TRUTH}; unpack the development kit there, or name a list: truth=...")
@@ -218,7 +217,8 @@ def flat_val(folder: Path, labels: Mapping[str, str], classes: Sequence[str] | N
         path.name: path for name in sorted(data_files(folder / "val")) if is_image((path := folder / "val" / name).name)
     }
     told.problems += [
-        f"{folder / 'val'} lacks {name}, which the list names" for name in sorted(labels.keys() - val.keys())
+        f"{folder / 'val'} lacks {name}, which the list names; get it, or delete the line"
+        for name in sorted(labels.keys() - val.keys())
     ]
     for name, path in val.items():
         if name in labels:

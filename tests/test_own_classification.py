@@ -10,10 +10,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 from test_data_tool_unpack import devkit
 
 from classification.data import list_images
+from classification.metric import TopK
+from classification.predictions import submission
+from classification.registry import MODELS
+from trick_transfer.engine.files import read_arrays
 from trick_transfer.own_data.prepare import prepared
 from trick_transfer.own_data.source import Source
 from trick_transfer.runs.run import Run
@@ -59,6 +65,8 @@ def laid_out(folder, form="folders", **options):
     return Path("data/own")
 
 
+OF_BOXES = ["train2017/1.jpg", "val2017/2.jpg", "annotations/1.png"]
+SEVERAL = ["imagenet/train/ant/1.jpg", "VOCdevkit/VOC2007/JPEGImages/1.jpg"]
 SPLIT = [f"{split}/{kind}/{i}.jpg" for split in ("train", "val") for kind in ("ant", "bee") for i in range(2)]
 
 
@@ -105,6 +113,12 @@ def test_what_is_not_read_is_counted_and_told(tmp_path):
     told = "\n".join(found.reading)
     assert "1 images lie in folders of class folders" in told and "1 images lie in no class folder" in told
     assert "2 .webp, 1 .TIF" in told and "hidden" not in told and "cache" not in told
+
+
+def test_a_link_to_nothing_is_a_problem(tmp_path):
+    root = pictures(tmp_path, *SPLIT)
+    (root / "val/bee/gone.jpg").symlink_to("/nowhere/gone.jpg")
+    assert [line for line in read(root).problems if "val/bee/gone.jpg is a link to nothing" in line]
 
 
 def test_classes_can_be_chosen_and_ordered(tmp_path):
@@ -163,7 +177,7 @@ def test_a_folder_is_recognised_by_its_names(tmp_path):
     for name in ("list.csv", "train.txt"):
         assert STAGE.recognise(listing(tmp_path / "lists", "a.jpg ant\nb.jpg bee\n", name)) == "list"
     assert STAGE.recognise(tmp_path / "lists") == "list"
-    for names in (["1.jpg"], ["ant/1.jpg"], ["JPEGImages/1.jpg", "SegmentationClass/1.png"]):
+    for names in (["1.jpg"], ["ant/1.jpg"], ["JPEGImages/1.jpg", "SegmentationClass/1.png"], OF_BOXES, SEVERAL):
         assert STAGE.recognise(pictures(tmp_path / names[0].replace("/", "-"), *names)) is None
 
 
@@ -174,6 +188,13 @@ def test_a_picture_is_shown_with_its_class(tmp_path):
     plain = cv2.resize(np.asarray(Image.open(found.samples[0].image)), (256, 192))
     changed = np.abs(shown.astype(int) - plain).max(-1) > 60
     assert changed[:24].any() and not changed[24:].any(), "letters at the top"
+
+
+def test_a_classs_name_is_written_in_its_own_letters(tmp_path):
+    """Letters that a font lacks look all alike."""
+    sample = read(pictures(tmp_path, *SPLIT)).samples[0]
+    drawn = [STAGE.show(sample, [letter]) for letter in "ÜÑЖΩ"]
+    assert len({each.tobytes() for each in drawn}) == 4
 
 
 def tier(folder, **stated):
@@ -197,6 +218,27 @@ def test_a_teacher_is_trained_on_the_same_own_data(tmp_path):
     pictures(tmp_path / "own", *SPLIT)
     student = Run("classification", "resnet50d_best", str(tier(tmp_path)))
     assert student.upstream().config().data == student.draft().data
+
+
+def test_of_fewer_than_five_classes_all_are_among_the_best_five(tmp_path):
+    """Of three images, the first two are given their class."""
+    logits = torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [1.0, 0.0, 0.5]])
+    metric = TopK(outputs=str(tmp_path / "outputs.npz"))
+    metric.process(None, [{"logits": row, "label": label} for row, label in zip(logits, (0, 1, 2), strict=True)])
+    scores = metric.compute_metrics(metric.results)
+    again = STAGE.outputs(read_arrays(tmp_path / "outputs.npz")).metrics()
+    for found in (scores, again):
+        assert found["top5"] == 100 and found["top1"] == pytest.approx(200 / 3)
+
+
+def test_of_fewer_than_five_classes_a_submission_names_all(tmp_path):
+    pictures(tmp_path / "own", *SPLIT)
+    cfg = Run("classification", "resnet50_baseline", str(tier(tmp_path))).config()
+    picture(Path(cfg.data.root) / "test" / "9.jpg")
+    weights = {name: tensor.contiguous() for name, tensor in MODELS.build(cfg.model).state_dict().items()}
+    save_file(weights, tmp_path / "start.safetensors")
+    (line,) = submission(cfg, tmp_path / "start.safetensors")
+    assert line in ("9.jpg 0 1", "9.jpg 1 0")
 
 
 @pytest.mark.slow

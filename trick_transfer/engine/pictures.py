@@ -5,12 +5,13 @@ import io
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from .files import brief
 
@@ -71,11 +72,19 @@ def frame(picture: np.ndarray, corners: Sequence[int], text: str) -> None:
     write(picture, text, (x1 + 2, y1 + 12))
 
 
+@cache
+def font() -> ImageFont.FreeTypeFont:
+    """One that matplotlib brings; OpenCV's and Pillow's own have no letters beyond ASCII."""
+    import matplotlib  # late: it takes a while
+
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), LETTER_PX)
+
+
 def write(picture: np.ndarray, text: str, place: tuple[int, int] = (4, 14)) -> np.ndarray:
     """Write white letters with a dark edge, in place."""
-    drawn = Image.fromarray(picture)  # OpenCV's fonts have no letters beyond ASCII
+    drawn = Image.fromarray(picture)
     pen = ImageDraw.Draw(drawn)
-    pen.text(place, text, WHITE, anchor="ls", stroke_width=1, stroke_fill=BLACK, font_size=LETTER_PX)
+    pen.text(place, text, WHITE, font(), anchor="ls", stroke_width=1, stroke_fill=BLACK)
     picture[:] = np.asarray(drawn)
     return picture
 

@@ -85,8 +85,10 @@ def scale(cfg: Config, key: str, factor: float | str, before: dict, rounded: boo
         factor = cfg[factor] / old if old else 0.0
     for node, last in places(cfg._cfg_dict, key):
         value = node[last]
-        scaled: Any = [each * factor for each in value] if isinstance(value, list | tuple) else value * factor
-        node[last] = round(scaled) if rounded else scaled
+        several = isinstance(value, list | tuple)
+        products = [each * factor for each in (value if several else [value])]
+        scaled = [round(each) for each in products] if rounded else products
+        node[last] = scaled if several else scaled[0]
 
 
 def places(root: Any, dotted: str) -> list[tuple[Any, str]]:

@@ -1,0 +1,247 @@
+"""Data of the user's own as a whole: described, split, laid out once, and run through the stages that they are for."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trick_transfer.command_line import PROGRAM
+from trick_transfer.commands import pipeline
+from trick_transfer.engine.source import Found, Sample
+from trick_transfer.own_data.describe import LONGER, describe, recognise, write_tier
+from trick_transfer.own_data.prepare import facts_file, prepared
+from trick_transfer.own_data.source import Source
+from trick_transfer.own_data.split import with_splits
+from trick_transfer.runs import tiers
+from trick_transfer.runs.plan import chain
+from trick_transfer.runs.run import Run
+from trick_transfer.stages import STAGES
+
+CLASSIFICATION, SEGMENTATION = STAGES["classification"], STAGES["segmentation"]
+KINDS = ("rose", "traffic light", "Ünter 5 %")
+
+
+def picture(path, *seed, mode="RGB"):
+    """A small picture of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    small = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    Image.fromarray(small).resize((80, 64)).convert(mode).save(path)
+
+
+@pytest.fixture
+def flowers(tmp_path):
+    """Three classes of twelve pictures, without a split."""
+    for label, kind in enumerate(KINDS):
+        for number in range(12):
+            picture(tmp_path / "flowers" / kind / f"{number}.jpg", label, number)
+    return tmp_path / "flowers"
+
+
+@pytest.fixture
+def fields(tmp_path):
+    """Twenty pictures with masks of three classes from 0, where 255 is void."""
+    for number in range(20):
+        picture(tmp_path / "fields/images" / f"{number}.png", number)
+        mask = np.random.default_rng(number).choice(np.array([0, 1, 2, 255], np.uint8), (64, 80))
+        (tmp_path / "fields/masks").mkdir(exist_ok=True)
+        Image.fromarray(mask).save(tmp_path / "fields/masks" / f"{number}.png")
+    return tmp_path / "fields"
+
+
+def source(where, **stated):
+    return Source.of(CLASSIFICATION, {"folder": str(where), "format": "folders"} | stated, "tier mine", Path())
+
+
+def tool(*words):
+    return subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, check=False)
+
+
+def planned(monkeypatch, *words):
+    """The runs of a pipeline, and its options."""
+    monkeypatch.setattr(sys, "argv", ["pipeline", *map(str, words)])
+    args = pipeline.options()
+    return chain(args.recipe, args.seed, args.stages, {}, args), args
+
+
+def test_a_split_is_by_the_hash_of_each_name_and_stays_when_images_are_added():
+    names = [f"cat/{number}" for number in range(2_000)]
+    found = Found([Sample(name, Path(name), 0) for name in names], ("cat",))
+    whole = {sample.name: sample.split for sample in with_splits(found, 20).samples}
+    part = with_splits(found.with_samples(found.samples[::3]), 20)
+    assert {sample.name: sample.split for sample in part.samples}.items() <= whole.items()
+    scored = sum(split == "val" for split in whole.values())
+    assert 0.17 < scored / len(names) < 0.23  # 20 % plus or minus three standard deviations
+    first = int(sha256(b"cat/0").hexdigest(), 16) / 2**256
+    assert whole["cat/0"] == ("val" if first < 0.2 else "train")
+    assert re.search(r"20 % by the hash .*train.*val", part.reading[-1])
+
+
+@pytest.mark.parametrize(
+    ("stated", "named"),
+    [
+        ({"format": "folder"}, "'folders'"),
+        ({"val_procent": 10}, "'val_percent'"),
+        ({"val_percent": 100}, "below 100"),
+        ({"duplicates": "remove"}, "drop"),
+        ({"folder": "/nowhere/at/all"}, "/nowhere/at/all does not exist"),
+    ],
+)
+def test_a_misspelt_source_is_refused_with_what_was_meant(flowers, stated, named):
+    with pytest.raises((ValueError, OSError), match=re.escape(named)):
+        source(flowers, **stated).read(CLASSIFICATION)
+
+
+def test_a_source_is_laid_out_once_and_anew_only_when_a_file_was_changed(flowers, capsys):
+    root = Path("data/mine/classification")
+    facts = prepared(CLASSIFICATION, source(flowers), root)
+    assert facts.classes == list(KINDS) and sum(facts.counts.values()) == 36
+    assert json.loads(facts_file(root).read_text())["counts"] == facts.counts
+    made = root.stat().st_ino
+    assert prepared(CLASSIFICATION, source(flowers), root) == facts and root.stat().st_ino == made
+    picture(flowers / "rose" / "new.jpg", 99)
+    changed = prepared(CLASSIFICATION, source(flowers), root)
+    assert sum(changed.counts.values()) == 37 and root.stat().st_ino != made
+    assert prepared(CLASSIFICATION, source(flowers, val_percent=50), root).counts["val"] > changed.counts["val"]
+    facts_file(root).write_text("{")
+    with pytest.raises(ValueError, match="delete it"):
+        prepared(CLASSIFICATION, source(flowers), root)
+    assert len(list(flowers.rglob("*.jpg"))) == 37, "the user's folder is as it was"
+
+
+def test_a_broken_image_is_named_by_its_own_path_and_nothing_is_left(flowers):
+    path = flowers / "rose" / "3.jpg"
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ValueError, match=re.escape(str(path))):
+        prepared(CLASSIFICATION, source(flowers), Path("data/mine/classification"))
+    assert not list(Path("data").rglob("*.jpg")) and not list(Path("data").rglob("*.json"))
+
+
+def test_folders_on_the_command_line_become_a_tiers_file_and_stages_without_data_are_left_out(
+    flowers, fields, monkeypatch
+):
+    words = ["resnet50d_efficient", "--classification", flowers, "--segmentation", fields]
+    runs, args = planned(monkeypatch, *words)
+    assert args.tier == "data/flowers_fields.py" and args.stages == ("classification", "segmentation")
+    text = Path(args.tier).read_text()
+    assert "255" in text and str(flowers) in text and "20 % by the hash" in text
+    assert [run.stage for run in runs] == ["classification", "segmentation"]
+    first, last = (run.layers.cfg for run in runs)
+    assert (first.model.num_classes, first.data.num_train + first.data.num_val) == (3, 36)
+    assert first.data.name == "flowers_fields" and last.model.decode_head.num_classes == 3
+    again, _ = planned(monkeypatch, "resnet50d_efficient", "--data", args.tier)
+    assert [run.words() for run in again] == [run.words() for run in runs]
+    assert planned(monkeypatch, *words)[1].tier == args.tier  # the file is there, and taken
+    with pytest.raises(ValueError, match="--name"):
+        planned(monkeypatch, "resnet50d_efficient", "--classification", fields.parent, "--name", "flowers_fields")
+
+
+def test_without_classification_data_backbones_are_those_of_the_tier_whose_sizes_are_taken(fields, monkeypatch):
+    runs, args = planned(monkeypatch, "resnet50d_random", "--segmentation", fields, "--tier", "mini")
+    assert tiers.load(args.tier).backbones == "mini"
+    assert [(run.stage, run.tier_file.name) for run in runs] == [("classification", "mini"), ("segmentation", "fields")]
+    assert runs[1].card == runs[0].card and runs[1].folder.parts[1] == "fields"
+    runs[0].card.parent.mkdir(parents=True)
+    runs[0].card.write_text("{}")
+    assert [run.stage for run in planned(monkeypatch, "resnet50d_random", "--data", args.tier)[0]] == ["segmentation"]
+
+
+def test_lengths_are_for_as_many_images_and_few_images_get_smaller_batches(flowers):
+    base = tiers.load("photos")
+    stated = describe({CLASSIFICATION: recognise(CLASSIFICATION, flowers)}, "photos", base.parts, None)
+    Path("mine.py").write_text(stated)
+    own, theirs = (tiers.load(name).parts["classification"] for name in ("mine.py", "photos"))
+    train = own["images"]
+    assert own["rounded_times"]["max_epochs"] == pytest.approx(LONGER * theirs["rounded_times"]["max_epochs"], rel=1e-3)
+    cfg = Run("classification", "resnet50d_efficient", "mine.py").layers.cfg
+    assert 4 * cfg.global_batch <= train < 8 * cfg.global_batch
+    rate = Run("classification", "resnet50d_efficient", "photos").layers.cfg
+    assert cfg.optim_wrapper.optimizer.lr / cfg.global_batch == pytest.approx(
+        rate.optim_wrapper.optimizer.lr / rate.global_batch
+    )
+
+
+def test_what_was_written_down_is_not_overwritten(flowers, tmp_path):
+    text = describe({CLASSIFICATION: recognise(CLASSIFICATION, flowers)}, "photos", {}, None)
+    write_tier(Path("mine.py"), text)
+    Path("mine.py").write_text(text + "\n# mine\n")
+    write_tier(Path("mine.py"), text)
+    assert Path("mine.py").read_text().endswith("# mine\n")
+    with pytest.raises(ValueError, match="another --name"):
+        write_tier(Path("mine.py"), text.replace(str(flowers), "/elsewhere"))
+
+
+def test_a_tiers_own_data_take_no_other_folder_and_a_tier_of_data_no_folders(flowers, monkeypatch):
+    _, args = planned(monkeypatch, "resnet50d_efficient", "--classification", flowers)
+    with pytest.raises(ValueError, match="leave out --data-root"):
+        Run("classification", "resnet50d_efficient", args.tier, data_root=flowers)
+    with pytest.raises(ValueError, match="built-in|go with"):
+        planned(monkeypatch, "resnet50d_efficient", "--data", args.tier, "--classification", flowers)
+    with pytest.raises(ValueError, match="--classification"):
+        planned(monkeypatch, "resnet50d_efficient", "--name", "mine")
+
+
+def test_check_says_how_a_folder_is_read_and_draws_it(flowers, fields):
+    done = tool("data", "check", flowers)
+    assert done.returncode == 0, done.stderr
+    assert "'folders'" in done.stdout and "3 classes: rose, traffic light, Ünter 5 %" in done.stdout
+    assert "short side 64 to 64 px" in done.stdout and "0 problems" in done.stdout
+    assert Image.open("work/sheets/flowers_classification.png").size[0] == 5 * 288
+    (fields / "masks" / "3.png").unlink()
+    done = tool("data", "check", fields, "--sheets", "sheets")
+    assert done.returncode == 1 and f"problem: {fields / 'images' / '3.png'}" in done.stdout
+    assert not Path("data").exists(), "check lays nothing out"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("check", "flowrs"), "flowrs"),
+        (("check", "."), "looks like none of the formats"),
+        (("prepare", "."), "--classification DIR"),
+        (("check", "photos", "--own"), "--own"),
+    ],
+)
+def test_bad_words_for_the_data_tool_are_one_line(words, named):
+    done = tool("data", *words)
+    assert done.returncode == 2 and named in done.stderr and done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_photos_is_mini_in_all_but_data_sizes_and_lengths():
+    for name in ("classification", "detection", "segmentation"):
+        photos, mini = (tiers.load(tier).parts[name] for tier in ("photos", "mini"))
+        assert photos.get("stand_ins") == mini.get("stand_ins") and "departs" not in photos
+    assert tiers.load("photos").protocol("detection") == "faster_rcnn_voc_small"
+    run = Run("detection", "resnet50d_best", "photos")
+    assert run.folder.name == "detection" and run.recipe_or_protocol == "faster_rcnn_voc_small"
+    paper = Run("detection", "resnet50d_best", "photos", protocol="faster_rcnn_voc")
+    assert paper.folder.name == "detection-faster_rcnn_voc" and paper.protocol_hash() != run.protocol_hash()
+
+
+@pytest.mark.slow
+def test_a_pipeline_on_own_data_trains_scores_and_gives_a_row_of_its_own(flowers, fields):
+    tier = Path("tiny.py")
+    done = tool("pipeline", "resnet50d_efficient", "--classification", flowers, "--segmentation", fields, "--plan")
+    assert done.returncode == 0, done.stderr
+    short = "\nclassification['values'] = {'max_epochs': 1}\nsegmentation['values'] = {'train_cfg.max_epochs': 1}\n"
+    tier.write_text(Path("data/flowers_fields.py").read_text() + short)
+    done = tool("pipeline", "resnet50d_efficient", "--data", tier, "--tracker", "none", "--set", "max_epochs=1")
+    assert done.returncode == 0, done.stderr
+    assert "top-1" in done.stdout and "mIoU" in done.stdout and "tiny" in done.stdout
+    results = [json.loads(path.read_text()) for path in Path("work/results").rglob("*.json")]
+    assert {each["stage"] for each in results} == {"classification", "segmentation"}
+    assert {each["tier"] for each in results} == {"tiny"} and os.path.isdir("data/tiny/segmentation")
+    assert all("unknown" in each["licences"].values() for each in results)
+    assert (
+        "all is done already" in tool("pipeline", "resnet50d_efficient", "--data", tier, "--set", "max_epochs=1").stdout
+    )
+    picture(flowers / "rose" / "late.jpg", 7)
+    done = tool("pipeline", "resnet50d_efficient", "--data", tier, "--set", "max_epochs=1")
+    assert done.returncode == 2 and "the data are others" in done.stderr
