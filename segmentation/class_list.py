@@ -8,9 +8,10 @@ from pathlib import Path
 Colour = tuple[int, int, int]
 Table = list[tuple[str, Colour]]  # a name may have several colours
 NAMES = ("classes.txt", "class_names.txt", "labels.txt", "label_colors.txt", "*class*.csv", "*label*.csv")
+HEADINGS = ("name", "names", "class", "classes", "label", "labels")
 LINES = (  # the first that all lines are like
     r"(?P<r>\d+)[\s,;]+(?P<g>\d+)[\s,;]+(?P<b>\d+)[\s,;]+(?P<name>\S.*)",
-    r"(?P<name>.*\S)\s*[,;\t]\s*(?P<r>\d+)\s*[,;\t]\s*(?P<g>\d+)\s*[,;\t]\s*(?P<b>\d+)",
+    r"(?:\d+\s*[,;\t]\s*)?(?P<name>.*\S)\s*[,;\t]\s*(?P<r>\d+)\s*[,;\t]\s*(?P<g>\d+)\s*[,;\t]\s*(?P<b>\d+)",
     r"(?P<value>\d+)[\s:,;]+(?P<name>\S.*)",
     r"(?P<name>.*\S)\s*[,;\t]\s*(?P<value>\d+)",
     r"(?P<name>.+)",
@@ -27,11 +28,13 @@ def list_file(folder: Path) -> Path | None:
 
 
 def read_classes(path: Path) -> list[str] | dict[int, str] | Table:
-    """The classes of a file, one a line, of a CSV below its heading. Raises ValueError for an empty or unclear one."""
-    lines = text_lines(path)[path.suffix.lower() == ".csv" :]
-    for pattern in LINES:
-        matches = [match for line in lines if (match := re.fullmatch(pattern, line))]
-        if lines and len(matches) == len(lines):
+    """The classes of a file, one a line, below its heading if it is a CSV with one. Raises ValueError."""
+    lines = text_lines(path)
+    for pattern in LINES if lines else ():
+        headed = not re.fullmatch(pattern, lines[0]) or lines[0].lower() in HEADINGS
+        below = lines[path.suffix.lower() == ".csv" and headed :]
+        matches = [match for line in below if (match := re.fullmatch(pattern, line))]
+        if below and len(matches) == len(below):
             return classes_of(path, [match.groupdict() for match in matches])
     raise ValueError(f"{path} names no class; expected one a line: a name, `value name` or `r g b name`")
 

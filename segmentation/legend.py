@@ -68,9 +68,14 @@ def colour(code: int) -> tuple[int, int, int]:
     return code >> 16, code >> 8 & 255, code & 255
 
 
+def is_colour(value: Any) -> bool:
+    """Whether it is three whole numbers."""
+    return isinstance(value, list | tuple) and len(value) == 3 and all(isinstance(part, int) for part in value)
+
+
 def code(rgb: Sequence[int]) -> int:
     """(r, g, b) -> 0xRRGGBB. Raises ValueError for what is no colour."""
-    if len(rgb) != 3 or not all(isinstance(part, int) and 0 <= part <= 255 for part in rgb):
+    if not is_colour(rgb) or not all(0 <= part <= 255 for part in rgb):
         raise ValueError(f"a colour is (r, g, b) of 0 to 255, got {rgb!r:.60}")
     return rgb[0] << 16 | rgb[1] << 8 | rgb[2]
 

@@ -7,7 +7,7 @@ from typing import Any
 from trick_transfer.engine.values import check_name, check_whole
 
 from .class_list import Table
-from .legend import VALUES, Legend, code, said
+from .legend import VALUES, Legend, code, is_colour, said
 
 NO_CLASS = (255, VALUES - 1)  # values that usually mean none
 VOID = ("void", "ignore", "ignored", "unlabelled", "unlabeled")  # names of no class
@@ -58,7 +58,15 @@ class Meaning:
         if self.ignore is None or self.ignore is ...:
             return set()
         one = not isinstance(self.ignore, list | tuple) or (self.colours is not None and is_colour(self.ignore))
-        return set().union(*(values_of(each, names) for each in ([self.ignore] if one else self.ignore)))
+        return set().union(*(self.values_of(each, names) for each in ([self.ignore] if one else self.ignore)))
+
+    def values_of(self, ignored: Any, names: Mapping[int, str]) -> set[int]:
+        """The values of a name, or the value or colour itself. Raises ValueError for what is none of these."""
+        if not isinstance(ignored, str):
+            return {value_of(ignored) if self.colours is None else code(ignored)}
+        if names:
+            check_name("ignore", ignored, dict.fromkeys(names.values()))
+        return {value for value, name in names.items() if name == ignored}
 
     def guessed(self, found: set[int], names: Mapping[int, str], reading: list[str]) -> set[int]:
         """The values or colours that seem to mean no class."""
@@ -83,20 +91,6 @@ def first_value(found: set[int], classes: int) -> int:
             "is the first class, and by ignore=... which one is none"
         )
     return int(classes in found)
-
-
-def values_of(ignored: Any, names: Mapping[int, str]) -> set[int]:
-    """The values of a name, or the value or colour itself. Raises ValueError for what is none of these."""
-    if isinstance(ignored, str):
-        if names:
-            check_name("ignore", ignored, dict.fromkeys(names.values()))
-        return {value for value, name in names.items() if name == ignored}
-    return {code(ignored) if is_colour(ignored) else value_of(ignored)}
-
-
-def is_colour(value: Any) -> bool:
-    """Whether it is (r, g, b)."""
-    return isinstance(value, list | tuple) and len(value) == 3 and all(isinstance(part, int) for part in value)
 
 
 def value_of(value: Any) -> int:

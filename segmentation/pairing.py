@@ -35,11 +35,11 @@ class File(NamedTuple):
 def placed(folder: Path, name: str, mask: bool | None) -> File:
     """A file by the words of its path under a folder: train_masks/a.png is a mask for training, and its key is a."""
     *above, last = PurePosixPath(name).parts
-    words = {word: plain(word) for part in above for word in re.split(r"[_\-. ]+", part)}
-    if mask is None and (roles := [word in MASKS for word in words.values() if word in (*IMAGES, *MASKS)]):
+    words = [word for part in above for word in re.split(r"[_\-. ]+", part)]
+    if mask is None and (roles := [plain(word) in MASKS for word in words if plain(word) in (*IMAGES, *MASKS)]):
         mask = any(roles)
-    split = next((SPLITS[word] for word in words.values() if word in SPLITS), None)
-    rest = [word for word, known in words.items() if known not in (*IMAGES, *MASKS, *SPLITS)]
+    split = next((SPLITS[plain(word)] for word in words if plain(word) in SPLITS), None)
+    rest = [word for word in words if plain(word) not in (*IMAGES, *MASKS, *SPLITS)]
     return File(folder / name, mask, split, "/".join([*rest, PurePosixPath(last).stem]))
 
 
@@ -110,8 +110,12 @@ def pair(folder: Path, images: Sequence[File], masks: Sequence[File]) -> tuple[l
 def in_splits(samples: Sequence[Sample], which: str | None, usual: str, reading: list[str]) -> list[Sample]:
     """The samples of what is trained on and what is scored. `which` of val and test is scored; None: `usual`, if there.
 
-    With test scored, val is trained on; with val scored, test is left out.
+    With test scored, val is trained on; with val scored, and where test has no masks, test is left out.
     """
+    if not any(sample.truth for sample in samples if sample.split == "test"):
+        unknown = sum(sample.split == "test" for sample in samples)
+        reading += [f"the {unknown:,} images of test have no masks and are left out"] * bool(unknown)
+        samples = [sample for sample in samples if sample.split != "test"]
     found = {sample.split for sample in samples if sample.split}
     scored = sorted(found & {"val", "test"})
     if which is not None:
@@ -125,7 +129,6 @@ def in_splits(samples: Sequence[Sample], which: str | None, usual: str, reading:
     which = which or (usual if usual in found else scored[0])
     other = {"val": "test", "test": "val"}[which]
     into = {"train": "train", which: "val", **({"val": "train"} if which == "test" else {})}
-    if other in found:
-        rest = "val is trained on, too" if other == "val" else "test is not read"
-        reading.append(f"{which} is scored, and {rest}; scored='{other}' turns it round")
+    rest = {"val": ", and val is trained on, too", "test": ", and test is not read"}[other]
+    reading.append(f"{which} is scored" + f"{rest}; scored='{other}' turns it round" * (other in found))
     return [sample._replace(split=into[sample.split]) for sample in samples if sample.split in into]

@@ -105,6 +105,8 @@ class Segmentation(FineTuning):
 
     def show(self, sample: Sample, classes: Sequence[str]) -> np.ndarray:
         image, numbers = pictures.stored(sample.image), sample.truth.numbers()
+        if image.shape[:2] != numbers.shape:
+            raise ValueError(f"mask {sample.truth.path} is of another size than its image")
         return pictures.fit(pictures.cover(image, numbers - np.uint8(1), len(classes)))  # 0 becomes IGNORED
 
     def outputs(self, arrays: Arrays) -> Outputs:

@@ -166,6 +166,8 @@ def test_a_colour_table_says_what_colours_mean(tmp_path):
     raw = np.array([(255, 0, 0), (0, 0, 0), (0, 128, 0)], np.uint8)[mask_of(0, 1, 2)]
     with_alpha = np.dstack([raw, np.full(raw.shape[:2], 99, np.uint8)])
     found = read(images_with(tmp_path / "own", raw, with_alpha), colours=COLOURS)
+    for ignore in ("void", (0, 0, 0), [(0, 0, 0)]):
+        assert read(tmp_path / "own", colours=COLOURS, ignore=ignore).classes == ("cat", "dog")
     assert found.classes == ("cat", "dog") and "void means no class: a guess" in told(found)
     masks = laid_out(found, tmp_path / "out")
     assert [mask.tolist() for mask in masks.values()] == 2 * [mask_of(1, 0, 2).tolist()]
@@ -198,12 +200,16 @@ def test_colours_without_a_table_or_out_of_it_are_problems(tmp_path):
         ("\ufeff0 background\n17: cat\n", {0: "background", 17: "cat"}),
         ("cat,1\nÜnter 5 %,12\n", {1: "cat", 12: "Ünter 5 %"}),
         ("1 2 3 a b\n4,5,6,c\n", [("a b", (1, 2, 3)), ("c", (4, 5, 6))]),
+        ("0,a b,1,2,3\n1,c,4,5,6\n", [("a b", (1, 2, 3)), ("c", (4, 5, 6))]),
     ],
 )
-def test_lists_of_classes_are_read_in_all_their_ways(tmp_path, text, expected):
-    path = tmp_path / "classes.txt"
-    path.write_text(text, "utf-8")
+@pytest.mark.parametrize("heading", ["", "name\n"])
+def test_lists_of_classes_are_read_in_all_their_ways(tmp_path, text, expected, heading):
+    path = tmp_path / ("classes.csv" if heading else "classes.txt")
+    path.write_text(heading + text.removeprefix("\ufeff" if heading else ""), "utf-8")
     assert read_classes(path) == expected
+    if not heading:
+        assert read_classes(path.rename(tmp_path / "bare.csv")) == expected, "a CSV may have no heading"
 
 
 @pytest.mark.parametrize(
@@ -229,6 +235,14 @@ def test_folders_are_told_by_their_names(tmp_path, image, mask, names):
         assert sample.image == tmp_path / image.format(names[number])
         assert sample.truth.path == tmp_path / mask.format(names[number])
     assert ("a mask is called as its image with" in told(found)) == (Path(image).stem != Path(mask).stem)
+
+
+def test_test_images_without_masks_are_left_out_and_told(tmp_path):
+    own = images_with(tmp_path / "own/train", mask_of(0, 1), mask_of(1, 0)).parent
+    photo(own / "test/images/0.jpg")
+    found = read(own)
+    assert "the 1 images of test have no masks and are left out" in told(found)
+    assert [sample.split for sample in found.samples] == [None, None] and not found.problems
 
 
 def test_folders_of_any_names_are_said_by_options(tmp_path):
@@ -261,6 +275,8 @@ def test_files_that_are_neither_images_nor_masks_are_told(tmp_path):
         (dict(classes={"a": "cat"}), "whole number"),
         (dict(classes=NAMES, first_class=-1), "whole number"),
         (dict(ignore=70_000), "below 65,536"),
+        (dict(ignore=[(1, 2, 3)]), "whole number"),
+        (dict(colours=COLOURS, ignore=0), r"a colour is \(r, g, b\)"),
         (dict(classes=NAMES, first_class=0, ignore="dgo"), "'dog'"),
         (dict(unannotated="keep"), "'keep' does not exist; choose from drop, error"),
         (dict(scored="test"), "scored 'test'"),
@@ -283,12 +299,12 @@ def test_two_lists_of_classes_are_told_apart_by_the_user(tmp_path):
 
 
 def test_two_images_of_one_name_in_different_folders_are_both_laid_out(tmp_path):
-    for town in ("bonn", "ulm"):
+    for town in ("bonn", "bonn/bonn"):
         photo(tmp_path / "own/images" / town / "a.jpg")
         write(tmp_path / "own/masks" / town / "a.png", mask_of(0, 1))
     assert set(laid_out(read(tmp_path / "own"), tmp_path / "out")) == {
         "validation/images-bonn-a.png",
-        "training/images-ulm-a.png",
+        "training/images-bonn-bonn-a.png",
     }
 
 
@@ -312,6 +328,8 @@ def test_a_mask_of_another_size_is_a_problem_also_where_exif_turns_the_image(tmp
     size, turned = read(own).problems
     assert "masks/0.png has 12 x 8 px, its image 12 x 9" in size
     assert "masks/1.png has 8 x 12 px, its image 12 x 8 as stored, which EXIF turns" in turned
+    with pytest.raises(ValueError, match=r"masks/0\.png is of another size"):
+        SEGMENTATION.show(read(own).samples[0], ())
     write(own / "masks/1.png", mask_of(0, 1))
     assert "1 images are turned by EXIF when they are shown; they are read as stored" in told(read(own))
 

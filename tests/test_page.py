@@ -619,6 +619,14 @@ def test_masks_are_stored_pixel_by_pixel_and_unlabelled_truth_is_transparent(sto
     assert found["colours"][1] == "#" + bytes(truth[MASK == 2][0, :3]).hex()
 
 
+def test_a_tier_of_ones_own_has_pictures_of_its_own_data(stored):
+    analysis, data = stored
+    (data / "evening").mkdir()
+    (data / "mini/voc0712").rename(data / "evening/detection")
+    made = drawn(replace(analysis, tables=(replace(analysis.tables[0], tier="evening"),)), data)
+    assert [image["name"] for image in made["detection"]["images"]] == ["007", "008"]
+
+
 @pytest.mark.parametrize("suffix", [".png", ".JPEG"])
 def test_an_image_is_found_whatever_its_suffix(stored, suffix):
     analysis, data = stored
