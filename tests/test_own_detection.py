@@ -376,6 +376,7 @@ TOLD = {  # objects, the size stated -> what is told
     "of 2 objects 1 are one pixel wide or high": ([CAT, ("cat", 0, (5, 5, 5, 9))], (96, 64)),
     "of 1 objects 1 are difficult": ([("cat", 1, (5, 5, 5, 9))], (96, 64)),
     "1 images show no object (a)": ([], (96, 64)),
+    "of 3 objects 1 are repetitions": ([CAT, ("dog", *CAT[1:]), CAT], (96, 64)),
 }
 
 
@@ -520,6 +521,12 @@ def test_two_jsons_that_are_no_sets_have_to_be_named(tmp_path):
         coco(tmp_path)
     found = coco(tmp_path, train="old", val="new")
     assert [sample.image.name for sample in found.of("val")] == ["image 9.jpg"]
+
+
+def test_a_path_as_windows_writes_it_is_found(tmp_path):
+    images = [dict(id=4, file_name="photos\\image 4.jpg", width=96, height=64)]
+    write_coco(tmp_path / "boxes.json", tmp_path / "photos", ids=[4], images=images)
+    assert [sample.name for sample in coco(tmp_path).samples] == ["photos/image 4"]
 
 
 def test_boxes_narrower_than_a_pixel_have_one_and_images_in_no_json_are_told(tmp_path):
