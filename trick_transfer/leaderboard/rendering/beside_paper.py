@@ -16,6 +16,7 @@ TIER_NOTES = {
     "mini": "Our numbers are of synthetic scenes, the paper's of ImageNet, VOC, ADE20K: compare only the rows' order.",
     "smoke": "Our numbers are of `smoke`, two steps of training; they only show that the code runs.",
 }
+OTHER = "Our numbers are of other data than the paper's: compare only the rows' order."
 STAR = "*: scored under another protocol (such as 299 px) than the other rows; do not compare it with them."
 
 
@@ -52,7 +53,11 @@ def beside(name: str, tables: Sequence[Table], tier: str, sizes: Mapping[str, di
             digits = ".2f" if metric in metrics() else "g"
             line += [f"{numbers[column]:{digits}}" if column in numbers else ABSENT] * printed
     said = dict.fromkeys(f"{p.stage} {p.name} ({str(p.hash)[:8]}, {p.samples} scored)" for some in rules for p in some)
-    notes = [f"Ours: {'; '.join(said)}." * bool(said), STAR * bool(starred), TIER_NOTES.get(tier, "")]
+    notes = [
+        f"Ours: {'; '.join(said)}." * bool(said),
+        STAR * bool(starred),
+        TIER_NOTES.get(tier, OTHER * (tier != "paper")),
+    ]
     notes += [ELSEWHERE.get(name, "") * (tier != "paper"), NOTES.get(name, "")]
     title = f"Table {name.removeprefix('table')} ({tier}): {layout.title}"
     return Beside(title, lines, [each for each in notes if each])

@@ -7,6 +7,7 @@ from dataclasses import astuple, replace
 from trick_transfer.stages import metrics
 
 from ..paper.as_leaderboard import TIER as PUBLISHED
+from ..paper.tables import TABLES
 from ..table import Analysis, LedgerLine, Table
 from . import text
 from .beside_paper import beside
@@ -157,9 +158,10 @@ def top(analysis: Analysis) -> Iterator[str]:
 
 
 def papers(analysis: Analysis, tier: str) -> Iterator[str]:
-    """The paper's downstream tables with our numbers of a tier."""
+    """The paper's downstream tables with our numbers of a tier, where it has some."""
     tables = [table for table in analysis.tables if table.tier == tier]
-    for name in BESIDE:
+    ours = {row.recipe for table in tables for row in table.rows}
+    for name in (name for name in BESIDE if ours & TABLES[name].rows.keys()):
         title, (head, *rows), notes = beside(name, tables, tier)
         quoted = [[f"`{recipe}`", *cells] for recipe, *cells in rows]
         yield from (f"## {title}", " ".join(notes), text.grid([head, *quoted]))
