@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trick_transfer.engine.images import by_name
+from trick_transfer.engine.images import SUFFIXES, by_name
 from trick_transfer.engine.source import Format, Found
 
 from .class_list import Table, list_file, read_classes, text_lines
@@ -49,8 +49,8 @@ def pairs(
     paths = [sample.truth for sample in samples if sample.truth]
     if not paths:
         raise ValueError(
-            f"{folder}: no image has a mask; expected folders such as images/ and masks/ with PNGs of the images' "
-            "names, or say by images, masks and suffix where they are"
+            f"{folder}: no image ({', '.join(SUFFIXES)}) has a mask; expected folders such as images/ and masks/ with "
+            "PNGs of the images' names, or say by images, masks and suffix where they are"
         )
     listed, table = class_names(folder, classes, colours, paths, reading)
     as_ade20k = any(str(DATA) in path.parts for path in paths)

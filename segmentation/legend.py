@@ -42,6 +42,11 @@ class Legend:
         table[[*self.ignored]] = 0
         return table
 
+    def __str__(self) -> str:
+        """`0 = sky, 1 = building; no class: 11`."""
+        named = [f"{self.said([value])} = {name}" for value, name in self.names.items() if value not in self.ignored]
+        return said(named) + f"; no class: {self.said(self.ignored) or 'none'}"
+
     def said(self, values: Iterable[int]) -> str:
         """Values or colours in words."""
         return said([colour(value) for value in sorted(values)] if self.colours else sorted(values))

@@ -57,10 +57,14 @@ def files(folder: Path, mask: bool | None = None) -> list[File]:
 
 
 def all_files(folder: Path, images: str | None, masks: str | None) -> list[File]:
-    """Those below a folder, or in the subfolders named."""
-    if (images is None) != (masks is None):
+    """Those below a folder, or in the subfolders named. Raises ValueError for one of them alone, or elsewhere."""
+    if images is None and masks is None:
+        return files(folder)
+    if images is None or masks is None:
         raise ValueError("name both folders, that of the images and that of the masks")
-    return files(folder) if images is None else files(folder / images, False) + files(folder / str(masks), True)
+    if any(Path(each).is_absolute() or ".." in Path(each).parts for each in (images, masks)):
+        raise ValueError(f"images {images!r} and masks {masks!r} must lie below {folder}; take a folder above both")
+    return files(folder / images, False) + files(folder / masks, True)
 
 
 def found_pairs(

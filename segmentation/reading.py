@@ -78,6 +78,8 @@ def read(
     for each in looks:
         held.update(each.pixels)
     legend = meaning.legend(set(held), reading) if held else Legend({})  # without a mask that can be read
+    if meaning.classes or meaning.colours:
+        reading.append(f"masks: {legend}")
     reading += oddities(looks, legend, held)
     problems += [line for pair in zip(whole, looks, strict=True) for line in unknown(*pair, legend)]
     known = [each._replace(truth=Mask(each.truth, legend)) for each in whole]

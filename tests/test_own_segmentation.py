@@ -80,6 +80,7 @@ def test_masks_of_three_classes_with_255_as_void(tmp_path):
     found = read(images_with(tmp_path / "own", first, second), classes=NAMES)
     assert found.classes == ("cat", "dog", "grass") and not found.problems
     assert "first class has the value 0: a guess" in told(found) and "255 means no class: a guess" in told(found)
+    assert "masks: 0 = cat, 1 = dog, 2 = grass; no class: 255" in told(found)
     masks = laid_out(found, tmp_path / "out")
     expected = {0: 1, 1: 2, 2: 3, 255: 0}  # ADE20K's: 0 is none, k is class k - 1
     np.testing.assert_array_equal(masks["validation/images-0.png"], np.vectorize(expected.get)(first))
@@ -169,6 +170,7 @@ def test_a_colour_table_says_what_colours_mean(tmp_path):
     for ignore in ("void", (0, 0, 0), [(0, 0, 0)]):
         assert read(tmp_path / "own", colours=COLOURS, ignore=ignore).classes == ("cat", "dog")
     assert found.classes == ("cat", "dog") and "void means no class: a guess" in told(found)
+    assert "masks: (255, 0, 0) = cat, (0, 128, 0) = dog; no class: (0, 0, 0)" in told(found)
     masks = laid_out(found, tmp_path / "out")
     assert [mask.tolist() for mask in masks.values()] == 2 * [mask_of(1, 0, 2).tolist()]
 
@@ -253,6 +255,10 @@ def test_folders_of_any_names_are_said_by_options(tmp_path):
     assert [sample.truth.path.name for sample in found.samples] == ["a_L.png"]
     with pytest.raises(ValueError, match="name both folders"):
         FORMATS["pairs"](tmp_path, images="701")
+    with pytest.raises(ValueError, match="must lie below"):
+        FORMATS["pairs"](tmp_path / "701", images=".", masks="../approved")
+    with pytest.raises(ValueError, match=r"no image \(.jpg, .jpeg, .png\) has a mask"):
+        FORMATS["pairs"](tmp_path)
 
 
 def test_files_that_are_neither_images_nor_masks_are_told(tmp_path):
