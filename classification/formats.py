@@ -6,7 +6,8 @@ from trick_transfer.engine.images import images_in
 from trick_transfer.engine.source import Format
 
 from .class_folders import NAMES, folders, split_name, subfolders
-from .lists import SUFFIXES, TINY, imagenet_val, kit, list_files, lists, tiny_imagenet
+from .flat_val import TINY, imagenet_val, kit, tiny_imagenet
+from .lists import SUFFIXES, list_files, lists
 
 FORMATS: dict[str, Format] = {
     "folders": folders,

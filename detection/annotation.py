@@ -146,8 +146,9 @@ def read_annotation(
     stored: tuple[int, int] | None = None,
     bad_boxes: str = "error",
 ) -> Annotation:
-    """A VOC XML with its boxes from 0. Raises ValueError that names file and bad boxes; with another of BAD_BOXES, a
-    note tells of them.
+    """A VOC XML with its boxes from 0; a note tells of bad ones. Raises ValueError that names the file.
+
+    `bad_boxes`: one of BAD_BOXES.
     """
     found, bad = placed(parse(path, classes, image, stored), bad_boxes=bad_boxes)
     if bad and bad_boxes == "error":

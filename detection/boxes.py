@@ -78,7 +78,9 @@ def oddities(samples: Sequence[Sample]) -> list[str]:
     """One line for each kind of thing that is worth knowing, with its count."""
     objects = [each for sample in samples for each in sample.truth.objects]
     sides = [(x2 - x1, y2 - y1) for x1, y1, x2, y2 in (each["bbox"] for each in objects)]
+    distinct = sum(len({(each["name"], *each["bbox"]) for each in sample.truth.objects}) for sample in samples)
     facts = {
+        "are repetitions, of one class and box; all are read": len(objects) - distinct,
         "are difficult: trained on, not scored": sum(each["difficult"] == 1 for each in objects),
         "are crowds: left out of training, and what matches them is not scored": sum(map(is_crowd, objects)),
         "are one pixel wide or high": sum(min(pair) == 0 for pair in sides),

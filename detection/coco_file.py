@@ -26,6 +26,11 @@ class Image(BaseModel):
     width: int = 0
     height: int = 0
 
+    @property
+    def path(self) -> str:
+        """The file's name with forward slashes, wherever it was written."""
+        return self.file_name.replace("\\", "/")
+
 
 class Thing(BaseModel):
     """An entry of `annotations`; bbox: x, y, width, height in pixels from 0."""
@@ -39,8 +44,8 @@ class Thing(BaseModel):
     def stated(self, name: str) -> dict[str, Any]:
         """As an object of an `Annotation`: a box includes its last pixel, and has at least one where it has an area."""
         x, y, width, height = self.bbox
-        far = [start + (max(side, 1) if side > 0 else side) - 1 for start, side in ((x, width), (y, height))]
-        said = f"annotation {self.id}: [{', '.join(f'{side:g}' for side in self.bbox)}]"
+        far = [start + (max(side - 1, 0) if side > 0 else side - 1) for start, side in ((x, width), (y, height))]
+        said = f"[{', '.join(f'{side:g}' for side in self.bbox)}] of annotation {self.id}"
         return {"bbox": [x, y, *far], "name": name, "difficult": 0, "crowd": self.iscrowd, "said": said}
 
 
@@ -141,8 +146,8 @@ class CocoPart:
         self.images: dict[str, Path] = {}
         self.entries: dict[str, Image] = {}
         for entry in self.coco.images:
-            image = self.base / entry.file_name
-            key = key_of(PurePosixPath(image.relative_to(home) if image.is_relative_to(home) else entry.file_name))
+            image = self.base / entry.path
+            key = key_of(PurePosixPath(image.relative_to(home) if image.is_relative_to(home) else entry.path))
             if key in self.images:
                 self.problems.append(f"{path}: two entries are of {image}, or of one name; remove or rename one")
             self.images[key], self.entries[key] = image, entry
@@ -152,7 +157,7 @@ class CocoPart:
         """The first likely folder that holds any of the images, or else the JSON's own."""
         name, above = self.path.stem.removeprefix("instances_"), self.path.parent
         likely = [above, home, above / "images", home / "images", home / name, home / "images" / name]
-        names = [entry.file_name for entry in self.coco.images]
+        names = [entry.path for entry in self.coco.images]
         return next((each for each in likely if any((each / name).is_file() for name in names)), above)
 
     def annotation(self, key: str, stored: tuple[int, int]) -> Annotation:

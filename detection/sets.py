@@ -24,10 +24,10 @@ def chosen(sets: Collection[str], train: str | None, val: str | None) -> tuple[s
     for option, name in (("train", train), ("val", val)):
         if name is not None:
             check_name(f"{option}: set", name, sets)
+    if train and val and train != val:
+        return train, val
     pairs = [pair for pair in PAIRS if train in (None, pair[0]) and val in (None, pair[1])]
-    pair = (
-        (train, val) if train and val and train != val else next((pair for pair in pairs if {*pair} <= {*sets}), None)
-    )
+    pair = next((pair for pair in pairs if {*pair} <= {*sets}), None)
     if pair is None and len(sets) > 1:
         raise ValueError(f"the sets are {', '.join(sorted(sets))}; say which with train='...' and val='...'")
     return pair

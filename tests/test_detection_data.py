@@ -73,6 +73,17 @@ def test_a_box_outside_its_image_or_empty_names_the_file_and_is_left_out_if_aske
         read(tmp_path, bad_boxes="skip")
 
 
+@pytest.mark.parametrize(
+    ("box", "clipped"),
+    [((0, 1, 9, 9), [0, 0, 8, 8]), ((-7, 1, 97, 70), [0, 0, 95, 63]), ((9, 1, 8, 9), None), ((98, 1, 99, 9), None)],
+)
+def test_a_bad_box_is_cut_at_the_border_if_asked_and_left_out_if_nothing_remains(tmp_path, box, clipped):
+    write_voc(tmp_path)
+    spoil(tmp_path, "Annotations", "trainval_2.xml", xml([("cat", 0, box), ("bird", 0, (1, 1, 96, 64))]).encode())
+    boxes = read(tmp_path, bad_boxes="clip")[2]["data_samples"].gt_instances.bboxes.tensor.tolist()
+    assert boxes == [*([clipped] if clipped else []), [0, 0, 95, 63]]
+
+
 def test_all_bad_boxes_of_all_files_are_told_at_once(tmp_path):
     write_voc(tmp_path, images=6)
     bad = xml([("cat", 0, (9, 1, 8, 9)), ("cat", 0, (1, 1, 97, 9))]).encode()

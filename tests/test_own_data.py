@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from trick_transfer import command_line
 from trick_transfer.command_line import PROGRAM
-from trick_transfer.commands import pipeline
+from trick_transfer.commands import data, pipeline
 from trick_transfer.engine.source import Found, Sample
 from trick_transfer.own_data.describe import LONGER, describe, recognise, write_tier
 from trick_transfer.own_data.prepare import facts_file, prepared
@@ -61,6 +62,12 @@ def source(where, **stated):
 
 def tool(*words):
     return subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, check=False)
+
+
+def data_tool(monkeypatch, *words):
+    """tools/data.py in this process; returns its exit code."""
+    monkeypatch.setattr(sys, "argv", ["data", *map(str, words)])
+    return command_line.tool(data.main)
 
 
 def planned(monkeypatch, *words):
@@ -187,15 +194,15 @@ def test_a_tiers_own_data_take_no_other_folder_and_a_tier_of_data_no_folders(flo
         planned(monkeypatch, "resnet50d_efficient", "--name", "mine")
 
 
-def test_check_says_how_a_folder_is_read_and_draws_it(flowers, fields):
-    done = tool("data", "check", flowers)
-    assert done.returncode == 0, done.stderr
-    assert "'folders'" in done.stdout and "3 classes: rose, traffic light, Ünter 5 %" in done.stdout
-    assert "short side 64 to 64 px" in done.stdout and "0 problems" in done.stdout
+def test_check_says_how_a_folder_is_read_and_draws_it(flowers, fields, monkeypatch, capsys):
+    assert data_tool(monkeypatch, "check", flowers) == 0
+    said = capsys.readouterr().out
+    assert "'folders'" in said and "3 classes: rose, traffic light, Ünter 5 %" in said
+    assert "short side 64 to 64 px" in said and "0 problems" in said
     assert Image.open("work/sheets/flowers_classification.png").size[0] == 5 * 288
     (fields / "masks" / "3.png").unlink()
-    done = tool("data", "check", fields, "--sheets", "sheets")
-    assert done.returncode == 1 and f"problem: {fields / 'images' / '3.png'}" in done.stdout
+    assert data_tool(monkeypatch, "check", fields, "--sheets", "sheets") == 1
+    assert f"problem: {fields / 'images' / '3.png'}" in capsys.readouterr().out
     assert not Path("data").exists(), "check lays nothing out"
 
 
@@ -208,10 +215,10 @@ def test_check_says_how_a_folder_is_read_and_draws_it(flowers, fields):
         (("check", "photos", "--own"), "--own"),
     ],
 )
-def test_bad_words_for_the_data_tool_are_one_line(words, named):
-    done = tool("data", *words)
-    assert done.returncode == 2 and named in done.stderr and done.stderr.startswith("error: ")
-    assert len(done.stderr.splitlines()) == 1
+def test_bad_words_for_the_data_tool_are_one_line(words, named, monkeypatch, capsys):
+    assert data_tool(monkeypatch, *words) == 2
+    told = capsys.readouterr().err
+    assert named in told and told.startswith("error: ") and len(told.splitlines()) == 1
 
 
 def test_photos_is_mini_in_all_but_data_sizes_and_lengths():

@@ -376,6 +376,7 @@ TOLD = {  # objects, the size stated -> what is told
     "of 2 objects 1 are one pixel wide or high": ([CAT, ("cat", 0, (5, 5, 5, 9))], (96, 64)),
     "of 1 objects 1 are difficult": ([("cat", 1, (5, 5, 5, 9))], (96, 64)),
     "1 images show no object (a)": ([], (96, 64)),
+    "of 3 objects 1 are repetitions": ([CAT, ("dog", *CAT[1:]), CAT], (96, 64)),
 }
 
 
@@ -477,8 +478,8 @@ def test_jsons_and_their_images_are_found_in_each_layout(tmp_path, path, folder)
 
 COCO_PROBLEMS = [
     (dict(objects=[(5, 90, [1, 1, 2, 2], 0)], ids=[4, 5]), "image 5.jpg", r"image 5\.jpg does not exist"),
-    (dict(objects=[(4, 90, [1, 1, 0, 2], 0)]), None, r"annotation 0: \[1, 1, 0, 2\] is empty or leaves"),
-    (dict(objects=[(4, 90, [1, 1, -3, 2], 0)]), None, r"annotation 0: \[1, 1, -3, 2\] is empty or leaves"),
+    (dict(objects=[(4, 90, [1, 1, 0, 2], 0)]), None, r"\[1, 1, 0, 2\] of annotation 0 is empty or leaves"),
+    (dict(objects=[(4, 90, [1, 1, -3, 2], 0)]), None, r"\[1, 1, -3, 2\] of annotation 0 is empty or leaves"),
     (dict(objects=[(4, 90, [90, 1, 9, 2], 0)]), None, r"image 4\.jpg: .*\[90, 1, 9, 2\].*bad_boxes='clip'"),
     (dict(objects=[(4, 55, [1, 1, 2, 2], 0)]), None, "annotation 0 is of category 55, which does not exist"),
     (dict(ids=[4, 4]), None, "image id 4 occurs 2 times"),
@@ -522,11 +523,17 @@ def test_two_jsons_that_are_no_sets_have_to_be_named(tmp_path):
     assert [sample.image.name for sample in found.of("val")] == ["image 9.jpg"]
 
 
+def test_a_path_as_windows_writes_it_is_found(tmp_path):
+    images = [dict(id=4, file_name="photos\\image 4.jpg", width=96, height=64)]
+    write_coco(tmp_path / "boxes.json", tmp_path / "photos", ids=[4], images=images)
+    assert [sample.name for sample in coco(tmp_path).samples] == ["photos/image 4"]
+
+
 def test_boxes_narrower_than_a_pixel_have_one_and_images_in_no_json_are_told(tmp_path):
-    write_coco(tmp_path / "boxes.json", tmp_path, [(4, 90, [95.5, 3, 0.25, 2], 0)], [4])
+    write_coco(tmp_path / "boxes.json", tmp_path, [(4, 90, [95.5, 3.61, 0.25, 0.96], 0)], [4])
     picture(tmp_path / "other.jpg")
     found = coco(tmp_path)
-    assert only(found) == [(ODD[0], 0, [95.5, 3, 95.5, 4])]
+    assert only(found) == [(ODD[0], 0, [95.5, 3.61, 95.5, 3.61])]
     assert "1 images are in no JSON that is read: other.jpg" in found.reading
 
 

@@ -28,6 +28,10 @@ detection = dict(
         licence="Flickr's terms of use (PASCAL VOC's database rights)",
     ),
     images=3_025,
+    rounded_times={  # 20 -> 4 epochs
+        "train_cfg.max_epochs": 1 / 5,
+        "param_scheduler.MultiStepLR.milestones": 1 / 5,
+    },
 )
 segmentation = dict(
     source=dict(
@@ -41,4 +45,5 @@ segmentation = dict(
         duplicates="keep",  # neighbouring frames of one drive are alike
     ),
     images=468,
+    rounded_times={"train_cfg.max_epochs": 1 / 8, "param_scheduler.PolyLR.end": 1 / 8},  # 120 -> 15 epochs
 )  # fmt: skip

@@ -26,27 +26,31 @@ from trick_transfer.runs import own_tier, tiers
 from trick_transfer.stages import STAGES
 
 MINI = "mini"  # three data sets that are made together
-SETS = [name for name in DATA_SETS if not name.startswith(f"{MINI}/")]
 TIERS = [name for name in tiers.NAMES if name not in (MINI, "smoke")]
+
+
+def sets() -> list[str]:
+    """The known data sets, each of which is prepared alone."""
+    return [name for name in DATA_SETS if not name.startswith(f"{MINI}/")]
 
 
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("verb", choices=("prepare", "check"))
-    parser.add_argument("name", help=f"{', '.join([*SETS, MINI])}; a tier: {', '.join(TIERS)}, or its file; a folder")
+    parser.add_argument("name", help=f"{', '.join([*sets(), MINI])}; a tier: {', '.join(TIERS)}, or its file; a folder")
     parser.add_argument("--root", type=Path, help="the data's folder (default: data/NAME)")
     parser.add_argument("--archives", type=Path, help="where archives are, or go (default: archives/ beside the root)")
     parser.add_argument("--own", action="store_true", help="check: counts and classes are those that are there")
     parser.add_argument("--sheets", type=Path, default=Path("work/sheets"), help="check: where contact sheets go")
     args = parser.parse_args()
-    if args.name in (*SETS, MINI):
+    if args.name in (*sets(), MINI):
         return of_set(args, args.name, args.root or Path("data") / args.name)
     if args.name in TIERS or args.name.endswith(".py"):
         return of_tier(args)
     if not Path(args.name).exists():
         raise ValueError(
-            f"{args.name!r} is no data set, tier, file or folder; {nearest(args.name, [*SETS, MINI, *TIERS])}"
+            f"{args.name!r} is no data set, tier, file or folder; {nearest(args.name, [*sets(), MINI, *TIERS])}"
         )
     if args.verb == "prepare":
         raise ValueError(f"{args.name} is data of your own; tools/pipeline.sh NAME --classification DIR reads them")
@@ -80,7 +84,7 @@ def of_tier(args: argparse.Namespace) -> int:
     tier, codes = tiers.load(args.name), [0]
     for stage in STAGES.values():
         name = tier.parts.get(stage.name, {}).get("data") or (stage.data_set if not tier.source(stage.name) else None)
-        if name in SETS and stage.name in (tier.stages or STAGES):
+        if name in sets() and stage.name in (tier.stages or STAGES):
             codes.append(of_set(args, name, Path("data") / name))
     for stage in STAGES.values():
         if stated := tier.source(stage.name):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from classification.lists import META, TINY, TRUTH, validation_classes
+from classification.flat_val import META, TINY, TRUTH, validation_classes
 
 from .unpack import Place, read
 

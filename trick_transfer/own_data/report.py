@@ -51,7 +51,7 @@ def sizes(samples: Sequence[Sample]) -> list[str]:
         return ["no image can be read"]
     (low, mid, high), (least, usual, most) = ((min(side), median(side), max(side)) for side in zip(*sides, strict=True))
     turned = sum(one != other for one, other in zip(stored, shown, strict=True))
-    exif = f"; EXIF turns {turned:,}, which are read as stored (docs/data.md)" if turned else ""
+    exif = f"; EXIF turns {turned:,}, which are read as stored unless said above (docs/data.md)" if turned else ""
     short = f"short side {low:,.0f} to {high:,.0f} px (median {mid:,.0f})"
     return [f"{short}, long side {least:,.0f} to {most:,.0f} px (median {usual:,.0f}){exif}"]
 
