@@ -82,9 +82,9 @@ def test_pairs_that_all_are_separated_leave_one_tau():
 
 
 def test_pairs_that_are_not_separated_leave_both_orders_open():
-    """8 points apart on the second tier are not separated where seeds scatter by 20, more are."""
+    """Where seeds lie 5 points apart, rows that are 80 apart are separated, and rows that are 0.1 apart are not."""
     one = found(two_tiers(scores=(10.0, 90.0, 90.1, 90.2, 90.3), spread=5.0))
-    assert (one.same, one.reversed) == (4, 0), "the first row below each other"
+    assert (one.same, one.reversed) == (4, 0), "the first row is below each other one"
     assert (one.low, one.high) == pytest.approx(((4 - 6) / 10, 1.0))
     assert answer(one).startswith("As far as is known: 4 of 10 pairs")
     none = found(two_tiers(scores=(50.0, 50.3, 50.1, 50.2, 50.4), spread=5.0))
