@@ -65,9 +65,11 @@ CASES = [
     Case("detection", protocol="faster_rcnn_voc"),
     Case("detection", protocol="faster_rcnn_fpn_voc"),
     Case("detection", protocol="faster_rcnn_voc_authors"),
+    Case("detection", protocol="faster_rcnn_voc_small"),
     Case("segmentation", protocol="fcn_ade20k"),
     Case("segmentation", protocol="fcn_ade20k_msflip"),
     Case("segmentation", protocol="fcn_ade20k_authors"),
+    Case("segmentation", protocol="fcn_ade20k_small"),
     Case("classification", "resnet50_baseline", sets=DATA),
     Case("classification", sets=DATA | {"tricks.distillation": None}),
 ]

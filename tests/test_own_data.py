@@ -237,18 +237,17 @@ def test_a_pipeline_on_own_data_trains_scores_and_gives_a_row_of_its_own(flowers
     tier = Path("tiny.py")
     done = tool("pipeline", "resnet50d_efficient", "--classification", flowers, "--segmentation", fields, "--plan")
     assert done.returncode == 0, done.stderr
-    short = "\nclassification['values'] = {'max_epochs': 1}\nsegmentation['values'] = {'train_cfg.max_epochs': 1}\n"
+    short = "\nclassification['values'] = {'max_epochs': 1, 'schedule.warmup_epochs': 0}\n"
+    short += "segmentation['values'] = {'train_cfg.max_epochs': 1}\n"
     tier.write_text(Path("data/flowers_fields.py").read_text() + short)
-    done = tool("pipeline", "resnet50d_efficient", "--data", tier, "--tracker", "none", "--set", "max_epochs=1")
+    done = tool("pipeline", "resnet50d_efficient", "--data", tier, "--tracker", "none")
     assert done.returncode == 0, done.stderr
     assert "top-1" in done.stdout and "mIoU" in done.stdout and "tiny" in done.stdout
     results = [json.loads(path.read_text()) for path in Path("work/results").rglob("*.json")]
     assert {each["stage"] for each in results} == {"classification", "segmentation"}
     assert {each["tier"] for each in results} == {"tiny"} and os.path.isdir("data/tiny/segmentation")
     assert all("unknown" in each["licences"].values() for each in results)
-    assert (
-        "all is done already" in tool("pipeline", "resnet50d_efficient", "--data", tier, "--set", "max_epochs=1").stdout
-    )
+    assert "all is done already" in tool("pipeline", "resnet50d_efficient", "--data", tier).stdout
     picture(flowers / "rose" / "late.jpg", 7)
-    done = tool("pipeline", "resnet50d_efficient", "--data", tier, "--set", "max_epochs=1")
+    done = tool("pipeline", "resnet50d_efficient", "--data", tier)
     assert done.returncode == 2 and "the data are others" in done.stderr

@@ -82,11 +82,12 @@ def of_tier(args: argparse.Namespace) -> int:
     if args.root or args.own:
         raise ValueError("--root and --own are for one data set; a tier names its folders itself")
     tier, codes = tiers.load(args.name), [0]
-    for stage in STAGES.values():
+    stages = [STAGES[name] for name in tier.stages or STAGES]
+    for stage in stages:
         name = tier.parts.get(stage.name, {}).get("data") or (stage.data_set if not tier.source(stage.name) else None)
-        if name in sets() and stage.name in (tier.stages or STAGES):
+        if name in sets():
             codes.append(of_set(args, name, Path("data") / name))
-    for stage in STAGES.values():
+    for stage in stages:
         if stated := tier.source(stage.name):
             source = Source.of(stage, stated, f"tier {tier.name}: {stage.name}: source", tier.home)
             if args.verb == "prepare":
