@@ -7,11 +7,11 @@ from pathlib import Path, PurePosixPath
 
 from trick_transfer.engine.images import SUFFIXES, is_image
 from trick_transfer.engine.manifest import data_files
-from trick_transfer.engine.source import Found, Sample
+from trick_transfer.engine.source import Found, Sample, listed, set_of
 
-from .layout import listed, numbered
+from .layout import numbered
 
-NAMES = {"train": ("train", "training"), "val": ("val", "valid", "validation", "test")}  # of a split's folder
+SETS = {"train": ("train", "trainval"), "val": ("val", "test")}  # of each split the first that is there
 
 
 def folders(
@@ -20,8 +20,8 @@ def folders(
     """Class folders: `<train>/<class>/**/*.jpg` and `<val>/<class>/**/*.jpg`, or one of the levels only, without split.
 
     A class's images may lie in folders of its folder. `train` and `val` name the splits' folders ("." for class folders
-    in `folder` itself); else they are train or training, and val, valid, validation or test. `classes`: those that are
-    taken, in the order of their numbers; else all, sorted. Raises ValueError for a file.
+    in `folder` itself); else they are train or trainval, and val or test, or other words for them (engine/source.py).
+    `classes`: those that are taken, in the order of their numbers; else all, sorted. Raises ValueError for a file.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder; the format 'folders' reads a folder of class folders")
@@ -51,12 +51,12 @@ def split_folders(folder: Path, train: str | None, val: str | None) -> tuple[dic
 
 
 def split_name(folder: Path, split: str) -> str | None:
-    """The first of a split's NAMES, in any case, that a folder in a folder has; None if there is none.
+    """The name of the folder in a folder that means a split; None if there is none.
 
     A folder is called train for training only if it holds folders: train is also a class of vehicles.
     """
-    there = {each.name.lower(): each.name for each in subfolders(folder)}
-    return next((there[name] for name in NAMES[split] if name in there and subfolders(folder / there[name])), None)
+    there = {set_of(each.name): each.name for each in reversed(subfolders(folder)) if subfolders(each)}
+    return next((there[name] for name in SETS[split] if name in there), None)
 
 
 def subfolders(folder: Path) -> list[Path]:

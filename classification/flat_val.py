@@ -9,10 +9,10 @@ from scipy.io import loadmat
 from trick_transfer.engine.files import brief
 from trick_transfer.engine.images import is_image
 from trick_transfer.engine.manifest import data_files
-from trick_transfer.engine.source import SPLITS, Found, Sample
+from trick_transfer.engine.source import SPLITS, Found, Sample, listed
 
 from .class_folders import class_images, subfolders, under
-from .layout import listed, numbered
+from .layout import numbered
 from .lists import read_list
 
 TRUTH, META = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"  # of ImageNet's development kit

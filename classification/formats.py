@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from trick_transfer.engine.images import images_in
-from trick_transfer.engine.source import Format
+from trick_transfer.engine.source import IMAGES, TRUTHS, Format, plain, set_of, words_of
 
-from .class_folders import NAMES, folders, split_name, subfolders
+from .class_folders import folders, split_name, subfolders
 from .flat_val import TINY, imagenet_val, kit, tiny_imagenet
 from .lists import SUFFIXES, list_files, lists
 
@@ -15,9 +15,7 @@ FORMATS: dict[str, Format] = {
     "imagenet_val": imagenet_val,
     "tiny_imagenet": tiny_imagenet,
 }
-# folders of other stages' data, of images beside masks or boxes
-OTHERS = {"annotations", "images", "img", "jpegimages", "labels", "masks", "segmentationclass", "leftimg8bit", "gtfine"}
-SPLIT_NAMES = tuple(name for names in NAMES.values() for name in names)
+OTHERS = {*IMAGES, *TRUTHS, "leftimg8bit", "gtfine"}  # folders of other stages' data, of images beside masks or boxes
 
 
 def recognise(folder: Path) -> str | None:
@@ -29,8 +27,8 @@ def recognise(folder: Path) -> str | None:
     if kit(folder):
         return "imagenet_val"
     place = folder / (split_name(folder, "train") or ".")
-    names = {each.name.lower() for each in subfolders(place) if holds_images(each)}
-    if OTHERS & names or (names and all(name.startswith(SPLIT_NAMES) for name in names)):  # train2017, val2017
+    names = {plain(each.name) for each in subfolders(place) if holds_images(each)}
+    if OTHERS & names or (names and all(set_of(words_of(name)[0]) for name in names)):  # train_images, val_images
         return None
     return "folders" if len(names) > 1 else "list" if list_files(folder) else None
 

@@ -6,18 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from trick_transfer.engine.source import SPLITS, Found, Sample
+from trick_transfer.engine.source import SPLITS, Found, Sample, listed
 from trick_transfer.engine.values import nearest
 
 MAX_BYTES = 255  # of a folder's name
-LISTED = 5  # names in a line
-
-
-def listed(names: Iterable[str]) -> str:
-    """The first names, and the number of the others."""
-    first = list(names)
-    more = f" and {len(first) - LISTED:,} more" if len(first) > LISTED else ""
-    return ", ".join(first[:LISTED]) + more
 
 
 def numbered(samples: Iterable[Sample], known: Collection[str], wanted: Sequence[str] | None, told: Found) -> Found:
@@ -31,9 +23,6 @@ def numbered(samples: Iterable[Sample], known: Collection[str], wanted: Sequence
         told.reading.append(
             f"{len(left):,} classes are left out, as the option classes does not name them: {listed(left)}"
         )
-    alike = Counter(name.casefold().strip() for name in classes)
-    if twice := [name for name in classes if alike[name.casefold().strip()] > 1]:
-        told.reading.append(f"classes that differ only in upper and lower case or in spaces: {listed(twice)}")
     number = {name: place for place, name in enumerate(classes)}
     kept = [sample._replace(truth=number[sample.truth]) for sample in samples if sample.truth in number]
     return Found(kept, classes, told.reading, told.problems + wrong_classes(classes, known))

@@ -8,16 +8,16 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from trick_transfer.engine.files import read_text
 from trick_transfer.engine.images import is_image
-from trick_transfer.engine.source import Found, Sample
+from trick_transfer.engine.source import SET_OF, Found, Sample, listed, set_of
 
-from .class_folders import NAMES, suffix_of, tell_unread, under
-from .layout import listed, numbered
+from .class_folders import SETS, suffix_of, tell_unread, under
+from .layout import numbered
 
 SUFFIXES = (".txt", ".csv", ".tsv")
 SEPARATORS = {"\t": "tabs", ",": "commas", " ": "spaces"}  # in the order in which they are looked for
 LOOKED_AT = 20  # lines of a list, to find its separator
-SPLIT_OF = {name: split for split, names in NAMES.items() for name in names}
 
 
 class Line(NamedTuple):
@@ -62,12 +62,13 @@ def list_files(folder: Path) -> dict[str | None, Path]:
     """The list of each split; of None, where one list has all; nothing for a folder without a list to train on."""
     if folder.is_file():
         return {None: folder}
-    there = {each.name.lower(): each for each in sorted(folder.iterdir()) if each.is_file()}
-    found: dict[str | None, Path] = {}
-    for split, names in NAMES.items():
-        for each in (name + suffix for name in names for suffix in SUFFIXES):
-            if each in there:
-                found.setdefault(split, there[each])
+    files = [each for each in sorted(folder.iterdir(), reverse=True) if each.suffix.lower() in SUFFIXES]
+    there = {set_of(each.stem): each for each in files if each.is_file()}
+    found: dict[str | None, Path] = {
+        split: next(there[name] for name in names if name in there)
+        for split, names in SETS.items()
+        if there.keys() & names
+    }
     if "train" not in found:
         return {}
     return found if len(found) > 1 else {None: found["train"]}
@@ -75,10 +76,7 @@ def list_files(folder: Path) -> dict[str | None, Path]:
 
 def read_list(file: Path, told: Found, separator: str | None, header: bool | None) -> list[Line]:
     """A list's lines with a path; what is guessed, and lines without label, are told. Raises ValueError for no text."""
-    try:
-        text = file.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not text in UTF-8 ({error.reason} at byte {error.start}); save it so") from None
+    text = read_text(file)
     mark = separator or separator_of(text)
     if mark not in SEPARATORS:
         raise ValueError(f"the option separator must be one of {', '.join(map(repr, SEPARATORS))}, got {separator!r}")
@@ -109,10 +107,15 @@ def cells_of(file: Path, text: str, mark: str) -> Iterator[tuple[int, list[str]]
         raise ValueError(f"{file}, line {reader.line_num}: {error}; correct the line") from None
 
 
+def split_of(cell: str) -> str | None:
+    """The split that a cell of a list names; None if it names none."""
+    return next((split for split, names in SETS.items() if set_of(cell) in names), None)
+
+
 def lines_of(file: Path, rows: Sequence[tuple[int, list[str]]], told: Found) -> Iterator[Line]:
     """Rows as lines; what their third column means is told."""
-    third = Counter(cells[2].lower() for _, cells in rows if len(cells) > 2)
-    has_split = bool(third.keys() & SPLIT_OF.keys())
+    third = {cells[2] for _, cells in rows if len(cells) > 2}
+    has_split = any(map(split_of, third))
     if third:
         said = "is the split" if has_split else "and what follows is left out, as it names no split"
         told.reading.append(f"{file}: the third column {said}")
@@ -121,10 +124,10 @@ def lines_of(file: Path, rows: Sequence[tuple[int, list[str]]], told: Found) -> 
         where = f"{file}, line {number}"
         if not label:
             told.problems.append(f"{where}: {path:.80} has no label; expected `path label`")
-        elif has_split and split and split.lower() not in SPLIT_OF:
-            told.problems.append(f"{where}: {split!r} is no split; expected one of {', '.join(SPLIT_OF)}")
+        elif has_split and split and not split_of(split):
+            told.problems.append(f"{where}: {split!r} is no split; expected one of {', '.join(SET_OF)}")
         else:
-            yield Line(where, path, label, SPLIT_OF.get(split.lower()) if has_split else None)
+            yield Line(where, path, label, split_of(split) if has_split else None)
 
 
 def listed_images(lines: Sequence[Line], home: Path, wanted: Sequence[str], told: Found) -> Iterator[Sample]:

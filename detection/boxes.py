@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import groupby
 
-from trick_transfer.engine.source import SPLITS, Found, Sample
+from trick_transfer.engine.source import SPLITS, Found, Sample, listed
 
 from .annotation import Annotation, is_crowd, placed
 
@@ -38,13 +37,13 @@ def name_classes(found: Found, classes: Sequence[str] | None, order: Sequence[st
         used = {each["name"] for sample in found.samples for each in sample.truth.objects}
         found.classes = tuple(name for name in order if name in used)
         empty = [name for name in order if name not in used]
-        found.reading.append(f"{len(used):,} classes, as the annotations name them: {some(found.classes)}")
-        found.reading += [f"{len(empty):,} categories without object are left out: {some(empty)}"] * bool(empty)
+        found.reading.append(f"{len(used):,} classes, as the annotations name them: {listed(found.classes)}")
+        found.reading += [f"{len(empty):,} categories without object are left out: {listed(empty)}"] * bool(empty)
         found.problems += [f"{line}; correct its name, or say with classes=[...] that it is meant" for line in foreign]
     else:
         found.classes = tuple(classes)
         found.reading += foreign
-    found.reading += alike(found.classes) + oddities(found.samples)
+    found.reading += oddities(found.samples)
     found.problems += misfits(found)
 
 
@@ -58,8 +57,8 @@ def guessed(found: Sequence[Annotation]) -> tuple[int, str, str]:
         for x1, y1, x2, y2 in (thing["bbox"] for thing in each.objects):
             zero += [each.where] * (0 <= x1 < 1 or 0 <= y1 < 1)
             one += [each.where] * (each.width <= x2 < each.width + 1 or each.height <= y2 < each.height + 1)
-    at_zero = f"{len(zero):,} have a side at 0 ({some(zero, 1)})"
-    at_end = f"{len(one):,} have one at the image's width or height ({some(one, 1)})"
+    at_zero = f"{len(zero):,} have a side at 0 ({listed(zero, 1)})"
+    at_end = f"{len(one):,} have one at the image's width or height ({listed(one, 1)})"
     if zero and one:
         fix = "set first_pixel=0 and bad_boxes='clip' for sides from 0 to the width, as of CVAT and VoTT; else 1"
         return 0, "", f"boxes count pixels from 0 and from 1: {at_zero}, {at_end}; {fix}"
@@ -89,14 +88,7 @@ def oddities(samples: Sequence[Sample]) -> list[str]:
     remarks = Counter(remark for sample in samples for remark in sample.truth.remarks)
     lines += [f"{count:,} annotations {remark}" for remark, count in sorted(remarks.items())]
     empty = [sample.name for sample in samples if not sample.truth.objects]
-    return lines + [f"{len(empty):,} images show no object ({some(empty)})"] * bool(empty)
-
-
-def alike(classes: Sequence[str]) -> list[str]:
-    """One line for names that are equal but for their case."""
-    groups = [list(group) for _, group in groupby(sorted(classes, key=str.casefold), str.casefold)]
-    same = [f"{', '.join(sorted(group))}" for group in groups if len(group) > 1]
-    return [f"classes whose names differ in case only: {'; '.join(same)}"] * bool(same)
+    return lines + [f"{len(empty):,} images show no object ({listed(empty)})"] * bool(empty)
 
 
 def misfits(found: Found) -> list[str]:
@@ -126,9 +118,3 @@ def only_scored(found: Found) -> list[str]:
 def survives(name: str) -> bool:
     """Whether a list of names, one a line, can hold a name."""
     return name.splitlines() == [name.strip()] and name.encode("utf-8", "ignore").decode() == name
-
-
-def some(names: Sequence[str], most: int = 3) -> str:
-    """The first few of them."""
-    distinct = list(dict.fromkeys(names))
-    return ", ".join(distinct[:most]) + (", ..." if len(distinct) > most else "")

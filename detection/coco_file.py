@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from trick_transfer.engine.fields import parse
+from trick_transfer.engine.files import read_text
 from trick_transfer.engine.manifest import data_files
 
 from .annotation import NO_SIZE, TURNED, Annotation, pixels_of
-from .sets import set_of
+from .sets import named_set
 from .voc_folder import key_of
 
 MARKS = ("instances_", "coco")  # in the names of COCO's JSONs of boxes, and of exports
@@ -91,10 +92,9 @@ class Coco(BaseModel):
 
 def read_coco(path: Path) -> Coco:
     """A COCO JSON. Raises FileNotFoundError, or ValueError that names the file and its first wrong fields."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist")
+    text = read_text(path)
     try:
-        return Coco.model_validate(parse(path.read_text("utf-8-sig")))
+        return Coco.model_validate(parse(text))
     except ValidationError as fault:
         wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in fault.errors()[:WRONG]]
         rest = f" (and {fault.error_count() - WRONG:,} more)" if fault.error_count() > WRONG else ""
@@ -114,7 +114,7 @@ def find_jsons(folder: Path, train: str | None, val: str | None) -> dict[str, Pa
         return {folder.stem: folder}
     found: dict[str, Path] = {}
     for path in (folder / name for name in coco_names(data_files(folder))):
-        name = set_of(path.stem) or set_of(path.parent.name) or path.stem
+        name = named_set(path.stem) or named_set(path.parent.name) or path.stem
         if name in found:
             both = f"{found[name]} and {path} are both {name}"
             raise ValueError(f"{both}; say which with train='FILE.json' and val='FILE.json'")

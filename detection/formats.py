@@ -6,11 +6,11 @@ from pathlib import Path, PurePath
 from trick_transfer.engine.images import SUFFIXES, is_image, is_whole, stored_px
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.progress import over_threads
-from trick_transfer.engine.source import Format, Found, Sample
+from trick_transfer.engine.source import Format, Found, Sample, listed
 from trick_transfer.engine.values import check_name
 
 from .annotation import BAD_BOXES, Annotation, parse
-from .boxes import name_classes, place_boxes, some
+from .boxes import name_classes, place_boxes
 from .coco_file import MARKS, CocoPart, coco_names, find_jsons
 from .layout import read_list
 from .sets import chosen, splits
@@ -53,9 +53,9 @@ def voc(
     split, reading, problems = splits(files.sets, files.names, train, val)
     keys, told, wrong = annotated(files, sorted(split), unannotated)
     samples, unread = read_all({key: files.images[key] for key in keys}, split, read)
-    if classes is None and (listed := next(filter(Path.is_file, (folder / name for name in CLASS_LISTS)), None)):
-        classes = read_list(listed)
-        told.append(f"{len(classes):,} classes, those of {listed}")
+    if classes is None and (path := next(filter(Path.is_file, (folder / name for name in CLASS_LISTS)), None)):
+        classes = read_list(path)
+        told.append(f"{len(classes):,} classes, those of {path}")
     found = Found(samples, (), reading + told, problems + files.problems + wrong + unread)
     place_boxes(found, first_pixel, bad_boxes)
     name_classes(found, classes, sorted({each["name"] for sample in samples for each in sample.truth.objects}))
@@ -123,10 +123,10 @@ def coco(
 
 def unlisted(parts: Iterable[CocoPart]) -> list[str]:
     """What is told of images that are in the folders, and in no JSON."""
-    listed = {path for part in parts for path in part.images.values()}
+    known = {path for part in parts for path in part.images.values()}
     there = {base / name for base in {part.base for part in parts if part.base.is_dir()} for name in data_files(base)}
-    rest = [path for path in sorted(there - listed) if is_image(path.name)]
-    return [f"{len(rest):,} images are in no JSON that is read: {some([path.name for path in rest])}"] * bool(rest)
+    rest = [path for path in sorted(there - known) if is_image(path.name)]
+    return [f"{len(rest):,} images are in no JSON that is read: {listed(path.name for path in rest)}"] * bool(rest)
 
 
 def check_options(first_pixel: int | None, bad_boxes: str) -> None:

@@ -1,12 +1,12 @@
 """The layout of detection's data: VOC's development kit."""
 
-import codecs
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from trick_transfer.engine.files import text_lines
 from trick_transfer.engine.images import by_name, inspect
 from trick_transfer.engine.source import Found
 from trick_transfer.engine.split import MADE_UP_SAMPLES, Reader, Split, size_px, write_image, wrong_count
@@ -23,18 +23,10 @@ def read_list(path: Path) -> list[str]:
 
     Raises ValueError for another encoding or a name that occurs twice, FileNotFoundError for a list that is missing.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist")
-    content = path.read_bytes()
-    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    try:
-        names = [line.strip() for line in content.decode(encoding).splitlines()]
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8; save it in that encoding") from None
-    twice = [name for name, times in Counter(filter(None, names)).items() if times > 1]
-    if twice:
+    names = text_lines(path)
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise ValueError(f"{path} names {len(twice)} images more than once, such as {twice[0]}; remove the repetitions")
-    return list(filter(None, names))
+    return names
 
 
 @dataclass(frozen=True)

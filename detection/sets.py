@@ -1,19 +1,16 @@
 """Named sets of images, train, val, trainval, test: which of them is trained on and which is scored."""
 
-import re
 from collections.abc import Collection, Mapping
 
+from trick_transfer.engine.source import set_of, words_of
 from trick_transfer.engine.values import check_name
 
 PAIRS = (("trainval", "test"), ("train", "val"), ("train", "test"), ("trainval", "val"))  # the first that is there
-WORDS = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
-SET = re.compile(r"(?:^|[_-])(trainval|train|training|val|valid|validation|test|testing)\d*$", re.IGNORECASE)
 
 
-def set_of(name: str) -> str | None:
-    """The set that a folder's or file's name means: train2017 -> train, Valid -> val; None for another name."""
-    found = SET.search(name)
-    return WORDS.get(found[1].lower(), found[1].lower()) if found else None
+def named_set(name: str) -> str | None:
+    """The set that the last word of a folder's or file's name means, as in instances_train2017; None for another."""
+    return set_of(words_of(name)[-1])
 
 
 def chosen(sets: Collection[str], train: str | None, val: str | None) -> tuple[str, str] | None:

@@ -5,13 +5,13 @@ from pathlib import Path, PurePosixPath
 
 from trick_transfer.engine.images import is_image
 from trick_transfer.engine.manifest import data_files
+from trick_transfer.engine.source import IMAGES, TRUTHS
 
 from .layout import read_list
-from .sets import set_of
+from .sets import named_set
 
-LABELS = ("annotations", "annotation", "annots", "labels", "xmls", "xml")  # folders of XMLs, not of photographs
-HOLDERS = ("vocdevkit", "jpegimages", "images", "image", "imgs", "img", *LABELS)  # they do not tell images apart
-MASKS = ("segmentationclass", "segmentationobject", "segmentationclassaug")
+NO_PHOTOS = (*TRUTHS, "segmentationobject", "segmentationclassaug")  # folders of XMLs and masks
+HOLDERS = ("vocdevkit", *IMAGES, *TRUTHS)  # they do not tell images apart
 LISTS = "ImageSets/Main"
 COLUMN = re.compile(r"\s+(-1|0|1)$")  # of VOC's lists for one class: absent, only difficult ones, present
 
@@ -35,7 +35,7 @@ class VocFolder:
             above = {part.lower() for part in path.parts[:-1]}
             if path.suffix.lower() == ".xml":
                 self.put(self.xmls, path)
-            elif is_image(path.name) and above.isdisjoint((*LABELS, *MASKS)):
+            elif is_image(path.name) and above.isdisjoint(NO_PHOTOS):
                 self.put(self.images, path)
         self.names = self.images.keys() | self.xmls.keys()
         lists = [path for path in paths if path.suffix == ".txt" and path.parent.as_posix().endswith(LISTS)]
@@ -51,7 +51,7 @@ class VocFolder:
         """By ImageSets/Main, of all years together. Lists for one class count where no other is."""
         sets: dict[str, set[str]] = {}
         for path in lists:
-            name = set_of(path.stem)
+            name = named_set(path.stem)
             if name and (path.stem == name or path.with_stem(name) not in lists):
                 keys = self.listed(path)
                 sets.setdefault(name, set()).update(keys)
@@ -62,7 +62,7 @@ class VocFolder:
         """By folders like train and valid; none where there is only one."""
         sets: dict[str, set[str]] = {}
         for key in self.names:
-            if name := next(filter(None, map(set_of, key.split("/")[:-1])), None):
+            if name := next(filter(None, map(named_set, key.split("/")[:-1])), None):
                 sets.setdefault(name, set()).add(key)
         return sets if len(sets) > 1 else {}
 

@@ -1,9 +1,10 @@
 """Lists of classes in files: names in order, `value name`, `r g b name`, and each the other way round with commas."""
 
-import codecs
 import re
 from collections.abc import Sequence
 from pathlib import Path
+
+from trick_transfer.engine.files import text_lines
 
 Colour = tuple[int, int, int]
 Table = list[tuple[str, Colour]]  # a name may have several colours
@@ -49,13 +50,3 @@ def classes_of(path: Path, found: Sequence[dict[str, str]]) -> list[str] | dict[
     if len(values) < len(found):
         raise ValueError(f"{path} names a value twice; give each value one line")
     return values
-
-
-def text_lines(path: Path) -> list[str]:
-    """Lines without spaces at their ends, empty ones left out; UTF-8, or UTF-16 with its mark. Raises ValueError."""
-    content = path.read_bytes()
-    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    try:
-        return [line.strip() for line in content.decode(encoding).splitlines() if line.strip()]
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8; save it in that encoding") from None

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trick_transfer.engine.files import text_lines
 from trick_transfer.engine.images import SUFFIXES, by_name
 from trick_transfer.engine.source import Format, Found
 
-from .class_list import Table, list_file, read_classes, text_lines
+from .class_list import Table, list_file, read_classes
 from .layout import DATA
 from .legend import in_colours
 from .meaning import Meaning

@@ -1,22 +1,14 @@
 """Which file of a folder is an image, which one is its mask, and in which split they are: told by names alone."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from trick_transfer.engine.images import is_image
 from trick_transfer.engine.manifest import data_files
-from trick_transfer.engine.source import Sample
+from trick_transfer.engine.source import IMAGES, SET_OF, TRUTHS, Sample, plain, set_of, words_of
 from trick_transfer.engine.values import check_name
 
-IMAGES = ("image", "images", "img", "imgs", "jpegimages", "photos")
-MASKS = (
-    *("annotation", "annotations", "annot", "mask", "masks", "label", "labels", "labeled", "gt", "groundtruth"),
-    *("segmentation", "segmentations", "segmentationclass", "segmentationclasspng"),
-)
-SPLITS = {"train": "train", "training": "train", "trainval": "train", "val": "val", "valid": "val"}
-SPLITS |= {"validation": "val", "test": "test", "testing": "test"}
 ENDINGS = ("", "_mask", "_masks", "-mask", "_L", "_gt", "_seg", "_label", "_labels", "_labelIds", "_labelTrainIds")
 
 
@@ -35,17 +27,12 @@ class File(NamedTuple):
 def placed(folder: Path, name: str, mask: bool | None) -> File:
     """A file by the words of its path under a folder: train_masks/a.png is a mask for training, and its key is a."""
     *above, last = PurePosixPath(name).parts
-    words = [word for part in above for word in re.split(r"[_\-. ]+", part)]
-    if mask is None and (roles := [plain(word) in MASKS for word in words if plain(word) in (*IMAGES, *MASKS)]):
+    words = [word for part in above for word in words_of(part)]
+    if mask is None and (roles := [plain(word) in TRUTHS for word in words if plain(word) in (*IMAGES, *TRUTHS)]):
         mask = any(roles)
-    split = next((SPLITS[plain(word)] for word in words if plain(word) in SPLITS), None)
-    rest = [word for word in words if plain(word) not in (*IMAGES, *MASKS, *SPLITS)]
+    split = next(filter(None, map(set_of, words)), None)
+    rest = [word for word in words if plain(word) not in (*IMAGES, *TRUTHS, *SET_OF)]
     return File(folder / name, mask, split, "/".join([*rest, PurePosixPath(last).stem]))
-
-
-def plain(word: str) -> str:
-    """A word as the lists above have it: train2017 is train."""
-    return word.lower().rstrip("0123456789")
 
 
 def files(folder: Path, mask: bool | None = None) -> list[File]:
@@ -132,7 +119,7 @@ def in_splits(samples: Sequence[Sample], which: str | None, usual: str, reading:
         )
     which = which or (usual if usual in found else scored[0])
     other = {"val": "test", "test": "val"}[which]
-    into = {"train": "train", which: "val", **({"val": "train"} if which == "test" else {})}
+    into = {"train": "train", "trainval": "train", which: "val", **({"val": "train"} if which == "test" else {})}
     rest = {"val": ", and val is trained on, too", "test": ", and test is not read"}[other]
     reading.append(f"{which} is scored" + f"{rest}; scored='{other}' turns it round" * (other in found))
     return [sample._replace(split=into[sample.split]) for sample in samples if sample.split in into]

@@ -11,7 +11,7 @@ import numpy as np
 from trick_transfer.engine.images import displayed_px, stored_px
 from trick_transfer.engine.manifest import MANY
 from trick_transfer.engine.progress import over_threads
-from trick_transfer.engine.source import Found, Sample
+from trick_transfer.engine.source import Found, Sample, listed
 from trick_transfer.engine.values import check_name
 
 from .legend import UNKNOWN, Legend, Mask, raw_values
@@ -104,5 +104,5 @@ def oddities(looks: Sequence[Look], legend: Legend, held: Counter[int]) -> list[
         found.append(f"{turned:,} images are turned by EXIF when they are shown; they are read as stored, as masks are")
     shown = {legend.names[value] for value in held if value in legend.names}
     if empty := [name for name in legend.classes if name not in shown]:
-        found.append(f"{len(empty)} classes occur in no mask: {', '.join(empty)}")
+        found.append(f"{len(empty)} classes occur in no mask: {listed(empty)}")
     return found

@@ -71,7 +71,8 @@ SPLIT = [f"{split}/{kind}/{i}.jpg" for split in ("train", "val") for kind in ("a
 
 
 @pytest.mark.parametrize(
-    ("train", "val"), [("train", "val"), ("train", "test"), ("training", "validation"), ("Train", "Valid")]
+    ("train", "val"),
+    [("train", "val"), ("train", "test"), ("training", "validation"), ("Train", "Valid"), ("train2", "TEST")],
 )
 def test_class_folders_are_read_in_the_splits_that_their_folders_name(tmp_path, train, val):
     root = pictures(tmp_path / "own", *(name.replace("train", train).replace("val", val) for name in SPLIT))
@@ -359,7 +360,7 @@ def test_a_list_problem_names_the_line(tmp_path, line, said):
 
 def test_a_list_that_is_no_text_is_named(tmp_path):
     file = listing(tmp_path, "a.jpg,Ünter\n", encoding="latin-1")
-    with pytest.raises(ValueError, match=r"list\.csv is not text in UTF-8"):
+    with pytest.raises(ValueError, match=r"list\.csv is not UTF-8"):
         read(file, "list")
     with pytest.raises(FileNotFoundError, match=r"train\.txt"):
         read(pictures(tmp_path / "none", "ant/1.jpg"), "list")

@@ -17,7 +17,7 @@ from trick_transfer.command_line import PROGRAM
 from trick_transfer.commands import data, pipeline
 from trick_transfer.engine.source import Found, Sample
 from trick_transfer.own_data.describe import LONGER, describe, recognise, write_tier
-from trick_transfer.own_data.prepare import facts_file, prepared
+from trick_transfer.own_data.prepare import facts_file, prepared, usable
 from trick_transfer.own_data.source import Source
 from trick_transfer.own_data.split import with_splits
 from trick_transfer.runs import tiers
@@ -120,6 +120,13 @@ def test_a_source_is_laid_out_once_and_anew_only_when_a_file_was_changed(flowers
     with pytest.raises(ValueError, match="delete it"):
         prepared(CLASSIFICATION, source(flowers), root)
     assert len(list(flowers.rglob("*.jpg"))) == 37, "the user's folder is as it was"
+
+
+def test_classes_whose_names_look_the_same_are_told(tmp_path):
+    for number, kind in enumerate(("Rose", "rose ", "tulip")):
+        picture(tmp_path / kind / "1.jpg", number)
+    told = usable(source(tmp_path).read(CLASSIFICATION), source(tmp_path), CLASSIFICATION).reading
+    assert [line for line in told if line.endswith("spaces at their ends: Rose, rose ")]
 
 
 def test_a_broken_image_is_named_by_its_own_path_and_nothing_is_left(flowers):

@@ -190,7 +190,6 @@ def test_a_class_that_is_only_scored_is_refused_with_its_count_unless_the_classe
     write_lists(beside(beside(tmp_path, names="ab"), [("Cat", 0, (1, 1, 9, 9))], "cd"), train="ab", val="cd")
     (problem,) = voc(tmp_path).problems
     assert problem.startswith("class 'Cat' is in 2 scored images, in none for training")
-    assert "classes whose names differ in case only: Cat, cat" in voc(tmp_path).reading
     meant = voc(tmp_path, classes=["Cat", "cat"])
     assert not meant.problems and "class 'Cat' is in 2 scored images, in none for training" in meant.reading
 
@@ -526,7 +525,7 @@ def test_two_jsons_that_are_no_sets_have_to_be_named(tmp_path):
 def test_a_path_as_windows_writes_it_is_found(tmp_path):
     images = [dict(id=4, file_name="photos\\image 4.jpg", width=96, height=64)]
     write_coco(tmp_path / "boxes.json", tmp_path / "photos", ids=[4], images=images)
-    assert [sample.name for sample in coco(tmp_path).samples] == ["photos/image 4"]
+    assert [sample.name for sample in coco(tmp_path).samples] == ["image 4"]
 
 
 def test_boxes_narrower_than_a_pixel_have_one_and_images_in_no_json_are_told(tmp_path):

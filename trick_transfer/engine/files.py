@@ -1,5 +1,6 @@
 """Files are written whole or not at all, and a folder by one process at a time."""
 
+import codecs
 import fcntl
 import os
 import shutil
@@ -81,6 +82,23 @@ def remove(part: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
     else:
         part.unlink(missing_ok=True)
+
+
+def read_text(path: Path) -> str:
+    """A text of anyone's: in UTF-8, or in UTF-16 with its mark. Raises FileNotFoundError, or ValueError for others."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist")
+    content = path.read_bytes()
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return content.decode("utf-16" if marked else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8; save it in that encoding") from None
+
+
+def text_lines(path: Path) -> list[str]:
+    """The lines of `read_text` without spaces at their ends; empty ones are left out."""
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
 def file_sha256(path: str | Path) -> str:

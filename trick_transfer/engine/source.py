@@ -4,12 +4,22 @@ A stage has formats (`Stage.formats`), functions of a folder and of options that
 it found, and says in words how it read it; `trick_transfer.own_data` splits, checks and lays out the samples.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 SPLITS = ("train", "val")
+SETS = ("train", "trainval", "val", "test")  # as publishers split; which of them are read is a format's matter
+SET_OF = {each: each for each in SETS} | {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
+# a folder's names that only say what it holds: photographs, or what belongs to them
+IMAGES = ("image", "images", "img", "imgs", "jpegimages", "photos")
+TRUTHS = (
+    *("annotation", "annotations", "annot", "annots", "label", "labels", "labeled", "mask", "masks", "xml", "xmls"),
+    *("gt", "groundtruth", "segmentation", "segmentations", "segmentationclass", "segmentationclasspng"),
+)
+LISTED = 5  # names in a line
 
 
 class Sample(NamedTuple):
@@ -53,6 +63,28 @@ class Found:
 
     def with_samples(self, samples: Sequence[Sample]) -> Self:
         return replace(self, samples=list(samples))
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a file's or folder's name."""
+    return re.split(r"[_\-. ]+", name)
+
+
+def plain(word: str) -> str:
+    """A word as the lists above have it: Images2 is images."""
+    return word.lower().rstrip("0123456789")
+
+
+def set_of(word: str) -> str | None:
+    """The set, of SETS, that a word means: train2017 -> train, Valid -> val; None for another word."""
+    return SET_OF.get(plain(word))
+
+
+def listed(names: Iterable[str], most: int = LISTED) -> str:
+    """The first of some names, each once, and the number of the others."""
+    distinct = list(dict.fromkeys(names))
+    more = f" and {len(distinct) - most:,} more" if len(distinct) > most else ""
+    return ", ".join(distinct[:most]) + more
 
 
 Format = Callable[..., Found]  # (folder, **options)

@@ -14,7 +14,7 @@ from trick_transfer.data_sets.check import check
 from trick_transfer.data_sets.sources import DataSet, Part
 from trick_transfer.engine.files import in_turn, part_of, write_whole
 from trick_transfer.engine.manifest import data_files
-from trick_transfer.engine.source import Found
+from trick_transfer.engine.source import Found, listed
 from trick_transfer.engine.split import refuse
 from trick_transfer.engine.stage import Stage
 
@@ -112,10 +112,19 @@ def repeated(names: Iterable[str]) -> list[str]:
     ]
 
 
+def alike(classes: Iterable[str]) -> list[str]:
+    """A line for classes whose names look the same."""
+    names = sorted(classes)
+    times = Counter(name.casefold().strip() for name in names)
+    same = [name for name in names if times[name.casefold().strip()] > 1]
+    return [f"classes whose names differ only in case, or in spaces at their ends: {listed(same)}"] * bool(same)
+
+
 def usable(found: Found, source: Source, stage: Stage) -> Found:
     """What is found with the problems of the whole; without images that are there twice, if the source says so."""
     if source.duplicates != "keep":
         found = without_twins(found, drop=source.duplicates == "drop")
+    found.reading += alike(found.classes)
     found.problems += [f"{split} has no image" for split, count in found.counts().items() if not count]
     found.problems += stage.lacking(found)
     found.problems += repeated(sample.file_name for sample in found.samples)
