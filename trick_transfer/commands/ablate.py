@@ -19,6 +19,7 @@ from trick_transfer.leaderboard.rendering.beside_paper import beside, noise
 from trick_transfer.leaderboard.rendering.scatter import scatter
 from trick_transfer.leaderboard.rendering.terminal import across, grid
 from trick_transfer.leaderboard.scores.load import load_all, means_only
+from trick_transfer.runs import tiers
 from trick_transfer.runs.plan import add_options, check, check_data, console, execute, run_of, show, show_gaps
 from trick_transfer.runs.run import FIRST
 from trick_transfer.runs.store import Stored
@@ -38,6 +39,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder for figures")
     parser.add_argument("--png", action="store_true", help="figures as PNG, too")
     args = parser.parse_args()
+    args.tier_name = tiers.load(args.tier).name  # --tier may be a file
     if args.what[0] == "noise":
         if len(args.what) != 2 or len(args.seeds) != 1:
             raise ValueError("noise takes one recipe, and one number of --seeds")
@@ -66,7 +68,7 @@ def draw(name: str, results: list[Stored], args: argparse.Namespace) -> None:
     """A figure, as files."""
     runs = {recipe: run_of(FIRST, recipe, args.seeds[0], args) for recipe in FIGURES[name]}
     figure = DRAW[name](runs, [each for each in results if each.result.stage == FIRST])
-    for path in saved(figure, args.out / f"{name}_{args.tier}", args.png):
+    for path in saved(figure, args.out / f"{name}_{args.tier_name}", args.png):
         console.print(str(path))
 
 
@@ -74,11 +76,11 @@ def show_table(name: str, shown: list[Stored], args: argparse.Namespace) -> None
     """One of the paper's tables, ours beside it."""
     table = TABLES[name]
     of_table = [each for each in shown if each.result.recipe in table.rows and each.result.stage in table.stages]
-    tables = [each for each in analyse([*map(means_only, of_table)]).tables if each.tier == args.tier]
+    tables = [each for each in analyse([*map(means_only, of_table)]).tables if each.tier == args.tier_name]
     counted = {each.result.recipe for each in of_table}
     unknown = [recipe for recipe in table.rows if recipe not in counted] if {*SIZES} & {*table.columns} else []
     known = {recipe: sizes(run_of(FIRST, recipe, args.seeds[0], args)) for recipe in unknown}
-    made = beside(name, tables, args.tier, known)
+    made = beside(name, tables, args.tier_name, known)
     console.print(grid(made.title, made.lines))
     for note in made.notes:
         console.print(note, markup=False)
@@ -120,7 +122,7 @@ def main() -> None:
         found = read(args)
     shown = list(finished({recipe for recipe, _ in asked}, found, args))  # of all seeds there are
     if args.what[0] == "noise":
-        console.print(grid(f"{args.what[1]} ({args.tier})", noise(each.result for each in shown)))
+        console.print(grid(f"{args.what[1]} ({args.tier_name})", noise(each.result for each in shown)))
         return
     for name in args.what:
         (draw if name in FIGURES else show_table)(name, shown, args)
