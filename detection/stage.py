@@ -12,7 +12,7 @@ from backbones.fine_tuning import FineTuning, parts
 from backbones.registry import sketch
 from trick_transfer.engine import pictures
 from trick_transfer.engine.images import decode, stored_px
-from trick_transfer.engine.source import Found, Sample
+from trick_transfer.engine.source import Sample
 from trick_transfer.engine.split import Split
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
@@ -39,6 +39,8 @@ class Detection(FineTuning):
     protocols = ("faster_rcnn_voc", "faster_rcnn_fpn_voc", "faster_rcnn_voc_authors", "faster_rcnn_voc_small")
     authors = "faster_rcnn_voc_authors"
     formats = FORMATS
+    recognise = staticmethod(recognise)
+    lay_out = staticmethod(lay_out)
     metrics = (
         Metric("map_voc07", "VOC mAP (11-point)", required=True, headline=True),
         Metric("map_area", "VOC mAP (area)", required=True),
@@ -78,12 +80,6 @@ class Detection(FineTuning):
 
         for part in data_sets(cfg):
             VOC(**{key: value for key, value in part.items() if key not in ("type", "pipeline")})
-
-    def recognise(self, folder: Path) -> str | None:
-        return recognise(folder)
-
-    def lay_out(self, found: Found, root: Path) -> None:
-        lay_out(found, root)
 
     def own_splits(self, classes: Sequence[str]) -> tuple[Split, ...]:
         return tuple(Voc(YEAR, listed, None, tuple(classes)) for listed in SETS.values())

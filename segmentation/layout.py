@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from trick_transfer.engine.images import by_name, inspect
+from trick_transfer.engine.progress import over_threads
+from trick_transfer.engine.source import SPLITS, Found, Sample
 from trick_transfer.engine.split import MADE_UP_SAMPLES, Reader, Split, size_px, write_image, wrong_count
 
 from .masks import Ids, read_mask
 
 DATA = Path("ADEChallengeData2016")  # under the data root
+FOLDERS = dict(zip(SPLITS, ("training", "validation"), strict=True))
 MOST = 255
 LAYOUT = f"{DATA}/{{images,annotations}}/{{training,validation}}/*.{{jpg,png}}"
 
@@ -70,3 +74,18 @@ class Ade(Split):
             mask = np.random.default_rng(0).integers(0, (self.classes or 0) + 1, size_px(i), np.uint8)
             write_image(root / DATA / "images" / self.name / f"{i}.jpg", size_px(i))
             write_image(root / DATA / "annotations" / self.name / f"{i}.png", size_px(i), mask)
+
+
+def lay_out(found: Found, root: Path) -> None:
+    """Samples of Masks as ADE20K's training and validation: links to the images, masks written anew."""
+    for kind in ("images", "annotations"):
+        for folder in FOLDERS.values():
+            (root / DATA / kind / folder).mkdir(parents=True)
+
+    def place(sample: Sample) -> None:
+        image, mask = (root / DATA / kind / FOLDERS[sample.split or ""] for kind in ("images", "annotations"))
+        (image / f"{sample.file_name}{sample.image.suffix}").symlink_to(sample.image.resolve())
+        Image.fromarray(sample.truth.numbers()).save(mask / f"{sample.file_name}.png")
+
+    for _ in over_threads(place, found.samples, "writing masks"):
+        pass

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from trick_transfer.engine.images import displayed_px, stored_px
-from trick_transfer.engine.manifest import MANY
 from trick_transfer.engine.progress import over_threads
 from trick_transfer.engine.source import Found, Sample, listed
 from trick_transfer.engine.values import check_name
@@ -72,7 +71,7 @@ def read(
     elif bare:
         reading.append(f"{len(bare):,} images have no mask and are left out")
     work = partial(look, colours=meaning.colours is not None)
-    looks = list(over_threads(work, whole, "reading masks", len(whole) > MANY))
+    looks = list(over_threads(work, whole, "reading masks"))
     problems += [each.problem for each in looks if each.problem]
     held = Counter[int]()
     for each in looks:

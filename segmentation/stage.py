@@ -7,24 +7,21 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
-from PIL import Image
 
 from backbones.fine_tuning import FineTuning
 from trick_transfer.engine import pictures
 from trick_transfer.engine.images import stored_px
-from trick_transfer.engine.manifest import MANY
 from trick_transfer.engine.progress import over_threads
-from trick_transfer.engine.source import SPLITS, Found, Sample
+from trick_transfer.engine.source import Sample
 from trick_transfer.engine.split import Split, refuse
 from trick_transfer.engine.stage import Arrays, Metric, Outputs
 
 from .formats import FORMATS, recognise
-from .layout import DATA, Ade, pairs
+from .layout import DATA, FOLDERS, Ade, lay_out, pairs
 from .masks import READING, Ids, read_mask
 
 SAMPLE = 50  # masks whose values an error lists
 LISTED = 30  # values
-FOLDERS = dict(zip(SPLITS, ("training", "validation"), strict=True))
 AS_ADE20K = "masks are read as ADE20K's: 0 is ignored, k is class k - 1; first_class and ignore say it otherwise"
 
 
@@ -74,26 +71,12 @@ class Segmentation(FineTuning):
                 raise ValueError(unread(infos[:SAMPLE]))
             if not part.keys() & READING:
                 print(f"{part.data_prefix.seg_map_path}: {AS_ADE20K}", file=sys.stderr)
-            problems = over_threads(look, infos, f"looking at {part.data_prefix.seg_map_path}", len(infos) > MANY)
+            problems = over_threads(look, infos, f"looking at {part.data_prefix.seg_map_path}")
             refuse([line for found in problems for line in found], "correct the masks, or first_class and ignore")
 
     formats = FORMATS
-
-    def recognise(self, folder: Path) -> str | None:
-        return recognise(folder)
-
-    def lay_out(self, found: Found, root: Path) -> None:
-        for kind in ("images", "annotations"):
-            for folder in FOLDERS.values():
-                (root / DATA / kind / folder).mkdir(parents=True)
-
-        def place(sample: Sample) -> None:
-            image, mask = (root / DATA / kind / FOLDERS[sample.split or ""] for kind in ("images", "annotations"))
-            (image / f"{sample.file_name}{sample.image.suffix}").symlink_to(sample.image.resolve())
-            Image.fromarray(sample.truth.numbers()).save(mask / f"{sample.file_name}.png")
-
-        for _ in over_threads(place, found.samples, "writing masks", len(found.samples) > MANY):
-            pass
+    recognise = staticmethod(recognise)
+    lay_out = staticmethod(lay_out)
 
     def own_splits(self, classes: Sequence[str]) -> tuple[Split, ...]:
         return tuple(Ade(folder, None, len(classes), tuple(classes)) for folder in FOLDERS.values())

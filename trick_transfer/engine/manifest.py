@@ -15,10 +15,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from .files import file_sha256, write_whole
-from .progress import over_threads
+from .progress import MANY, over_threads
 
 MANIFEST = "manifest.sha256"
-MANY = 1000  # files whose hashing is announced
 NAMES = "surrogateescape"  # of files need not be UTF-8
 
 
@@ -63,7 +62,7 @@ def update_manifest(root: str | Path) -> str:
     names = sorted(files.keys() - hashes)
     if len(names) > MANY:
         print(f"{root}: hashing {len(names):,} files, once", file=sys.stderr)
-    digests = over_threads(file_sha256, [root / name for name in names], f"hashing {root}", shown=len(names) > MANY)
+    digests = over_threads(file_sha256, [root / name for name in names], f"hashing {root}")
     hashes |= dict(zip(names, digests, strict=True))
     if known and hashes != known:
         differing = len(dict(known.items() ^ hashes.items()))

@@ -16,13 +16,14 @@ from trick_transfer.registry import HOOKS
 
 LOG_EVERY_SECONDS = 15.0
 CHUNK = 32  # files a thread takes at once
+MANY = 1000  # files whose progress is shown
 
 
-def over_threads(work: Callable, items: list, title: str, shown: bool = True) -> Iterator[Any]:
-    """`work(item)` of each item, in order, over all cores, with a progress bar."""
+def over_threads(work: Callable, items: list, title: str) -> Iterator[Any]:
+    """`work(item)` of each item, in order, over all cores; with a progress bar if they are MANY."""
     with ThreadPool() as pool:
         done = pool.imap(work, items, CHUNK)
-        yield from track(done, title, len(items), console=Console(stderr=True), disable=not shown)
+        yield from track(done, title, len(items), console=Console(stderr=True), disable=len(items) <= MANY)
 
 
 @HOOKS.register_module()

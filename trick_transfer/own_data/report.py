@@ -44,8 +44,8 @@ def report(stage: Stage, source: Source, sheet: Path) -> bool:
 def sizes(samples: Sequence[Sample]) -> list[str]:
     """The images' sizes, and how many EXIF turns."""
     images = [sample.image for sample in samples]
-    stored = list(over_threads(stored_px, images, "sizes", shown=False))
-    shown = list(over_threads(displayed_px, images, "sizes", shown=False))
+    stored = list(over_threads(stored_px, images, "looking at sizes"))
+    shown = list(over_threads(displayed_px, images, "looking at sizes"))
     sides = [sorted(px) for px in stored if all(px)]
     if not sides:
         return ["no image can be read"]

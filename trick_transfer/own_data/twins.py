@@ -32,7 +32,6 @@ FEWEST_SET = 16
 JPEG_PX = 128  # a JPEG is decoded in no fewer, which is fast
 GREY_PX = 32  # pictures are compared in so many pixels a side, as the hash does
 PAIRS = 1 << 22  # compared at once
-MANY = 1000  # files for which progress is shown
 
 
 class Twins(NamedTuple):
@@ -125,4 +124,4 @@ def grey(path: Path) -> Image.Image:
 
 def over_images(work: Callable[[Path], Any], samples: Sequence[Sample], title: str) -> Iterator[Any]:
     """`work` on each sample's image, in order."""
-    return over_threads(work, [sample.image for sample in samples], title, shown=len(samples) > MANY)
+    return over_threads(work, [sample.image for sample in samples], title)
