@@ -16,7 +16,7 @@ from trick_transfer import command_line
 from trick_transfer.command_line import PROGRAM
 from trick_transfer.commands import data, pipeline
 from trick_transfer.engine.source import Found, Sample
-from trick_transfer.own_data.describe import LONGER, describe, recognise, write_tier
+from trick_transfer.own_data.describe import LONGER, describe
 from trick_transfer.own_data.prepare import facts_file, prepared, usable
 from trick_transfer.own_data.source import Source
 from trick_transfer.own_data.split import with_splits
@@ -168,7 +168,7 @@ def test_without_classification_data_backbones_are_those_of_the_tier_whose_sizes
 
 def test_lengths_are_for_as_many_images_and_few_images_get_smaller_batches(flowers):
     base = tiers.load("photos")
-    stated = describe({CLASSIFICATION: recognise(CLASSIFICATION, flowers)}, "photos", base.parts, None)
+    stated = describe({CLASSIFICATION: Source.recognised(CLASSIFICATION, flowers)}, "photos", base.parts, None)
     Path("mine.py").write_text(stated)
     own, theirs = (tiers.load(name).parts["classification"] for name in ("mine.py", "photos"))
     train = own["images"]
@@ -181,14 +181,27 @@ def test_lengths_are_for_as_many_images_and_few_images_get_smaller_batches(flowe
     )
 
 
-def test_what_was_written_down_is_not_overwritten(flowers, tmp_path):
-    text = describe({CLASSIFICATION: recognise(CLASSIFICATION, flowers)}, "photos", {}, None)
-    write_tier(Path("mine.py"), text)
-    Path("mine.py").write_text(text + "\n# mine\n")
-    write_tier(Path("mine.py"), text)
-    assert Path("mine.py").read_text().endswith("# mine\n")
-    with pytest.raises(ValueError, match="another --name"):
-        write_tier(Path("mine.py"), text.replace(str(flowers), "/elsewhere"))
+def test_what_was_written_down_is_taken_as_the_user_edited_it_also_for_folders(flowers, fields, monkeypatch):
+    words = ["resnet50d_efficient", "--name", "edited", "--classification"]
+    Path("data").mkdir()
+    edited = 'classification = dict(source=dict(folder="../flowers", format="folders", val_percent=50))\n'
+    Path("data/edited.py").write_text(f'base = "photos"\nstages = ("classification",)\n{edited}')
+    (run,), args = planned(monkeypatch, *words, flowers)
+    assert args.tier == "data/edited.py" and edited in Path(args.tier).read_text()
+    assert run.source.val_percent == 50
+    for others in ([fields], [flowers, "--segmentation", fields]):
+        with pytest.raises(ValueError, match=rf"describes other folders \(classification {flowers}\).*another --name"):
+            planned(monkeypatch, *words, *others)
+
+
+def test_no_name_in_the_data_breaks_the_file_that_describes_them(tmp_path, monkeypatch):
+    """What is told is a comment there; `\\U` in a text, or three quotes, would be Python."""
+    names = ['a"""b', r"c\Users\N{x}", "d\ne", os.fsdecode(b"f\xff")]
+    for number, name in enumerate(["train/a", "train/b", "val/a", "val/b", *names]):
+        picture(tmp_path / "odd" / name / "1.jpg", number)
+    _, args = planned(monkeypatch, "resnet50d_efficient", "--classification", tmp_path / "odd")
+    assert tiers.load(args.tier).source(CLASSIFICATION).folder == tmp_path / "odd"
+    assert "left out beside them" in Path(args.tier).read_text() and r"\udcff" in Path(args.tier).read_text()
 
 
 def test_a_tiers_own_data_take_no_other_folder_and_a_tier_of_data_no_folders(flowers, monkeypatch):
@@ -237,6 +250,15 @@ def test_photos_is_mini_in_all_but_data_sizes_and_lengths():
     assert run.folder.name == "detection" and run.recipe_or_protocol == "faster_rcnn_voc_small"
     paper = Run("detection", "resnet50d_best", "photos", protocol="faster_rcnn_voc")
     assert paper.folder.name == "detection-faster_rcnn_voc" and paper.protocol_hash() != run.protocol_hash()
+
+
+@pytest.mark.slow
+def test_a_folder_whose_name_is_not_utf8_is_told_on_any_terminal(tmp_path, monkeypatch):
+    for number, name in enumerate(["train/a", "train/b", "val/a", "val/b", os.fsdecode(b"f\xff")]):
+        picture(tmp_path / "own" / name / "1.jpg", number)
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
+    done = tool("data", "check", tmp_path / "own")
+    assert done.returncode == 0 and r"left out beside them: f\udcff" in done.stdout, done.stderr
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from segmentation.stage import SEGMENTATION
 from trick_transfer.data_sets.check import check
 from trick_transfer.data_sets.sources import DataSet, Part
 from trick_transfer.engine.layers import changed_keys
-from trick_transfer.runs.own_tier import recognised
+from trick_transfer.runs.own_tier import sources_in
 from trick_transfer.runs.run import Run
 
 TRAIN = str(Path(__file__).parents[1] / "tools" / "train.py")
@@ -367,7 +367,7 @@ def camvid(folder: Path, *splits: str) -> Path:
 )
 def test_camvid_as_published(tmp_path, scored, expected, words):
     found = read(camvid(tmp_path / "own", "train", "val", "test"), scored=scored)
-    assert [stage.name for stage in recognised(tmp_path / "own")] == ["segmentation"], "no class folders"
+    assert [stage.name for stage in sources_in(tmp_path / "own")] == ["segmentation"], "no class folders"
     assert found.counts() == expected and words in told(found) and not found.problems
     assert (len(found.classes), found.classes[0], found.classes[10]) == (11, "sky", "bicyclist")
     masks = laid_out(found, tmp_path / "out")

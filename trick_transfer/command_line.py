@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -121,6 +122,8 @@ def say(line: str) -> None:
 
 def main(script: str = "") -> NoReturn:
     """Run the command of a script in tools/, or the one that the command line names."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr does: names of files need not be UTF-8
     os.environ["PYTHONSAFEPATH"] = "1"  # a process that it starts takes no module from the folder where it is started
     stop = Stops()
     for number in STOPS:

@@ -21,7 +21,6 @@ from trick_transfer.data_sets.sources import DATA_SETS
 from trick_transfer.engine.values import nearest
 from trick_transfer.own_data.prepare import prepared
 from trick_transfer.own_data.report import report
-from trick_transfer.own_data.source import Source
 from trick_transfer.runs import own_tier, tiers
 from trick_transfer.stages import STAGES
 
@@ -54,7 +53,7 @@ def main() -> int:
         )
     if args.verb == "prepare":
         raise ValueError(f"{args.name} is data of your own; tools/pipeline.sh NAME --classification DIR reads them")
-    sources = own_tier.recognised(Path(args.name))
+    sources = own_tier.sources_in(Path(args.name))
     return 0 if all([report(stage, source, sheet(args, stage.name)) for stage, source in sources.items()]) else 1
 
 
@@ -84,14 +83,13 @@ def of_tier(args: argparse.Namespace) -> int:
     tier, codes = tiers.load(args.name), [0]
     stages = [STAGES[name] for name in tier.stages or STAGES]
     for stage in stages:
-        name = tier.parts.get(stage.name, {}).get("data") or (stage.data_set if not tier.source(stage.name) else None)
+        name = tier.parts.get(stage.name, {}).get("data") or (stage.data_set if not tier.source(stage) else None)
         if name in sets():
             codes.append(of_set(args, name, Path("data") / name))
     for stage in stages:
-        if stated := tier.source(stage.name):
-            source = Source.of(stage, stated, f"tier {tier.name}: {stage.name}: source", tier.home)
+        if source := tier.source(stage):
             if args.verb == "prepare":
-                prepared(stage, source, Path("data", tier.name, stage.name))
+                prepared(stage, source, Path("data", str(tier.data(stage.name))))
             elif not report(stage, source, sheet(args, stage.name)):
                 codes.append(1)
     return max(codes)

@@ -1,12 +1,9 @@
 """Folders -> a tier's file that describes them: what was recognised, and lengths for the number of images."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from trick_transfer.engine.files import write_whole
 from trick_transfer.engine.source import Found
 from trick_transfer.engine.stage import Stage
 
@@ -16,27 +13,7 @@ LENGTHS = ("max_epochs", "warmup_epochs", "milestones", "end")  # last words of 
 LONGER = 10  # times the base tier's epochs, at most: below a tenth of its images a network learns them by heart
 UPDATES, LARGEST_BATCH = 4, 1024  # an epoch's, at least; of a recipe (sec. 3.1)
 BATCH, RATE = "global_batch", "optim_wrapper.optimizer.lr"
-HEAD = '''"""Data of my own, as they were recognised. Edit it: docs/data.md says what a source, and a tier, may hold.
-
-{said}
-"""
-
-base = "{base}"
-'''
-
-
-def recognise(stage: Stage, folder: Path) -> Source:
-    """A folder's source for a stage, by the names in it. Raises ValueError with the formats for one of none."""
-    if not folder.exists():
-        raise FileNotFoundError(f"--{stage.name} {folder} does not exist")
-    if not stage.formats:
-        raise ValueError(f"--{stage.name} {folder}: {stage.name} takes no data of your own")
-    if name := stage.recognise(folder):
-        return Source.of(stage, dict(folder=str(folder.absolute()), format=name), stage.name, Path())
-    raise ValueError(
-        f"--{stage.name} {folder} looks like none of the formats {', '.join(stage.formats)}; name one in a tier's file "
-        f"({stage.name} = dict(source=dict(folder=..., format=...)), docs/data.md)"
-    )
+HEAD = '"""Data of my own, as they were recognised. Edit it: docs/data.md says what a source, and a tier, may hold."""'
 
 
 @dataclass(frozen=True)
@@ -78,9 +55,11 @@ class Described:
         return dict(source=source, images=self.found.counts()["train"]) | self.lengths()
 
     def said(self, stage: str) -> str:
+        """How it was read, as comments."""
         train, val = self.found.counts().values()
         first = f"{stage}: {len(self.found.classes):,} classes, {train:,} images to train on, {val:,} to score"
-        return "\n".join([first, *(f"  {line}" for line in self.found.reading)])
+        lines = "\n".join([first, *(f"  {line}" for line in self.found.reading)]).splitlines()
+        return "".join(f"# {line}\n" for line in lines)
 
 
 def is_length(key: str, factor: Any) -> bool:
@@ -96,23 +75,9 @@ def describe(sources: Mapping[Stage, Source], base: str, parts: Mapping[str, Any
     found = {
         stage.name: Described(each, each.read(stage), parts.get(stage.name, {})) for stage, each in sources.items()
     }
-    text = HEAD.format(said="\n".join(each.said(name) for name, each in found.items()), base=base)
+    text = f"{HEAD}\n\n{''.join(each.said(name) for name, each in found.items())}\nbase = {base!r}\n"
     text += f"stages = {tuple(found)!r}\n" + (f"backbones = {backbones!r}\n" if backbones else "")
     for name, each in found.items():
-        text += (
-            f"\n{name} = {{\n" + "".join(f"    {key!r}: {value!r},\n" for key, value in each.stated().items()) + "}\n"
-        )
+        values = "".join(f"    {key!r}: {value!r},\n" for key, value in each.stated().items())
+        text += f"\n{name} = {{\n{values}}}\n"
     return text
-
-
-def write_tier(path: Path, text: str) -> None:
-    """Write the file, unless one is there, which the user may have edited.
-
-    Raises ValueError for one that describes other folders.
-    """
-    if not path.is_file():
-        write_whole(path, lambda part: part.write_text(text, "utf-8"))
-        return
-    there, now = (re.findall(r"'folder': .*", each) for each in (path.read_text("utf-8"), text))
-    if there != now:
-        raise ValueError(f"{path} describes other folders; give these data another --name, or delete that file")

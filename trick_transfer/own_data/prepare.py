@@ -83,7 +83,9 @@ def prepare(stage: Stage, source: Source, root: Path, stated: dict[str, Any]) ->
         part.rename(root)
     facts = Facts(stated, files, list(found.classes), found.counts(), found.reading)
     text = json.dumps(asdict(facts), indent=1, ensure_ascii=False) + "\n"
-    write_whole(facts_file(root), lambda path: path.write_text(text, "utf-8"))
+    write_whole(
+        facts_file(root), lambda path: path.write_text(text, "utf-8", "backslashreplace")
+    )  # of names not in UTF-8
     return facts
 
 

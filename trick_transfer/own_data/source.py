@@ -1,9 +1,10 @@
 """What a tier says of own data, `source=dict(folder=..., format=..., ...)`, and what is found there."""
 
 import inspect
+import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,47 +14,55 @@ from trick_transfer.engine.values import check_name
 
 from .split import with_splits
 
+NEEDED, GENERAL = ("folder", "format"), ("val_percent", "duplicates", "licence")  # what a source takes of any format
 DUPLICATES = ("error", "drop", "keep")
-OPTIONS = {"val_percent": 20, "duplicates": DUPLICATES[0], "licence": "unknown"}  # beside folder, format and its own
 
 
 @dataclass(frozen=True)
 class Source:
-    """A folder (or a list file), its format, that format's options, and OPTIONS.
+    """A folder (or a list file), its format, and that format's options.
 
     `val_percent` of the images are scored where the source has no split; `duplicates` says what to do with images that
-    are in both splits: "error", "drop" from training, or "keep".
+    are in both splits: "error", "drop" from training, or "keep"; `licence` is what receipts say.
     """
 
     folder: Path
     format: str
     options: Mapping[str, Any]
-    val_percent: float = OPTIONS["val_percent"]  # type: ignore[assignment]
+    val_percent: float = 20
     duplicates: str = DUPLICATES[0]
     licence: str = "unknown"
 
     @classmethod
     def of(cls, stage: Stage, stated: Mapping[str, Any], where: str, home: Path) -> "Source":
-        """From a tier's words; a relative folder is beside the tier's file. Raises ValueError for a misspelt one."""
+        """From a tier's words; a relative folder is seen from `home`. Raises ValueError for a misspelt one."""
         if not stage.formats:
             raise ValueError(f"{where}: {stage.name} takes no data of your own")
-        if missing := {"folder", "format"} - stated.keys():
-            raise ValueError(f"{where} lacks {', '.join(sorted(missing))}; a source is dict(folder=..., format=...)")
+        if missing := [key for key in NEEDED if key not in stated]:
+            raise ValueError(f"{where} lacks {', '.join(missing)}; a source is dict(folder=..., format=...)")
         check_name(f"{where}: format", stated["format"], stage.formats)
         own = list(inspect.signature(stage.formats[stated["format"]]).parameters)[1:]
         for key in stated:
-            check_name(f"{where}: option", key, ("folder", "format", *OPTIONS, *own))
-        general = {key: stated[key] for key in OPTIONS if key in stated}
-        source = cls(
-            Path(os.path.normpath(home / stated["folder"])),
-            stated["format"],
-            {key: stated[key] for key in own if key in stated},
-            **general,
-        )
+            check_name(f"{where}: option", key, (*NEEDED, *GENERAL, *own))
+        options, general = ({key: stated[key] for key in keys if key in stated} for keys in (own, GENERAL))
+        source = cls(Path(os.path.normpath(home / str(stated["folder"]))), stated["format"], options, **general)
         check_name(f"{where}: duplicates", source.duplicates, DUPLICATES)
-        if not 0 < source.val_percent < 100:
+        if not isinstance(source.val_percent, int | float) or not 0 < source.val_percent < 100:
             raise ValueError(f"{where}: val_percent must be above 0 and below 100, got {source.val_percent!r}")
         return source
+
+    @classmethod
+    def recognised(cls, stage: Stage, folder: Path) -> "Source":
+        """A folder for a stage, by the names in it. Raises ValueError with the formats for one of none."""
+        if not folder.exists():
+            raise FileNotFoundError(f"--{stage.name} {folder} does not exist")
+        name = stage.recognise(folder)
+        if stage.formats and not name:
+            raise ValueError(
+                f"--{stage.name} {folder} looks like none of the formats {', '.join(stage.formats)}; name one in a "
+                f"tier's file ({stage.name} = dict(source=dict(folder=..., format=...)), docs/data.md)"
+            )
+        return cls.of(stage, dict(folder=folder.absolute(), format=name), f"--{stage.name} {folder}", Path())
 
     def read(self, stage: Stage) -> Found:
         """What is there, each sample in its split. Raises OSError or ValueError for what is not of this format."""
@@ -63,5 +72,4 @@ class Source:
 
     def stated(self) -> dict[str, Any]:
         """As plain JSON data: equal for equal readings."""
-        general = {"val_percent": self.val_percent, "duplicates": self.duplicates, "licence": self.licence}
-        return {"folder": str(self.folder), "format": self.format, **general, "options": dict(self.options)}
+        return json.loads(json.dumps(asdict(self), default=str))

@@ -1,11 +1,14 @@
 """Folders on the command line -> the tier's file that describes the data in them."""
 
 import argparse
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
+from trick_transfer.engine.files import write_whole
 from trick_transfer.engine.stage import Stage
-from trick_transfer.own_data.describe import describe, recognise, write_tier
+from trick_transfer.own_data.describe import describe
 from trick_transfer.own_data.source import Source
 from trick_transfer.stages import STAGES
 
@@ -23,14 +26,14 @@ def add_own_data(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(tier=None)
 
 
-def recognised(folder: Path) -> dict[Stage, Source]:
+def sources_in(folder: Path) -> dict[Stage, Source]:
     """A folder's source for each stage that has a format for it. Raises ValueError if none has."""
     stages = [stage for stage in STAGES.values() if stage.formats and stage.recognise(folder)]
     if not stages:
         formats = "; ".join(f"{stage.name}: {', '.join(stage.formats)}" for stage in STAGES.values() if stage.formats)
         raise ValueError(f"{folder} looks like none of the formats that are read ({formats}), see docs/data.md")
     of_its_own = [stage for stage in stages if not stage.trains_backbone]  # any folders look like class folders
-    return {stage: recognise(stage, folder) for stage in of_its_own or stages}
+    return {stage: Source.recognised(stage, folder) for stage in of_its_own or stages}
 
 
 def own_tier(args: argparse.Namespace) -> str:
@@ -46,10 +49,25 @@ def own_tier(args: argparse.Namespace) -> str:
     base = args.tier or BASE
     if base not in tiers.NAMES:
         raise ValueError(f"--tier {base} describes data already; own data's folders go with {', '.join(tiers.NAMES)}")
-    sources = {stage: recognise(stage, folder) for stage, folder in folders.items()}
     words = args.name or "_".join(dict.fromkeys(folder.resolve().name for folder in folders.values()))
     path = Path("data", re.sub(r"\W+", "_", words)).with_suffix(".py")
-    trained = any(stage.trains_backbone for stage in folders)
-    write_tier(path, describe(sources, base, tiers.load(base).parts, None if trained else base))
+    if path.is_file():
+        check_folders(path, folders)
+    else:
+        sources = {stage: Source.recognised(stage, folder) for stage, folder in folders.items()}
+        trained = any(stage.trains_backbone for stage in folders)
+        text = describe(sources, base, tiers.load(base).parts, None if trained else base)
+        write_whole(path, lambda part: part.write_text(text, "utf-8", "backslashreplace"))
     print(f"{path} describes these data, and may be edited; --data {path} takes it")
     return str(path)
+
+
+def check_folders(path: Path, folders: Mapping[Stage, Path]) -> None:
+    """Raise ValueError for a tier's file that describes other folders than these; the user may have edited the rest."""
+    tier = tiers.load(str(path))
+    found = {name: source.folder for name in tier.stages or STAGES if (source := tier.source(STAGES[name]))}
+    asked = {stage.name: folder for stage, folder in folders.items()}
+    there, here = ({name: os.path.abspath(each) for name, each in some.items()} for some in (found, asked))
+    if there != here:
+        said = ", ".join(f"{name} {folder}" for name, folder in there.items())
+        raise ValueError(f"{path} describes other folders ({said}); give these data another --name, or delete the file")

@@ -60,7 +60,7 @@ class Run:
             raise ValueError(f"{self.stage} has one protocol, its data's; leave out --protocol {self.protocol}")
         if KEY in self.sets and not self.task.trains_backbone:
             self.follow()
-        if self.data_root and self.tier_file.source(self.stage):
+        if self.data_root and self.source:
             raise ValueError(f"tier {self.tier_file.name} names its {self.stage} data itself; leave out --data-root")
         if self.backbone_seed is not None and self.task.trains_backbone:
             raise ValueError(f"{self.stage} trains the backbone itself; leave out --backbone-seed")
@@ -92,9 +92,7 @@ class Run:
     @property
     def source(self) -> Source | None:
         """What the tier says of its data, if they are own ones. Raises ValueError for what no format takes."""
-        tier = self.tier_file
-        stated = tier.source(self.stage)
-        return Source.of(self.task, stated, f"tier {tier.name}: {self.stage}: source", tier.home) if stated else None
+        return self.tier_file.source(self.task)
 
     # places
 

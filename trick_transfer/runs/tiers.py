@@ -12,7 +12,9 @@ from typing import Any
 from mmengine.config import Config
 
 from trick_transfer import tiers
+from trick_transfer.engine.stage import Stage
 from trick_transfer.engine.values import check_name, nearest
+from trick_transfer.own_data.source import Source
 
 FOLDER = Path(tiers.__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
@@ -49,9 +51,10 @@ class Tier:
         part = self.parts.get(stage, {})
         return f"{self.name}/{stage}" if part.get("source") else part.get("data")
 
-    def source(self, stage: str) -> dict[str, Any] | None:
-        """What it says of a stage's own data; None for data of a known set."""
-        return self.parts.get(stage, {}).get("source")
+    def source(self, stage: Stage) -> Source | None:
+        """What it says of a stage's own data; None for data of a known set. Raises ValueError for a misspelt one."""
+        stated = self.parts.get(stage.name, {}).get("source")
+        return Source.of(stage, stated, f"tier {self.name}: {stage.name}: source", self.home) if stated else None
 
     def protocol(self, stage: str) -> str | None:
         """The protocol that it takes instead of the paper's."""
