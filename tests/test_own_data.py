@@ -241,6 +241,29 @@ def test_bad_words_for_the_data_tool_are_one_line(words, named, monkeypatch, cap
     assert named in told and told.startswith("error: ") and len(told.splitlines()) == 1
 
 
+def test_prepare_photos_gets_all_that_the_tier_reads_and_lays_out_vocs_masks(monkeypatch):
+    roots = []
+
+    def fetch(facts, root, archives):
+        roots.append((str(root), facts.training_images(), str(archives)))
+        year = root / "VOCdevkit/VOC2012"
+        for number, split in enumerate(["train", "train", "val"] if root.name == "voc2012" else []):
+            picture(year / "JPEGImages" / f"{number}.jpg", number)
+            mask = Image.fromarray(np.full((64, 80), number, np.uint8)).convert("P")
+            (year / "SegmentationClass").mkdir(exist_ok=True)
+            mask.save(year / "SegmentationClass" / f"{number}.png")
+            (year / "ImageSets/Segmentation").mkdir(parents=True, exist_ok=True)
+            with (year / "ImageSets/Segmentation" / f"{split}.txt").open("a") as file:
+                file.write(f"{number}\n")
+
+    monkeypatch.setattr(data, "prepare", fetch)
+    assert data_tool(monkeypatch, "prepare", "photos") == 0
+    counts = {"tiny_imagenet": 100_000, "voc2007": 5_011, "voc2012": 11_540}  # as published
+    assert roots == [(f"data/{name}", images, "data/archives") for name, images in counts.items()]
+    facts = json.loads(Path("data/photos/segmentation.json").read_text())
+    assert facts["counts"] == {"train": 2, "val": 1} and len(facts["classes"]) == 21
+
+
 def test_photos_is_mini_in_all_but_data_sizes_and_lengths():
     for name in ("classification", "detection", "segmentation"):
         photos, mini = (tiers.load(tier).parts[name] for tier in ("photos", "mini"))

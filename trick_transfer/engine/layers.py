@@ -9,8 +9,8 @@ ABSENT = object()
 
 
 def copied(cfg: Config) -> Config:
-    """A deep copy of a Config."""
-    return Config(cfg.to_dict())
+    """A deep copy of a Config. As text it is not made pretty: mmengine would take seconds for that, six times a run."""
+    return Config(cfg.to_dict(), format_python_code=False)
 
 
 class Layers:
