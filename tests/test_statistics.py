@@ -12,6 +12,7 @@ from classification.stage import CLASSIFICATION
 from trick_transfer.leaderboard.analysis import analyse
 from trick_transfer.leaderboard.paper.as_leaderboard import published
 from trick_transfer.leaderboard.rendering.markdown import markdown
+from trick_transfer.leaderboard.rendering.text import footnotes
 from trick_transfer.leaderboard.scores.load import Scored, load_all, means_only
 from trick_transfer.leaderboard.statistics.bootstrap import ROUNDS, interaction, resample
 from trick_transfer.leaderboard.statistics.comparison import Comparison, Sample, holm, letters
@@ -339,6 +340,25 @@ def test_fine_tunings_of_one_backbone_are_not_seeds_of_the_whole(tmp_path):
     beside = run(seed=0, recipe="other"), run(seed=1, backbone_seed=1, recipe="other")
     levels = {row.recipe: row.cells["map_area"].level for row in analyse([*of_one, *beside]).tables[0].rows}
     assert levels == {of_one[0].result.recipe: "fine-tuning seed and image", "other": "seed and image"}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "depth", "settings", "told"),
+    [
+        ("resnet50d_best", 18, {}, "ResNet-18 stands in for ResNet-50."),
+        ("resnet152d_mixup", 34, {}, "ResNet-34 stands in for ResNet-152."),
+        ("resnet50d_best", 50, {}, None),
+        ("resnet50d_best+model.backbone.depth-18", 18, {"model.backbone.depth": "18"}, None),  # the row's name says it
+        ("mobilenet_best", None, {}, None),
+        ("a_recipe_that_is_gone", 18, {}, None),
+    ],
+)
+def test_a_tier_that_trains_shallower_networks_under_recipes_names_says_so(recipe, depth, settings, told):
+    config = {"model": {"backbone": {"depth": depth}}}
+    result = a_result(recipe=recipe, tier="garden", config=config, settings=settings)
+    analysis = analysed([result])
+    notes = footnotes(analysis.tables[0], analysis.runs)
+    assert [note for note in notes if "stands in" in note] == ([told] if told else [])
 
 
 def test_tiers_share_neither_a_table_nor_noise(tmp_path):

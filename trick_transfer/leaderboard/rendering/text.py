@@ -6,7 +6,10 @@ Metrics are percent with two decimals, as in the paper; GMACs are the paper's "F
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 
+from classification.config import BACKBONE, load
+from classification.config import names as recipes
 from trick_transfer.runs.store import Stored
 from trick_transfer.stages import metrics
 
@@ -64,7 +67,27 @@ def footnotes(table: Table, runs: Mapping[str, Stored]) -> list[str]:
     marks = {mark(row, runs).strip() for row in table.rows}
     marks |= {UNVERIFIED for each in table.metrics if not each.verifiable}
     notes = [f"{each}: {text}." for each, text in FOOTNOTES.items() if each in marks]
+    notes += [] if table.tier in NOTES else stand_ins(table, runs)
     return notes + [f"`{row.recipe}`: {said}." for row in table.rows if (said := hidden(row, runs))]
+
+
+def stand_ins(table: Table, runs: Mapping[str, Stored]) -> list[str]:
+    """A sentence if a tier trained networks of another depth under recipes' names."""
+    found = set()
+    for result in (runs[run.path].result for row in table.rows for run in row.runs):
+        own = result.config.get("model", {}).get("backbone", {}).get("depth")
+        if own and not any(key.startswith(BACKBONE) for key in result.settings):
+            found.add((depth(result.recipe.split("+")[0]), own))
+    said = ", ".join(
+        f"ResNet-{own} stands in for ResNet-{named}" for named, own in sorted(found) if named not in (0, own)
+    )
+    return [f"{said}."] if said else []
+
+
+@cache
+def depth(recipe: str) -> int:
+    """That of a recipe's own ResNet; 0 for other networks, and for a recipe that is gone."""
+    return load(recipe).model.backbone.get("depth", 0) if recipe in recipes() else 0
 
 
 def hidden(row: Row, runs: Mapping[str, Stored]) -> str:
