@@ -54,7 +54,7 @@ def lists(
     there = [each for each in sorted(folder.glob("[!.]*")) if each.suffix.lower() in SUFFIXES]
     if others := [each.name for each in there if each not in files.values()]:
         told.reading.append(f"left out beside them: {listed(others)}")
-    samples = [*listed_images(lines, home / images, classes or (), told)]
+    samples = [*listed_images(lines, home / images, told)]
     return numbered(samples, {sample.truth for sample in samples}, classes, told)
 
 
@@ -130,9 +130,8 @@ def lines_of(file: Path, rows: Sequence[tuple[int, list[str]]], told: Found) -> 
             yield Line(where, path, label, split_of(split) if has_split else None)
 
 
-def listed_images(lines: Sequence[Line], home: Path, wanted: Sequence[str], told: Found) -> Iterator[Sample]:
+def listed_images(lines: Sequence[Line], home: Path, told: Found) -> Iterator[Sample]:
     """The images that lines name, with their labels; files that are missing, or listed twice, are told."""
-    trained = {line.label for line in lines if line.split != "val"}
     seen: dict[str, str] = {}
     others: Counter[str] = Counter()
     for line in lines:
@@ -145,10 +144,6 @@ def listed_images(lines: Sequence[Line], home: Path, wanted: Sequence[str], told
             others[suffix_of(line.path)] += 1
         elif name in seen:
             told.problems.append(f"{line.where}: {path} is in {seen[name]} already; remove one of the lines")
-        elif line.label not in trained and (not wanted or line.label in wanted):
-            told.problems.append(
-                f"{line.where}: no line for training has the label {line.label!r}; add some, or remove it"
-            )
         else:
             seen[name] = line.where
             yield Sample(name, path, line.label, line.split)

@@ -345,7 +345,6 @@ def test_a_labels_slash_is_no_folder(tmp_path):
         ("1.jpg", ["1.jpg has no label"]),
         ("1.jpg,ant,trian", ["'trian' is no split", "train"]),
         ("1.jpg,ant,train", ["1.jpg is in", "line 1 already"]),
-        ("9.jpg,fox,val", ["no line for training has the label 'fox'"]),
     ],
 )
 def test_a_list_problem_names_the_line(tmp_path, line, said):

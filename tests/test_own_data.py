@@ -113,6 +113,8 @@ def test_a_source_is_laid_out_once_and_anew_only_when_a_file_was_changed(flowers
     made = root.stat().st_ino
     assert prepared(CLASSIFICATION, source(flowers), root) == facts and root.stat().st_ino == made
     picture(flowers / "rose" / "new.jpg", 99)
+    with pytest.raises(FileNotFoundError, match="correct the folder"):
+        prepared(CLASSIFICATION, source("/nowhere/at/all"), root)
     changed = prepared(CLASSIFICATION, source(flowers), root)
     assert sum(changed.counts.values()) == 37 and root.stat().st_ino != made
     assert prepared(CLASSIFICATION, source(flowers, val_percent=50), root).counts["val"] > changed.counts["val"]

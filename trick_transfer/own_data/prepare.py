@@ -53,8 +53,11 @@ def read_facts(root: Path) -> Facts | None:
 
 
 def listing(folder: Path) -> str:
-    """A digest of the names and times of change of a source's files."""
-    files = data_files(folder) if folder.is_dir() else {folder.name: folder.stat().st_ctime_ns}
+    """A digest of the names and times of change of a source's files; of a list's file of it alone, none for no file."""
+    if folder.is_dir():
+        files = data_files(folder)
+    else:
+        files = {folder.name: folder.stat().st_ctime_ns} if folder.exists() else {}
     return sha256(json.dumps(sorted(files.items())).encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -63,15 +66,14 @@ def prepared(stage: Stage, source: Source, root: Path) -> Facts:
 
     Raises ValueError or OSError for data that cannot be used, with all problems counted.
     """
-    stated = json.loads(json.dumps(source.stated()))
     with in_turn(root.parent):
         facts = read_facts(root)
-        if facts and facts.source == stated and source.folder.exists() and facts.files == listing(source.folder):
+        if facts and facts.source == source.stated() and facts.files == listing(source.folder):
             return facts
-        return prepare(stage, source, root, stated)
+        return prepare(stage, source, root)
 
 
-def prepare(stage: Stage, source: Source, root: Path, stated: dict[str, Any]) -> Facts:
+def prepare(stage: Stage, source: Source, root: Path) -> Facts:
     """Read, check, lay out. Says what it reads and how."""
     print(f"{stage.name}: {source.folder} is read as {source.format!r} into {root}")
     files = listing(source.folder)
@@ -81,11 +83,10 @@ def prepare(stage: Stage, source: Source, root: Path, stated: dict[str, Any]) ->
         facts_file(root).unlink(missing_ok=True)
         shutil.rmtree(root, ignore_errors=True)
         part.rename(root)
-    facts = Facts(stated, files, list(found.classes), found.counts(), found.reading)
+    facts = Facts(source.stated(), files, list(found.classes), found.counts(), found.reading)
     text = json.dumps(asdict(facts), indent=1, ensure_ascii=False) + "\n"
-    write_whole(
-        facts_file(root), lambda path: path.write_text(text, "utf-8", "backslashreplace")
-    )  # of names not in UTF-8
+    # names need not be UTF-8: a lone surrogate's escape is JSON's own
+    write_whole(facts_file(root), lambda path: path.write_text(text, "utf-8", "backslashreplace"))
     return facts
 
 
