@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from trick_transfer.engine.source import SPLITS, Found, Sample, listed
+from trick_transfer.engine.source import SPLITS, Found, Sample, in_order, is_text, listed
 from trick_transfer.engine.values import nearest
 
 MAX_BYTES = 255  # of a folder's name
@@ -16,9 +16,7 @@ def numbered(samples: Iterable[Sample], known: Collection[str], wanted: Sequence
     """Samples whose truth is a class's name -> those of the wanted classes, whose truth is its number; and what was
     told of the source before.
     """
-    if isinstance(wanted, str):
-        raise ValueError(f"the option classes must be a list of names, got {wanted!r}")
-    classes = tuple(dict.fromkeys(map(str, wanted))) if wanted else tuple(sorted(known))
+    classes = in_order(wanted) if wanted else tuple(sorted(known))
     if left := sorted(set(known) - set(classes)):
         told.reading.append(
             f"{len(left):,} classes are left out, as the option classes does not name them: {listed(left)}"
@@ -40,11 +38,6 @@ def wrong_classes(classes: Sequence[str], known: Collection[str]) -> list[str]:
         found = listed(classes) or "none"
         problems.append(f"a classifier needs at least 2 classes, found {found}; is the source's folder the right one?")
     return problems
-
-
-def is_text(name: str) -> bool:
-    """Whether a file's name could be read as UTF-8."""
-    return name.encode("utf-8", "ignore").decode() == name
 
 
 def lacking(found: Found) -> list[str]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from trick_transfer.engine.source import SPLITS, Found, Sample, listed
+from trick_transfer.engine.source import SPLITS, Found, Sample, in_order, is_text, listed
 
 from .annotation import Annotation, is_crowd, placed
 
@@ -41,7 +41,7 @@ def name_classes(found: Found, classes: Sequence[str] | None, order: Sequence[st
         found.reading += [f"{len(empty):,} categories without object are left out: {listed(empty)}"] * bool(empty)
         found.problems += [f"{line}; correct its name, or say with classes=[...] that it is meant" for line in foreign]
     else:
-        found.classes = tuple(classes)
+        found.classes = in_order(classes)
         found.reading += foreign
     found.reading += oddities(found.samples)
     found.problems += misfits(found)
@@ -117,4 +117,4 @@ def only_scored(found: Found) -> list[str]:
 
 def survives(name: str) -> bool:
     """Whether a list of names, one a line, can hold a name."""
-    return name.splitlines() == [name.strip()] and name.encode("utf-8", "ignore").decode() == name
+    return name.splitlines() == [name.strip()] and is_text(name)

@@ -80,6 +80,18 @@ def set_of(word: str) -> str | None:
     return SET_OF.get(plain(word))
 
 
+def in_order(classes: Sequence[str]) -> tuple[str, ...]:
+    """A format's option `classes`: names in the order of their numbers, each once. Raises ValueError for a text."""
+    if isinstance(classes, str):
+        raise ValueError(f"the option classes must be a list of names, got {classes!r}")
+    return tuple(dict.fromkeys(map(str, classes)))
+
+
+def is_text(name: str) -> bool:
+    """Whether a file's name could be read as UTF-8."""
+    return name.encode("utf-8", "ignore").decode() == name
+
+
 def listed(names: Iterable[str], most: int = LISTED) -> str:
     """The first of some names, each once, and the number of the others."""
     distinct = list(dict.fromkeys(names))
