@@ -57,7 +57,7 @@ def fields(tmp_path):
 
 
 def source(where, **stated):
-    return Source.of(CLASSIFICATION, {"folder": str(where), "format": "folders"} | stated, "tier mine", Path())
+    return Source.of(CLASSIFICATION, {"folder": where, "format": "folders"} | stated, "tier mine", Path())
 
 
 def tool(*words):
@@ -97,6 +97,7 @@ def test_a_split_is_by_the_hash_of_each_name_and_stays_when_images_are_added():
         ({"val_procent": 10}, "'val_percent'"),
         ({"val_percent": 100}, "below 100"),
         ({"duplicates": "remove"}, "drop"),
+        ({"folder": 3}, "folder must be a path, got 3"),
         ({"folder": "/nowhere/at/all"}, "/nowhere/at/all does not exist"),
     ],
 )
@@ -214,6 +215,9 @@ def test_a_tiers_own_data_take_no_other_folder_and_a_tier_of_data_no_folders(flo
         planned(monkeypatch, "resnet50d_efficient", "--data", args.tier, "--classification", flowers)
     with pytest.raises(ValueError, match="--classification"):
         planned(monkeypatch, "resnet50d_efficient", "--name", "mine")
+    with pytest.raises(ValueError, match="built-in.*--name"):
+        planned(monkeypatch, "resnet50d_efficient", "--classification", flowers, "--name", "mini")
+    assert not Path("data/mini.py").exists()
 
 
 def test_check_says_how_a_folder_is_read_and_draws_it(flowers, fields, monkeypatch, capsys):
@@ -302,6 +306,12 @@ def test_a_pipeline_on_own_data_trains_scores_and_gives_a_row_of_its_own(flowers
     assert {each["tier"] for each in results} == {"tiny"} and os.path.isdir("data/tiny/segmentation")
     assert all("unknown" in each["licences"].values() for each in results)
     assert "all is done already" in tool("pipeline", "resnet50d_efficient", "--data", tier).stdout
+    (miou,) = [each["metrics"]["miou"] for each in results if each["stage"] == "segmentation"]
+    again = tool("test", "segmentation", "resnet50d_efficient", "--tier", tier)
+    assert again.returncode == 0 and f'"miou": {miou}' in again.stdout, again.stderr
+    dry = tool("train", "segmentation", "resnet50d_efficient", "--tier", tier, "--dry-run")
+    trained = json.loads(Path("data/tiny/segmentation.json").read_text())["counts"]["train"]
+    assert f"1 epochs of {trained} images" in dry.stdout, dry.stderr
     picture(flowers / "rose" / "late.jpg", 7)
     done = tool("pipeline", "resnet50d_efficient", "--data", tier)
     assert done.returncode == 2 and "the data are others" in done.stderr
