@@ -28,9 +28,8 @@ def recognise(folder: Path) -> str | None:
         return "imagenet_val"
     place = folder / (split_name(folder, "train") or ".")
     names = {plain(each.name) for each in subfolders(place) if holds_images(each)}
-    if OTHERS & names or (names and all(set_of(words_of(name)[0]) for name in names)):  # train_images, val_images
-        return None
-    return "folders" if len(names) > 1 else "list" if list_files(folder) else None
+    others = OTHERS & names or all(set_of(words_of(name)[0]) for name in names)  # train_images, val_images
+    return "folders" if len(names) > 1 and not others else "list" if list_files(folder) else None
 
 
 def holds_images(folder: Path) -> bool:

@@ -140,6 +140,14 @@ def test_a_broken_image_is_named_by_its_own_path_and_nothing_is_left(flowers):
     assert not list(Path("data").rglob("*.jpg")) and not list(Path("data").rglob("*.json"))
 
 
+def test_broken_images_are_told_with_all_other_problems(flowers):
+    path = flowers / "rose" / "3.jpg"
+    path.write_bytes(path.read_bytes()[:-200])
+    (flowers / "lily").mkdir()
+    with pytest.raises(ValueError, match=rf"class lily has no image.*; {re.escape(str(path))} is a truncated"):
+        prepared(CLASSIFICATION, source(flowers), Path("data/mine/classification"))
+
+
 def test_folders_on_the_command_line_become_a_tiers_file_and_stages_without_data_are_left_out(
     flowers, fields, monkeypatch
 ):

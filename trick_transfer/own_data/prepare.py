@@ -4,17 +4,20 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from trick_transfer.data_sets.check import check
+from trick_transfer.data_sets.check import check, look
 from trick_transfer.data_sets.sources import DataSet, Part
 from trick_transfer.engine.files import in_turn, part_of, write_whole
+from trick_transfer.engine.images import inspect
 from trick_transfer.engine.manifest import data_files
-from trick_transfer.engine.source import Found, listed
+from trick_transfer.engine.progress import over_threads
+from trick_transfer.engine.source import Found, Sample, listed
 from trick_transfer.engine.split import refuse
 from trick_transfer.engine.stage import Stage
 
@@ -96,11 +99,22 @@ def laid_out(stage: Stage, source: Source, folder: Path) -> tuple[Found, list[st
     for line in found.reading:
         print(f"  {line}")
     if found.problems:
-        return found, found.problems
+        return found, found.problems + damaged(found.samples)
     stage.lay_out(found, folder)
     problems = check(DataSet((Part(stage.own_splits(found.classes)),)), folder)
     links = {str(path): os.path.realpath(path) for path in folder.rglob("*") if path.is_symlink()} if problems else {}
     return found, [replaced(line, links) for line in problems]
+
+
+def damaged(samples: Sequence[Sample]) -> list[str]:
+    """A problem for each image that cannot be read: of samples that are not laid out, so that all is told at once."""
+
+    def read(sample: Sample) -> Iterable[str]:
+        inspect(sample.image)
+        return ()
+
+    looks = over_threads(partial(look, read), samples, "images")
+    return [line for _, lines in looks for line in lines]
 
 
 def replaced(line: str, words: Mapping[str, str]) -> str:
