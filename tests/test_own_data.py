@@ -125,6 +125,22 @@ def test_a_source_is_laid_out_once_and_anew_only_when_a_file_was_changed(flowers
     assert len(list(flowers.rglob("*.jpg"))) == 37, "the user's folder is as it was"
 
 
+def test_images_beside_a_list_are_laid_out_anew_when_they_change(flowers, capsys):
+    names = [f"{kind}/{number}.jpg" for kind in KINDS for number in range(12)]
+    lines = [f"{name},{name.split('/')[0]},{'val' if number % 3 else 'train'}" for number, name in enumerate(names)]
+    (flowers / "list.csv").write_text("\n".join(lines))
+    stated, root = source(flowers / "list.csv", format="list"), Path("data/mine/classification")
+    facts = prepared(CLASSIFICATION, stated, root)
+    capsys.readouterr()
+    assert prepared(CLASSIFICATION, stated, root) == facts and not capsys.readouterr().out
+    picture(flowers / names[0], 99)
+    prepared(CLASSIFICATION, stated, root)
+    assert "is read as 'list'" in capsys.readouterr().out
+    (flowers / names[0]).unlink()
+    with pytest.raises(ValueError, match="line 1: .*does not exist"):
+        prepared(CLASSIFICATION, stated, root)
+
+
 def test_classes_whose_names_look_the_same_are_told(tmp_path):
     for number, kind in enumerate(("Rose", "rose ", "tulip")):
         picture(tmp_path / kind / "1.jpg", number)

@@ -24,16 +24,20 @@ from trick_transfer.engine.stage import Stage
 from .source import Source
 from .twins import contradictions, same_files, twins
 
-VERSION = 1  # raised when the same source is laid out in another way
+VERSION = 2  # raised when the same source is laid out in another way
 FIX = "mend the source, or say in the tier how to read it (docs/data.md)"
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What was laid out: of which source and version of it (`files`), its classes, and images by split."""
+    """What was laid out: of which source, its classes, and images by split.
+
+    `files` and `laid` are `listing`s of the source and of what was laid out, whose links may leave the source's folder.
+    """
 
     source: dict[str, Any]
     files: str
+    laid: str
     classes: list[str]
     counts: dict[str, int]
     reading: list[str] = field(default_factory=list)
@@ -71,7 +75,8 @@ def prepared(stage: Stage, source: Source, root: Path) -> Facts:
     """
     with in_turn(root.parent):
         facts = read_facts(root)
-        if facts and facts.source == source.stated() and facts.files == listing(source.folder):
+        there = source.stated(), listing(source.folder), listing(root)
+        if facts and (facts.source, facts.files, facts.laid) == there:
             return facts
         return prepare(stage, source, root)
 
@@ -86,7 +91,7 @@ def prepare(stage: Stage, source: Source, root: Path) -> Facts:
         facts_file(root).unlink(missing_ok=True)
         shutil.rmtree(root, ignore_errors=True)
         part.rename(root)
-    facts = Facts(source.stated(), files, list(found.classes), found.counts(), found.reading)
+    facts = Facts(source.stated(), files, listing(root), list(found.classes), found.counts(), found.reading)
     text = json.dumps(asdict(facts), indent=1, ensure_ascii=False) + "\n"
     # names need not be UTF-8: a lone surrogate's escape is JSON's own
     write_whole(facts_file(root), lambda path: path.write_text(text, "utf-8", "backslashreplace"))
