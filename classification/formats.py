@@ -15,7 +15,8 @@ FORMATS: dict[str, Format] = {
     "imagenet_val": imagenet_val,
     "tiny_imagenet": tiny_imagenet,
 }
-OTHERS = {*IMAGES, *TRUTHS, "leftimg8bit", "gtfine"}  # folders of other stages' data, of images beside masks or boxes
+# folders of other stages' data, of images beside masks or boxes; a single mask is a class, of faces
+OTHERS = {*IMAGES, *TRUTHS, "leftimg8bit", "gtfine"} - {"mask"}
 
 
 def recognise(folder: Path) -> str | None:
@@ -27,8 +28,10 @@ def recognise(folder: Path) -> str | None:
     if kit(folder):
         return "imagenet_val"
     place = folder / (split_name(folder, "train") or ".")
-    names = {plain(each.name) for each in subfolders(place) if holds_images(each)}
-    if OTHERS & names or (names and all(set_of(words_of(name)[0]) for name in names)):  # train_images, val_images
+    names = {each.name for each in subfolders(place) if holds_images(each)}
+    if any(plain(name) in OTHERS for name in names) or (
+        names and all(set_of(words_of(name)[0]) for name in names)
+    ):  # train_images, val_images
         return None
     return "folders" if len(names) > 1 else "list" if list_files(folder) else None
 
