@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from trick_transfer.engine.images import images_in
-from trick_transfer.engine.source import IMAGES, TRUTHS, Format, plain, set_of, words_of
+from trick_transfer.engine.source import IMAGES, TRUTHS, Format, set_of, words_of
 
 from .class_folders import folders, split_name, subfolders
 from .flat_val import TINY, imagenet_val, kit, tiny_imagenet
@@ -15,7 +15,8 @@ FORMATS: dict[str, Format] = {
     "imagenet_val": imagenet_val,
     "tiny_imagenet": tiny_imagenet,
 }
-OTHERS = {*IMAGES, *TRUTHS, "leftimg8bit", "gtfine"}  # folders of other stages' data, of images beside masks or boxes
+# folders of other stages' data, of images beside masks or boxes; a single mask is a class, of faces
+OTHERS = {*IMAGES, *TRUTHS, "leftimg8bit", "gtfine"} - {"mask"}
 
 
 def recognise(folder: Path) -> str | None:
@@ -27,7 +28,7 @@ def recognise(folder: Path) -> str | None:
     if kit(folder):
         return "imagenet_val"
     place = folder / (split_name(folder, "train") or ".")
-    names = {plain(each.name) for each in subfolders(place) if holds_images(each)}
+    names = {each.name.lower() for each in subfolders(place) if holds_images(each)}
     others = OTHERS & names or all(set_of(words_of(name)[0]) for name in names)  # train_images, val_images
     return "folders" if len(names) > 1 and not others else "list" if list_files(folder) else None
 

@@ -57,8 +57,8 @@ def guessed(found: Sequence[Annotation]) -> tuple[int, str, str]:
         for x1, y1, x2, y2 in (thing["bbox"] for thing in each.objects):
             zero += [each.where] * (0 <= x1 < 1 or 0 <= y1 < 1)
             one += [each.where] * (each.width <= x2 < each.width + 1 or each.height <= y2 < each.height + 1)
-    at_zero = f"{len(zero):,} have a side at 0 ({listed(zero, 1)})"
-    at_end = f"{len(one):,} have one at the image's width or height ({listed(one, 1)})"
+    at_zero = f"{len(zero):,} have a side at 0 (such as {''.join(zero[:1])})"
+    at_end = f"{len(one):,} have one at the image's width or height (such as {''.join(one[:1])})"
     if zero and one:
         fix = "set first_pixel=0 and bad_boxes='clip' for sides from 0 to the width, as of CVAT and VoTT; else 1"
         return 0, "", f"boxes count pixels from 0 and from 1: {at_zero}, {at_end}; {fix}"

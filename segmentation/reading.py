@@ -70,6 +70,8 @@ def read(
         problems += [f"{each.image} has no mask; add it, or say unannotated='drop' to leave it out" for each in bare]
     elif bare:
         reading.append(f"{len(bare):,} images have no mask and are left out")
+    shared = [path for path, images in Counter(each.truth for each in whole).items() if images > 1]
+    problems += [f"mask {path} belongs to several images by its name; rename or remove all but one" for path in shared]
     work = partial(look, colours=meaning.colours is not None)
     looks = list(over_threads(work, whole, "reading masks"))
     problems += [each.problem for each in looks if each.problem]

@@ -174,7 +174,13 @@ def test_a_split_that_is_not_there_is_named(tmp_path, option, value):
 
 def test_a_folder_is_recognised_by_its_names(tmp_path):
     assert STAGE.recognise(pictures(tmp_path / "split", *SPLIT)) == "folders"
-    assert STAGE.recognise(pictures(tmp_path / "flat", "ant/1.jpg", "bee/2.jpg")) == "folders"
+    for names in (
+        ["ant/1.jpg", "bee/2.jpg"],
+        ["n01443537/1.jpg", "n01629819/1.jpg"],
+        ["0/1.jpg", "1/1.jpg"],
+        ["mask/1.jpg", "no mask/1.jpg"],
+    ):
+        assert STAGE.recognise(pictures(tmp_path / f"flat {names[0][0]}", *names)) == "folders"
     for name in ("list.csv", "train.txt"):
         assert STAGE.recognise(listing(tmp_path / "lists", "a.jpg ant\nb.jpg bee\n", name)) == "list"
     assert STAGE.recognise(tmp_path / "lists") == "list"

@@ -325,6 +325,12 @@ def test_images_without_masks_and_masks_without_images_are_problems(tmp_path):
     assert [sample.name for sample in found.samples] == ["images/0"]
 
 
+def test_two_images_of_one_mask_are_a_problem(tmp_path):
+    own = images_with(tmp_path / "own", mask_of(0, 1), mask_of(1, 0))
+    photo(own / "photos/1.jpg")
+    assert [line for line in read(own).problems if line.startswith(f"mask {own}/masks/1.png belongs to several images")]
+
+
 def test_a_mask_of_another_size_is_a_problem_also_where_exif_turns_the_image(tmp_path):
     own = images_with(tmp_path / "own", mask_of(0, 1), mask_of(0, 1).T.copy())
     photo(own / "images/0.jpg", (WIDTH, HEIGHT + 1))

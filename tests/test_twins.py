@@ -107,6 +107,13 @@ def test_the_scored_image_most_like_it_is_named():
     assert pairs(found(train=[photo("train/a.jpg")], val=val)) == [("train/a.jpg", "val/c.jpg", True)]
 
 
+def test_a_twin_is_found_behind_another_picture_with_a_closer_hash(monkeypatch):
+    of = found(train=[photo("train/a.jpg")], val=[photo("val/b.jpg", CUP), photo("val/c.jpg", quality=60)])
+    hashes = {"train/a.jpg": 2**40 - 1, "val/b.jpg": 2**40 - 1, "val/c.jpg": 2**37 - 1}
+    monkeypatch.setattr("trick_transfer.own_data.twins.perceptual_hash", lambda path: hashes[str(path)])
+    assert pairs(of) == [("train/a.jpg", "val/c.jpg", True)]
+
+
 def test_many_images_are_compared_in_parts(monkeypatch):
     """With any number of pairs at once, the same are found."""
     of = found(

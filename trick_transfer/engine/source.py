@@ -92,11 +92,11 @@ def is_text(name: str) -> bool:
     return name.encode("utf-8", "ignore").decode() == name
 
 
-def listed(names: Iterable[str], most: int = LISTED) -> str:
+def listed(names: Iterable[str]) -> str:
     """The first of some names, each once, and the number of the others."""
     distinct = list(dict.fromkeys(names))
-    more = f" and {len(distinct) - most:,} more" if len(distinct) > most else ""
-    return ", ".join(distinct[:most]) + more
+    more = f" and {len(distinct) - LISTED:,} more" if len(distinct) > LISTED else ""
+    return ", ".join(distinct[:LISTED]) + more
 
 
 Format = Callable[..., Found]  # (folder, **options)

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -111,7 +111,7 @@ def laid_out(stage: Stage, source: Source, folder: Path) -> tuple[Found, list[st
     return found, [replaced(line, links) for line in problems]
 
 
-def damaged(samples: Sequence[Sample]) -> list[str]:
+def damaged(samples: list[Sample]) -> list[str]:
     """A problem for each image that cannot be read: of samples that are not laid out, so that all is told at once."""
 
     def read(sample: Sample) -> Iterable[str]:

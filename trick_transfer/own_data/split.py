@@ -14,7 +14,8 @@ def share(name: str) -> float:
 
 def with_splits(found: Found, val_percent: float) -> Found:
     """Each sample in its split; those of a source that says none are split here, which is told."""
-    if all(sample.split for sample in found.samples):
+    bare = sum(not sample.split for sample in found.samples)
+    if not bare:
         return found
     train, val = SPLITS
     samples = [
@@ -25,6 +26,6 @@ def with_splits(found: Found, val_percent: float) -> Found:
     counts = ", ".join(f"{count:,} {name}" for name, count in split.counts().items())
     split.reading = [
         *found.reading,
-        f"no split is given: {val_percent:g} % by the hash of each image's name ({counts})",
+        f"{bare:,} images have no split: {val_percent:g} % by the hash of each image's name are scored ({counts})",
     ]
     return split

@@ -82,16 +82,17 @@ def twins(found: Found, same: Iterable[Sequence[Sample]]) -> list[Twins]:
 
 
 def look_alikes(train: Sequence[Sample], val: Sequence[Sample]) -> Iterator[tuple[Sample, Sample]]:
-    """Each training image that looks like a scored one, with the one whose hash is closest."""
+    """Each training image that looks like a scored one, with the one of these whose hash is closest."""
     (train, ours), (val, theirs) = telling(train), telling(val)
     step = max(1, PAIRS // max(1, len(val)))
     for start in range(0, len(train) if val else 0, step):
         differing = np.bitwise_count(ours[start : start + step, None] ^ theirs)
-        closest = differing.argmin(1)
         for row in np.flatnonzero(differing.min(1) <= MOST_BITS):
-            pair = train[start + row], val[closest[row]]
-            if correlation(*(sample.image for sample in pair)) >= LEAST_CORRELATION:
-                yield pair
+            near = np.flatnonzero(differing[row] <= MOST_BITS)
+            one = train[start + row]
+            others = (val[place] for place in near[differing[row, near].argsort(kind="stable")])
+            if alike := next((each for each in others if look_alike(one, each)), None):
+                yield one, alike
 
 
 def telling(samples: Sequence[Sample]) -> tuple[list[Sample], np.ndarray]:
@@ -109,10 +110,10 @@ def perceptual_hash(path: Path) -> int:
         return 0
 
 
-def correlation(one: Path, other: Path) -> float:
-    """Pearson's, of two images' grey levels."""
-    greys = [np.asarray(grey(path), float).ravel() for path in (one, other)]
-    return float(np.corrcoef(greys)[0, 1])
+def look_alike(one: Sample, other: Sample) -> bool:
+    """Whether two images' grey levels are correlated."""
+    greys = [np.asarray(grey(sample.image), float).ravel() for sample in (one, other)]
+    return bool(np.corrcoef(greys)[0, 1] >= LEAST_CORRELATION)
 
 
 def grey(path: Path) -> Image.Image:

@@ -55,7 +55,7 @@ detection = dict(
         "model.train_cfg.rpn_proposal.max_per_img": 200,
         "model.test_cfg.rpn.nms_pre": 1000,
         "model.test_cfg.rpn.min_bbox_size": 4,
-        "model.test_cfg.rpn.max_per_img": 100,
+        "model.test_cfg.rpn.max_per_img": 50,
         "train_cfg.val_begin": 1_000,
         "val_dataloader.batch_size": 4,
         **_workers,
