@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from trick_transfer.engine.images import images_in
-from trick_transfer.engine.source import IMAGES, TRUTHS, Format, set_of, words_of
+from trick_transfer.engine.source import IMAGES, SET_OF, TRUTHS, Format
 
 from .class_folders import folders, split_name, subfolders
 from .flat_val import TINY, imagenet_val, kit, tiny_imagenet
@@ -29,7 +29,7 @@ def recognise(folder: Path) -> str | None:
         return "imagenet_val"
     place = folder / (split_name(folder, "train") or ".")
     names = {each.name.lower() for each in subfolders(place) if holds_images(each)}
-    others = OTHERS & names or all(set_of(words_of(name)[0]) for name in names)  # train_images, val_images
+    others = OTHERS & names or all(name.startswith(tuple(SET_OF)) for name in names)  # train2017, trainannot
     return "folders" if len(names) > 1 and not others else "list" if list_files(folder) else None
 
 

@@ -67,6 +67,7 @@ def laid_out(folder, form="folders", **options):
 
 OF_BOXES = ["train2017/1.jpg", "val2017/2.jpg", "annotations/1.png"]
 SEVERAL = ["imagenet/train/ant/1.jpg", "VOCdevkit/VOC2007/JPEGImages/1.jpg"]
+OF_FRAMES = ["train/1.png", "trainannot/1.png", "valannot/1.png"]
 SPLIT = [f"{split}/{kind}/{i}.jpg" for split in ("train", "val") for kind in ("ant", "bee") for i in range(2)]
 
 
@@ -192,7 +193,14 @@ def test_a_folder_is_recognised_by_its_names(tmp_path):
         root = pictures(tmp_path / f"listed-{names[0]}".replace("/", "-"), *names)
         assert STAGE.recognise(listing(root, "1.jpg ant\n", "train.csv")) == "list"
         assert STAGE.recognise(root) == "list"
-    for names in (["1.jpg"], ["ant/1.jpg"], ["JPEGImages/1.jpg", "SegmentationClass/1.png"], OF_BOXES, SEVERAL):
+    for names in (
+        ["1.jpg"],
+        ["ant/1.jpg"],
+        ["JPEGImages/1.jpg", "SegmentationClass/1.png"],
+        OF_BOXES,
+        OF_FRAMES,
+        SEVERAL,
+    ):
         assert STAGE.recognise(pictures(tmp_path / names[0].replace("/", "-"), *names)) is None
 
 

@@ -16,7 +16,7 @@ from trick_transfer import command_line
 from trick_transfer.command_line import PROGRAM
 from trick_transfer.commands import data, pipeline
 from trick_transfer.engine.source import Found, Sample
-from trick_transfer.own_data.describe import LONGER, describe
+from trick_transfer.own_data.describe import LONGER, Described, describe
 from trick_transfer.own_data.prepare import facts_file, prepared, usable
 from trick_transfer.own_data.source import Source
 from trick_transfer.own_data.split import with_splits
@@ -206,6 +206,16 @@ def test_lengths_are_for_as_many_images_and_few_images_get_smaller_batches(flowe
     assert cfg.optim_wrapper.optimizer.lr / cfg.global_batch == pytest.approx(
         rate.optim_wrapper.optimizer.lr / rate.global_batch
     )
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_many_images_are_shown_once_at_least(stage, flowers):
+    found = Found([Sample(str(number), Path(str(number)), 0, "train") for number in range(100)], KINDS)
+    stated = tiers.load("photos").parts[stage] | {"images": 1}  # a hundredth of these
+    described = Described(source(flowers), found, stated)
+    epochs = {"classification": "max_epochs"}.get(stage, "train_cfg.max_epochs")
+    named = {"classification": 120, "detection": 20, "segmentation": 120}[stage]  # of the recipe, or the protocol
+    assert round(named * described.lengths()["rounded_times"][epochs]) >= 1
 
 
 def test_what_was_written_down_is_taken_as_the_user_edited_it_also_for_folders(flowers, fields, monkeypatch):

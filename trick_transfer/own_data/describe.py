@@ -10,7 +10,8 @@ from trick_transfer.engine.stage import Stage
 from .source import Source
 
 LENGTHS = ("max_epochs", "warmup_epochs", "milestones", "end")  # last words of keys that count epochs
-LONGER = 10  # times the base tier's epochs, at most: below a tenth of its images a network learns them by heart
+# times the base tier's epochs: below a tenth of its images a network learns them by heart, and one epoch is the least
+LONGER, SHORTER = 10, 1 / 3
 UPDATES, LARGEST_BATCH = 4, 1024  # an epoch's, at least; of a recipe (sec. 3.1)
 BATCH, RATE = "global_batch", "optim_wrapper.optimizer.lr"
 HEAD = '"""Data of my own, as they were recognised. Edit it: docs/data.md says what a source, and a tier, may hold."""'
@@ -27,7 +28,7 @@ class Described:
     def longer(self) -> float:
         """By how much the base tier's lengths are multiplied, so that about as many images are seen."""
         images, known = self.found.counts()["train"], self.part.get("images")
-        return min(LONGER, known / images) if known and images else 1.0
+        return max(SHORTER, min(LONGER, known / images)) if known and images else 1.0
 
     def lengths(self) -> dict[str, dict[str, float]]:
         """The base tier's factors of lengths, multiplied."""

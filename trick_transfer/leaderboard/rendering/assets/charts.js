@@ -46,7 +46,7 @@ function intervalChart(board, width) {
     marginBottom: 8,
     style: FONT,
     ariaLabel: `${metric.label}: mean and interval of ${data.length} rows; the numbers are in the table`,
-    x: { axis: "top", label: `${metric.label}, %`, labelAnchor: "left", labelArrow: "none", grid: true, nice: true, inset: 8 },
+    x: { axis: "top", label: `${metric.label}, %`, labelAnchor: "left", labelArrow: "none", grid: true, nice: true, inset: 8, tickFormat: ".4~g" },
     y: { axis: null, domain: data.map((each) => each.recipe) },
     marks: [
       Plot.text(data, { ...label, dx: narrow ? 0 : -12, dy: narrow ? -12 : 0, fill: "currentColor" }),
