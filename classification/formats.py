@@ -29,9 +29,8 @@ def recognise(folder: Path) -> str | None:
         return "imagenet_val"
     place = folder / (split_name(folder, "train") or ".")
     names = {each.name.lower() for each in subfolders(place) if holds_images(each)}
-    if OTHERS & names or (names and all(name.startswith(tuple(SET_OF)) for name in names)):  # train2017, trainannot
-        return None
-    return "folders" if len(names) > 1 else "list" if list_files(folder) else None
+    others = OTHERS & names or all(name.startswith(tuple(SET_OF)) for name in names)  # train2017, trainannot
+    return "folders" if len(names) > 1 and not others else "list" if list_files(folder) else None
 
 
 def holds_images(folder: Path) -> bool:

@@ -186,13 +186,15 @@ def test_a_folder_is_recognised_by_its_names(tmp_path):
         assert STAGE.recognise(listing(tmp_path / "lists", "a.jpg ant\nb.jpg bee\n", name)) == "list"
     assert STAGE.recognise(tmp_path / "lists") == "list"
     for names in (
-        ["1.jpg"],
-        ["ant/1.jpg"],
-        ["JPEGImages/1.jpg", "SegmentationClass/1.png"],
-        OF_BOXES,
-        OF_FRAMES,
-        SEVERAL,
-    ):
+        ["images/1.jpg"],
+        ["img/ant/1.jpg", "img/bee/1.jpg"],
+        ["train/1.jpg", "val/1.jpg"],
+    ):  # beside its list
+        root = pictures(tmp_path / f"listed-{names[0]}".replace("/", "-"), *names)
+        assert STAGE.recognise(listing(root, "1.jpg ant\n", "train.csv")) == "list"
+        assert STAGE.recognise(root) == "list"
+    of_others = [["JPEGImages/1.jpg", "SegmentationClass/1.png"], OF_BOXES, OF_FRAMES, SEVERAL]
+    for names in (["1.jpg"], ["ant/1.jpg"], *of_others):
         assert STAGE.recognise(pictures(tmp_path / names[0].replace("/", "-"), *names)) is None
 
 

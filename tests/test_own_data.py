@@ -57,7 +57,7 @@ def fields(tmp_path):
 
 
 def source(where, **stated):
-    return Source.of(CLASSIFICATION, {"folder": str(where), "format": "folders"} | stated, "tier mine", Path())
+    return Source.of(CLASSIFICATION, {"folder": where, "format": "folders"} | stated, "tier mine", Path())
 
 
 def tool(*words):
@@ -97,6 +97,7 @@ def test_a_split_is_by_the_hash_of_each_name_and_stays_when_images_are_added():
         ({"val_procent": 10}, "'val_percent'"),
         ({"val_percent": 100}, "below 100"),
         ({"duplicates": "remove"}, "drop"),
+        ({"folder": 3}, "folder must be a path, got 3"),
         ({"folder": "/nowhere/at/all"}, "/nowhere/at/all does not exist"),
     ],
 )
@@ -124,6 +125,22 @@ def test_a_source_is_laid_out_once_and_anew_only_when_a_file_was_changed(flowers
     assert len(list(flowers.rglob("*.jpg"))) == 37, "the user's folder is as it was"
 
 
+def test_images_beside_a_list_are_laid_out_anew_when_they_change(flowers, capsys):
+    names = [f"{kind}/{number}.jpg" for kind in KINDS for number in range(12)]
+    lines = [f"{name},{name.split('/')[0]},{'val' if number % 3 else 'train'}" for number, name in enumerate(names)]
+    (flowers / "list.csv").write_text("\n".join(lines))
+    stated, root = source(flowers / "list.csv", format="list"), Path("data/mine/classification")
+    facts = prepared(CLASSIFICATION, stated, root)
+    capsys.readouterr()
+    assert prepared(CLASSIFICATION, stated, root) == facts and not capsys.readouterr().out
+    picture(flowers / names[0], 99)
+    prepared(CLASSIFICATION, stated, root)
+    assert "is read as 'list'" in capsys.readouterr().out
+    (flowers / names[0]).unlink()
+    with pytest.raises(ValueError, match="line 1: .*does not exist"):
+        prepared(CLASSIFICATION, stated, root)
+
+
 def test_classes_whose_names_look_the_same_are_told(tmp_path):
     for number, kind in enumerate(("Rose", "rose ", "tulip")):
         picture(tmp_path / kind / "1.jpg", number)
@@ -137,6 +154,14 @@ def test_a_broken_image_is_named_by_its_own_path_and_nothing_is_left(flowers):
     with pytest.raises(ValueError, match=re.escape(str(path))):
         prepared(CLASSIFICATION, source(flowers), Path("data/mine/classification"))
     assert not list(Path("data").rglob("*.jpg")) and not list(Path("data").rglob("*.json"))
+
+
+def test_broken_images_are_told_with_all_other_problems(flowers):
+    path = flowers / "rose" / "3.jpg"
+    path.write_bytes(path.read_bytes()[:-200])
+    (flowers / "lily").mkdir()
+    with pytest.raises(ValueError, match=rf"class lily has no image.*; {re.escape(str(path))} is a truncated"):
+        prepared(CLASSIFICATION, source(flowers), Path("data/mine/classification"))
 
 
 def test_folders_on_the_command_line_become_a_tiers_file_and_stages_without_data_are_left_out(
@@ -224,6 +249,9 @@ def test_a_tiers_own_data_take_no_other_folder_and_a_tier_of_data_no_folders(flo
         planned(monkeypatch, "resnet50d_efficient", "--data", args.tier, "--classification", flowers)
     with pytest.raises(ValueError, match="--classification"):
         planned(monkeypatch, "resnet50d_efficient", "--name", "mine")
+    with pytest.raises(ValueError, match="built-in.*--name"):
+        planned(monkeypatch, "resnet50d_efficient", "--classification", flowers, "--name", "mini")
+    assert not Path("data/mini.py").exists()
 
 
 def test_check_says_how_a_folder_is_read_and_draws_it(flowers, fields, monkeypatch, capsys):
@@ -312,6 +340,12 @@ def test_a_pipeline_on_own_data_trains_scores_and_gives_a_row_of_its_own(flowers
     assert {each["tier"] for each in results} == {"tiny"} and os.path.isdir("data/tiny/segmentation")
     assert all("unknown" in each["licences"].values() for each in results)
     assert "all is done already" in tool("pipeline", "resnet50d_efficient", "--data", tier).stdout
+    (miou,) = [each["metrics"]["miou"] for each in results if each["stage"] == "segmentation"]
+    again = tool("test", "segmentation", "resnet50d_efficient", "--tier", tier)
+    assert again.returncode == 0 and f'"miou": {miou}' in again.stdout, again.stderr
+    dry = tool("train", "segmentation", "resnet50d_efficient", "--tier", tier, "--dry-run")
+    trained = json.loads(Path("data/tiny/segmentation.json").read_text())["counts"]["train"]
+    assert f"1 epochs of {trained} images" in dry.stdout, dry.stderr
     picture(flowers / "rose" / "late.jpg", 7)
     done = tool("pipeline", "resnet50d_efficient", "--data", tier)
     assert done.returncode == 2 and "the data are others" in done.stderr

@@ -85,6 +85,13 @@ def test_a_users_own_tier_is_one_file_and_gives_its_name_to_the_results(tmp_path
         ('classification = dict(value={"max_epochs": 7})', "values"),
         ('classification = dict(values={"nowhere.max_epochs": 7})', "nowhere.max_epochs"),
         ("classification = 3", "dict"),
+        ("classification = dict(values=3)", "values must be a dict, got 3"),
+        ("detection = dict(source='cows')", "source must be a dict, got 'cows'"),
+        ("detektion = dict(values={})", "'detection'"),
+        ("stages = 'detection'", "stages must be a list of names"),
+        ("stages = ['detektion']", "'detection'"),
+        ("a = (\nb = 3", "line 1: '(' was never closed"),
+        ("a = b", "name 'b' is not defined"),
     ],
 )
 def test_a_tier_that_changes_the_method_or_is_misspelt_is_refused_by_name(tmp_path, text, named):

@@ -6,31 +6,38 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from trick_transfer.data_sets.check import check
+from trick_transfer.data_sets.check import check, look
 from trick_transfer.data_sets.sources import DataSet, Part
 from trick_transfer.engine.files import in_turn, part_of, write_whole
+from trick_transfer.engine.images import inspect
 from trick_transfer.engine.manifest import data_files
-from trick_transfer.engine.source import Found, listed
+from trick_transfer.engine.progress import over_threads
+from trick_transfer.engine.source import Found, Sample, listed
 from trick_transfer.engine.split import refuse
 from trick_transfer.engine.stage import Stage
 
 from .source import Source
 from .twins import contradictions, same_files, twins
 
-VERSION = 1  # raised when the same source is laid out in another way
+VERSION = 2  # raised when the same source is laid out in another way
 FIX = "mend the source, or say in the tier how to read it (docs/data.md)"
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What was laid out: of which source and version of it (`files`), its classes, and images by split."""
+    """What was laid out: of which source, its classes, and images by split.
+
+    `files` and `laid` are `listing`s of the source and of what was laid out, whose links may leave the source's folder.
+    """
 
     source: dict[str, Any]
     files: str
+    laid: str
     classes: list[str]
     counts: dict[str, int]
     reading: list[str] = field(default_factory=list)
@@ -68,7 +75,8 @@ def prepared(stage: Stage, source: Source, root: Path) -> Facts:
     """
     with in_turn(root.parent):
         facts = read_facts(root)
-        if facts and facts.source == source.stated() and facts.files == listing(source.folder):
+        there = source.stated(), listing(source.folder), listing(root)
+        if facts and (facts.source, facts.files, facts.laid) == there:
             return facts
         return prepare(stage, source, root)
 
@@ -83,7 +91,7 @@ def prepare(stage: Stage, source: Source, root: Path) -> Facts:
         facts_file(root).unlink(missing_ok=True)
         shutil.rmtree(root, ignore_errors=True)
         part.rename(root)
-    facts = Facts(source.stated(), files, list(found.classes), found.counts(), found.reading)
+    facts = Facts(source.stated(), files, listing(root), list(found.classes), found.counts(), found.reading)
     text = json.dumps(asdict(facts), indent=1, ensure_ascii=False) + "\n"
     # names need not be UTF-8: a lone surrogate's escape is JSON's own
     write_whole(facts_file(root), lambda path: path.write_text(text, "utf-8", "backslashreplace"))
@@ -96,11 +104,22 @@ def laid_out(stage: Stage, source: Source, folder: Path) -> tuple[Found, list[st
     for line in found.reading:
         print(f"  {line}")
     if found.problems:
-        return found, found.problems
+        return found, found.problems + damaged(found.samples)
     stage.lay_out(found, folder)
     problems = check(DataSet((Part(stage.own_splits(found.classes)),)), folder)
     links = {str(path): os.path.realpath(path) for path in folder.rglob("*") if path.is_symlink()} if problems else {}
     return found, [replaced(line, links) for line in problems]
+
+
+def damaged(samples: list[Sample]) -> list[str]:
+    """A problem for each image that cannot be read: of samples that are not laid out, so that all is told at once."""
+
+    def read(sample: Sample) -> Iterable[str]:
+        inspect(sample.image)
+        return ()
+
+    looks = over_threads(partial(look, read), samples, "images")
+    return [line for _, lines in looks for line in lines]
 
 
 def replaced(line: str, words: Mapping[str, str]) -> str:

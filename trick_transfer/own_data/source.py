@@ -45,7 +45,9 @@ class Source:
         for key in stated:
             check_name(f"{where}: option", key, (*NEEDED, *GENERAL, *own))
         options, general = ({key: stated[key] for key in keys if key in stated} for keys in (own, GENERAL))
-        source = cls(Path(os.path.normpath(home / str(stated["folder"]))), stated["format"], options, **general)
+        if not isinstance(stated["folder"], str | Path):
+            raise ValueError(f"{where}: folder must be a path, got {stated['folder']!r}")
+        source = cls(Path(os.path.normpath(home / stated["folder"])), stated["format"], options, **general)
         check_name(f"{where}: duplicates", source.duplicates, DUPLICATES)
         if not isinstance(source.val_percent, int | float) or not 0 < source.val_percent < 100:
             raise ValueError(f"{where}: val_percent must be above 0 and below 100, got {source.val_percent!r}")

@@ -143,7 +143,9 @@ def dry_run(run: Run, devices: int, accumulation: int) -> str:
             return f"{run.title}: random weights, nothing is trained"
         facts = data_set(run)
         assert facts is not None  # stand_in refuses it
-        images = run.task.training_images(layers.cfg) or facts.training_images(run.data_root)
+        images = run.task.training_images(layers.cfg) or facts.training_images(
+            there.root if run.source else run.data_root
+        )
         epoch_steps = steps_an_epoch(full, images, batch)
         course = rates(full, epoch_steps)
         runner, watch = two_steps(full)

@@ -51,6 +51,8 @@ def own_tier(args: argparse.Namespace) -> str:
         raise ValueError(f"--tier {base} describes data already; own data's folders go with {', '.join(tiers.NAMES)}")
     words = args.name or "_".join(dict.fromkeys(folder.resolve().name for folder in folders.values()))
     path = Path("data", re.sub(r"\W+", "_", words)).with_suffix(".py")
+    if path.stem in tiers.NAMES:
+        raise ValueError(f"{path.stem} is a built-in tier's name; give these data another --name")
     if path.is_file():
         check_folders(path, folders)
     else:

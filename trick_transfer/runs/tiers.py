@@ -15,11 +15,13 @@ from trick_transfer import tiers
 from trick_transfer.engine.stage import Stage
 from trick_transfer.engine.values import check_name, nearest
 from trick_transfer.own_data.source import Source
+from trick_transfer.stages import STAGES
 
 FOLDER = Path(tiers.__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
 # `source` describes own data, `data` names a known set (with `source`: in whose folder that is)
-PARTS = ("data", "source", "protocol", "images", "times", "rounded_times", "values", "departs", "stand_ins", "early")
+DICTS = ("source", "times", "rounded_times", "values", "departs", "stand_ins", "early")
+PARTS = ("data", "protocol", "images", *DICTS)
 MAY_CHANGE = {  # by a key's last word
     *("name", "root", "num_train", "num_val", "num_classes", "classes", "metainfo"),  # data
     *("size_px", "shorter_px", "long_px", "crop_px", "scale", "scales", "size", "crop_size"),  # sizes
@@ -125,16 +127,28 @@ def load(name: str) -> Tier:
     else:
         check_name("tier", name, NAMES)
     stated = read(path)
-    stages, backbones = tuple(stated.pop("stages", ())), stated.pop("backbones", None)
+    stages, backbones = stated.pop("stages", ()), stated.pop("backbones", None)
+    if not isinstance(stages, list | tuple):
+        raise ValueError(f"tier {path.stem}: stages must be a list of names, got {stages!r}")
+    for stage in stages:
+        check_name(f"tier {path.stem}: stages:", stage, STAGES)
     for stage, part in stated.items():
+        check_name(
+            f"tier {path.stem}: part", stage, [*STAGES, *(name for each in STAGES.values() for name in each.protocols)]
+        )
         check(f"tier {path.stem}: {stage}", part)
     home = Path() if path.parent == FOLDER else path.parent  # a built-in tier's data are where it is used
-    return Tier(path.stem, stated, home, stages, backbones)
+    return Tier(path.stem, stated, home, tuple(stages), backbones)
 
 
 def read(path: Path) -> dict[str, Any]:
     """What a tier's file states, over what the built-in tier states that it names as its `base`."""
-    stated = {key: part for key, part in Config.fromfile(path).to_dict().items() if not key.startswith("_")}
+    try:
+        cfg = Config.fromfile(path)
+    except Exception as error:  # it is Python, and may raise anything
+        said = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else repr(error)
+        raise ValueError(f"tier {path} cannot be read: {said}; correct it") from error
+    stated = {key: part for key, part in cfg.to_dict().items() if not key.startswith("_")}
     if (base := stated.pop("base", None)) is None:
         return stated
     check_name(f"tier {path.stem}: base", base, NAMES)
@@ -150,8 +164,10 @@ def check(where: str, part: Any) -> None:
     """Raise ValueError for an unknown part, or a change of the method that is not listed under `departs`."""
     if not isinstance(part, dict):
         raise ValueError(f"{where} must be a dict of {', '.join(PARTS)}, got {part!r:.60}")
-    for key in part:
+    for key, value in part.items():
         check_name(where, key, PARTS)
+        if key in DICTS and not isinstance(value, dict):
+            raise ValueError(f"{where}: {key} must be a dict, got {value!r:.60}")
     if part.get("early", {}).keys() - {"follow"} or ("early" in part and not where.endswith(": classification")):
         raise ValueError(f"{where}: early holds `follow`, of classification alone")
     for key in [key for name in ("times", "rounded_times", "values") for key in part.get(name, {})]:

@@ -172,7 +172,7 @@ def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, 
         barrier()
         held = load(checkpoint)
         cfg = resolve(run, run.connected(), run.batch()._replace(devices=devices)).cfg
-        cfg.model.teacher = None  # it has no part in scoring, nor has what is read and built for training
+        cfg.model.pop("teacher", None)  # it has no part in scoring, nor has what is read and built for training
         cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
         cfg.val_evaluator.outputs = str(outputs) if outputs else None
         runner = make_runner(cfg)
