@@ -193,14 +193,8 @@ def test_a_folder_is_recognised_by_its_names(tmp_path):
         root = pictures(tmp_path / f"listed-{names[0]}".replace("/", "-"), *names)
         assert STAGE.recognise(listing(root, "1.jpg ant\n", "train.csv")) == "list"
         assert STAGE.recognise(root) == "list"
-    for names in (
-        ["1.jpg"],
-        ["ant/1.jpg"],
-        ["JPEGImages/1.jpg", "SegmentationClass/1.png"],
-        OF_BOXES,
-        OF_FRAMES,
-        SEVERAL,
-    ):
+    of_others = [["JPEGImages/1.jpg", "SegmentationClass/1.png"], OF_BOXES, OF_FRAMES, SEVERAL]
+    for names in (["1.jpg"], ["ant/1.jpg"], *of_others):
         assert STAGE.recognise(pictures(tmp_path / names[0].replace("/", "-"), *names)) is None
 
 
