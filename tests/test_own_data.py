@@ -148,6 +148,18 @@ def test_classes_whose_names_look_the_same_are_told(tmp_path):
     assert [line for line in told if line.endswith("spaces at their ends: Rose, rose ")]
 
 
+@pytest.mark.parametrize(("folder", "words"), [("data/roses", []), ("roses", ["--name", "mini"]), ("photos", [])])
+def test_own_data_are_not_laid_out_among_other_data(folder, words, monkeypatch):
+    """Nor in their own folder, whose files they would add to."""
+    for kind in ("a", "b"):
+        picture(Path(folder, kind, "1.jpg"), ord(kind))
+    with pytest.raises(ValueError, match="--name"):
+        planned(monkeypatch, "resnet50d_efficient", "--classification", folder, *words)
+    with pytest.raises(ValueError, match="lies in their folder"):
+        prepared(CLASSIFICATION, source(folder), Path(folder, "classification"))
+    assert not list(Path().rglob("*.py")) and not list(Path().rglob("*.json"))
+
+
 def test_a_broken_image_is_named_by_its_own_path_and_nothing_is_left(flowers):
     path = flowers / "rose" / "3.jpg"
     path.write_bytes(path.read_bytes()[:-200])
@@ -249,8 +261,6 @@ def test_a_tiers_own_data_take_no_other_folder_and_a_tier_of_data_no_folders(flo
         planned(monkeypatch, "resnet50d_efficient", "--data", args.tier, "--classification", flowers)
     with pytest.raises(ValueError, match="--classification"):
         planned(monkeypatch, "resnet50d_efficient", "--name", "mine")
-    with pytest.raises(ValueError, match="built-in.*--name"):
-        planned(monkeypatch, "resnet50d_efficient", "--classification", flowers, "--name", "mini")
     assert not Path("data/mini.py").exists()
 
 

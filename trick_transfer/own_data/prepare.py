@@ -73,6 +73,8 @@ def prepared(stage: Stage, source: Source, root: Path) -> Facts:
 
     Raises ValueError or OSError for data that cannot be used, with all problems counted.
     """
+    if root.resolve().is_relative_to(source.folder.resolve()):
+        raise ValueError(f"{root}, where these data are laid out, lies in their folder; give the tier another name")
     with in_turn(root.parent):
         facts = read_facts(root)
         there = source.stated(), listing(source.folder), listing(root)
