@@ -261,7 +261,6 @@ def test_a_tiers_own_data_take_no_other_folder_and_a_tier_of_data_no_folders(flo
         planned(monkeypatch, "resnet50d_efficient", "--data", args.tier, "--classification", flowers)
     with pytest.raises(ValueError, match="--classification"):
         planned(monkeypatch, "resnet50d_efficient", "--name", "mine")
-    assert not Path("data/mini.py").exists()
 
 
 def test_check_says_how_a_folder_is_read_and_draws_it(flowers, fields, monkeypatch, capsys):
