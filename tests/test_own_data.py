@@ -313,6 +313,11 @@ def test_prepare_photos_gets_all_that_the_tier_reads_and_lays_out_vocs_masks(mon
     assert facts["counts"] == {"train": 2, "val": 1} and len(facts["classes"]) == 21
 
 
+def test_published_data_that_are_read_as_own_ones_are_missing_with_the_command_that_gets_them():
+    with pytest.raises(FileNotFoundError, match=r"VOC2012 does not exist; tools/data\.py prepare photos gets it"):
+        Run("segmentation", "resnet50d_best", "photos").layers  # noqa: B018
+
+
 def test_photos_is_mini_in_all_but_data_sizes_and_lengths():
     for name in ("classification", "detection", "segmentation"):
         photos, mini = (tiers.load(tier).parts[name] for tier in ("photos", "mini"))
