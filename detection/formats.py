@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 
+from trick_transfer.engine.files import text_lines
 from trick_transfer.engine.images import SUFFIXES, is_image, is_whole, stored_px
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.progress import over_threads
@@ -12,7 +13,6 @@ from trick_transfer.engine.values import check_name
 from .annotation import BAD_BOXES, Annotation, parse
 from .boxes import name_classes, place_boxes
 from .coco_file import MARKS, CocoPart, coco_names, find_jsons
-from .layout import read_list
 from .sets import chosen, splits
 from .voc_folder import VocFolder
 
@@ -54,7 +54,7 @@ def voc(
     keys, told, wrong = annotated(files, sorted(split), unannotated)
     samples, unread = read_all({key: files.images[key] for key in keys}, split, read)
     if classes is None and (path := next(filter(Path.is_file, (folder / name for name in CLASS_LISTS)), None)):
-        classes = read_list(path)
+        classes = text_lines(path)
         told.append(f"{len(classes):,} classes, those of {path}")
     found = Found(samples, (), reading + told, problems + files.problems + wrong + unread)
     place_boxes(found, first_pixel, bad_boxes)

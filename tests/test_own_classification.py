@@ -316,10 +316,10 @@ def test_a_lists_third_column_is_the_split_if_it_names_one(tmp_path):
 
 
 def test_a_folder_of_lists_has_their_split(tmp_path):
-    listing(tmp_path, "a/1.jpg ant\na/2.jpg bee\n", "train.txt")
-    listing(tmp_path, "b/1.jpg ant\nb/2.jpg bee\n", "val.txt")
-    listing(tmp_path, "", "test.txt")
-    found = read(tmp_path, "list")
+    listing(tmp_path / "own", "a/1.jpg ant\na/2.jpg bee\n", "train.txt")
+    listing(tmp_path / "own", "b/1.jpg ant\nb/2.jpg bee\n", "val.txt")
+    listing(tmp_path / "own", "", "test.txt")
+    found = read(tmp_path / "own", "list")
     assert truths(found) == {
         ("train", "ant"): ["1.jpg"],
         ("train", "bee"): ["2.jpg"],
@@ -327,7 +327,7 @@ def test_a_folder_of_lists_has_their_split(tmp_path):
         ("val", "bee"): ["2.jpg"],
     }
     assert "left out beside them: test.txt" in found.reading and not found.problems
-    root = laid_out(tmp_path, "list")
+    root = laid_out(tmp_path / "own", "list")
     assert [len(list_images(root, split)[1]) for split in ("train", "val")] == [2, 2]
 
 

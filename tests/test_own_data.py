@@ -148,6 +148,18 @@ def test_classes_whose_names_look_the_same_are_told(tmp_path):
     assert [line for line in told if line.endswith("spaces at their ends: Rose, rose ")]
 
 
+@pytest.mark.parametrize(("folder", "words"), [("data/roses", []), ("roses", ["--name", "mini"]), ("photos", [])])
+def test_own_data_are_not_laid_out_among_other_data(folder, words, monkeypatch):
+    """Nor in their own folder, whose files they would add to."""
+    for kind in ("a", "b"):
+        picture(Path(folder, kind, "1.jpg"), ord(kind))
+    with pytest.raises(ValueError, match="--name"):
+        planned(monkeypatch, "resnet50d_efficient", "--classification", folder, *words)
+    with pytest.raises(ValueError, match="lies in their folder"):
+        prepared(CLASSIFICATION, source(folder), Path(folder, "classification"))
+    assert not list(Path().rglob("*.py")) and not list(Path().rglob("*.json"))
+
+
 def test_a_broken_image_is_named_by_its_own_path_and_nothing_is_left(flowers):
     path = flowers / "rose" / "3.jpg"
     path.write_bytes(path.read_bytes()[:-200])
@@ -249,9 +261,6 @@ def test_a_tiers_own_data_take_no_other_folder_and_a_tier_of_data_no_folders(flo
         planned(monkeypatch, "resnet50d_efficient", "--data", args.tier, "--classification", flowers)
     with pytest.raises(ValueError, match="--classification"):
         planned(monkeypatch, "resnet50d_efficient", "--name", "mine")
-    with pytest.raises(ValueError, match="built-in.*--name"):
-        planned(monkeypatch, "resnet50d_efficient", "--classification", flowers, "--name", "mini")
-    assert not Path("data/mini.py").exists()
 
 
 def test_check_says_how_a_folder_is_read_and_draws_it(flowers, fields, monkeypatch, capsys):
@@ -305,6 +314,11 @@ def test_prepare_photos_gets_all_that_the_tier_reads_and_lays_out_vocs_masks(mon
     assert roots == [(f"data/{name}", images, "data/archives") for name, images in counts.items()]
     facts = json.loads(Path("data/photos/segmentation.json").read_text())
     assert facts["counts"] == {"train": 2, "val": 1} and len(facts["classes"]) == 21
+
+
+def test_published_data_that_are_read_as_own_ones_are_missing_with_the_command_that_gets_them():
+    with pytest.raises(FileNotFoundError, match=r"VOC2012 does not exist; tools/data\.py prepare photos gets it"):
+        Run("segmentation", "resnet50d_best", "photos").layers  # noqa: B018
 
 
 def test_photos_is_mini_in_all_but_data_sizes_and_lengths():

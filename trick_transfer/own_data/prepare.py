@@ -22,7 +22,7 @@ from trick_transfer.engine.split import refuse
 from trick_transfer.engine.stage import Stage
 
 from .source import Source
-from .twins import contradictions, same_files, twins
+from .twins import without_twins
 
 VERSION = 2  # raised when the same source is laid out in another way
 FIX = "mend the source, or say in the tier how to read it (docs/data.md)"
@@ -73,6 +73,8 @@ def prepared(stage: Stage, source: Source, root: Path) -> Facts:
 
     Raises ValueError or OSError for data that cannot be used, with all problems counted.
     """
+    if root.resolve().is_relative_to(source.folder.resolve()):
+        raise ValueError(f"{root}, where these data are laid out, lies in their folder; give the tier another name")
     with in_turn(root.parent):
         facts = read_facts(root)
         there = source.stated(), listing(source.folder), listing(root)
@@ -154,30 +156,4 @@ def usable(found: Found, source: Source, stage: Stage) -> Found:
     ]
     found.problems += stage.lacking(found)
     found.problems += repeated(sample.file_name for sample in found.samples)
-    return found
-
-
-def without_twins(found: Found, drop: bool) -> Found:
-    """Tell of images in both splits or in two classes; with `drop`, leave them out of training."""
-    same = same_files(found)
-    pairs, torn = twins(found, same), contradictions(same)
-    if drop:
-        scored = {pair.train.name for pair in pairs}
-        unclear = {each.name for group in torn for each in group if each.split == "train"} - scored
-        for names, reason in ((scored, "they are, or look like, scored ones"), (unclear, "equal files in two classes")):
-            found.reading += [f"{len(names):,} training images are left out: {reason}"] * bool(names)
-        found = found.with_samples([each for each in found.samples if each.name not in scored | unclear])
-        pairs, torn = [], [group for group in torn if group[0].split == "val"]
-    found.problems += [
-        f"{pair.train.image} {'looks like' if pair.alike else 'is the same as'} {pair.val.image}, which is scored; "
-        "duplicates='drop' leaves such images out of training, 'keep' keeps them"
-        for pair in pairs
-    ]
-    found.problems += [
-        f"{first.image} of class {found.classes[first.truth]} is the same as {other.image} of "
-        f"{found.classes[other.truth]}; remove one, or duplicates='keep' keeps both"
-        for first, *others in torn
-        for other in others
-        if other.truth != first.truth
-    ]
     return found

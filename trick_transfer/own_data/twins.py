@@ -42,6 +42,32 @@ class Twins(NamedTuple):
     alike: bool
 
 
+def without_twins(found: Found, drop: bool) -> Found:
+    """Tell of images in both splits or in two classes; with `drop`, leave them out of training."""
+    same = same_files(found)
+    pairs, torn = twins(found, same), contradictions(same)
+    if drop:
+        scored = {pair.train.name for pair in pairs}
+        unclear = {each.name for group in torn for each in group if each.split == "train"} - scored
+        for names, reason in ((scored, "they are, or look like, scored ones"), (unclear, "equal files in two classes")):
+            found.reading += [f"{len(names):,} training images are left out: {reason}"] * bool(names)
+        found = found.with_samples([each for each in found.samples if each.name not in scored | unclear])
+        pairs, torn = [], [group for group in torn if group[0].split == "val"]
+    found.problems += [
+        f"{pair.train.image} {'looks like' if pair.alike else 'is the same as'} {pair.val.image}, which is scored; "
+        "duplicates='drop' leaves such images out of training, 'keep' keeps them"
+        for pair in pairs
+    ]
+    found.problems += [
+        f"{first.image} of class {found.classes[first.truth]} is the same as {other.image} of "
+        f"{found.classes[other.truth]}; remove one, or duplicates='keep' keeps both"
+        for first, *others in torn
+        for other in others
+        if other.truth != first.truth
+    ]
+    return found
+
+
 def same_files(found: Found) -> list[list[Sample]]:
     """Groups of two samples or more whose files are equal byte by byte; only files of one size are read."""
     samples = [sample for sample in found.samples if sample.image.is_file()]

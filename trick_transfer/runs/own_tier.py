@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from trick_transfer.data_sets.sources import DATA_SETS
 from trick_transfer.engine.files import write_whole
 from trick_transfer.engine.stage import Stage
 from trick_transfer.own_data.describe import describe
@@ -51,8 +52,10 @@ def own_tier(args: argparse.Namespace) -> str:
         raise ValueError(f"--tier {base} describes data already; own data's folders go with {', '.join(tiers.NAMES)}")
     words = args.name or "_".join(dict.fromkeys(folder.resolve().name for folder in folders.values()))
     path = Path("data", re.sub(r"\W+", "_", words)).with_suffix(".py")
-    if path.stem in tiers.NAMES:
-        raise ValueError(f"{path.stem} is a built-in tier's name; give these data another --name")
+    home = path.with_suffix("")
+    taken = path.stem in (*tiers.NAMES, *DATA_SETS)
+    if taken or any(home.resolve().is_relative_to(folder.resolve()) for folder in folders.values()):
+        raise ValueError(f"own data are laid out in {home}, which holds other data; give these another --name")
     if path.is_file():
         check_folders(path, folders)
     else:

@@ -91,8 +91,14 @@ class Run:
 
     @property
     def source(self) -> Source | None:
-        """What the tier says of its data, if they are own ones. Raises ValueError for what no format takes."""
-        return self.tier_file.source(self.task)
+        """What the tier says of its data, if they are own ones, or published ones that are read as such.
+
+        Raises ValueError for what no format takes, FileNotFoundError for published data that are not there.
+        """
+        source, tier = self.tier_file.source(self.task), self.tier_file
+        if source and not source.folder.exists() and tier.parts[self.stage].get("data"):
+            raise FileNotFoundError(f"{source.folder} does not exist; tools/data.py prepare {self.tier} gets it")
+        return source
 
     # places
 
