@@ -44,7 +44,7 @@ def wrong_classes(classes: Sequence[str], known: Collection[str]) -> list[str]:
 def lacking(found: Found) -> list[str]:
     """A problem for each class without an image in a split."""
     counts = {split: Counter(sample.truth for sample in found.of(split)) for split in SPLITS}
-    fix = "give it more images, or a split of your own, or leave it out with the option classes"
+    fix = "correct its name, give it more images, or a split of your own, or leave it out with the option classes"
     problems = []
     for number, name in enumerate(found.classes):
         train, val = (counts[split][number] for split in SPLITS)

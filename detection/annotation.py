@@ -61,7 +61,9 @@ def pixels_of(stated: tuple[int, int] | None, image: Path, own: tuple[int, int])
     shown = displayed_px(image)  # only now: a data set has thousands of images
     if stated != shown:
         exif = f", by EXIF turned to {shown[0]} x {shown[1]}" if shown != own else ""
-        raise ValueError(f"it states {stated[0]} x {stated[1]} pixels, its image has {own[0]} x {own[1]}{exif}")
+        raise ValueError(
+            f"it states {stated[0]} x {stated[1]} pixels, its image has {own[0]} x {own[1]}{exif}; mend either"
+        )
     return shown
 
 

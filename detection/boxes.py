@@ -100,7 +100,7 @@ def misfits(found: Found) -> list[str]:
         if not survives(sample.file_name)
     ]
     return problems + [
-        f"{sample.truth.where}: label {name!r} is not one of the {len(found.classes)} classes"
+        f"{sample.truth.where}: label {name!r} is not one of the {len(found.classes)} classes; list it, or correct it"
         for sample in found.samples
         for name in sorted({each["name"] for each in sample.truth.objects}.difference(found.classes))
     ]

@@ -90,7 +90,8 @@ class Segmentation(FineTuning):
         image, numbers = pictures.stored(sample.image), sample.truth.numbers()
         if image.shape[:2] != numbers.shape:
             raise ValueError(f"mask {sample.truth.path} is of another size than its image")
-        return pictures.fit(pictures.cover(image, numbers - np.uint8(1), len(classes)))  # 0 becomes IGNORED
+        mask = numbers - np.uint8(1)  # 0 becomes IGNORED
+        return pictures.name_areas(pictures.fit(pictures.cover(image, mask, len(classes))), mask, classes)
 
     def outputs(self, arrays: Arrays) -> Outputs:
         """pix_acc, and miou over the classes that occur in truth or prediction (in a round: among the images drawn)."""

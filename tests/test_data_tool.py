@@ -153,7 +153,7 @@ def test_images_that_exif_turns_pass_unless_their_annotation_has_another_size(fo
     assert check(VOC, voc) == []
     xml.write_text(toy_voc.xml([("cat", 0, (1, 1, 9, 9))], width=64, height=95))
     (problem,) = check(VOC, voc)
-    assert re.fullmatch(r".*test_2\.xml: .*64 x 95.*96 x 64.* EXIF .*64 x 96", problem)
+    assert re.fullmatch(r".*test_2\.xml: .*64 x 95.*96 x 64.* EXIF .*64 x 96; .*", problem)
 
 
 def test_problems_of_ade20k_are_listed(ade):

@@ -17,6 +17,7 @@ from segmentation.stage import SEGMENTATION
 from trick_transfer.data_sets.check import check
 from trick_transfer.data_sets.sources import DataSet, Part
 from trick_transfer.engine.layers import changed_keys
+from trick_transfer.engine.pictures import name_areas
 from trick_transfer.runs.own_tier import sources_in
 from trick_transfer.runs.run import Run
 
@@ -428,6 +429,18 @@ def test_a_sample_is_shown_with_its_classes_coloured_and_the_rest_as_it_is(tmp_p
     found = read(tmp_path / "own", ignore=255)
     picture = SEGMENTATION.show(found.samples[0], found.classes)
     assert (picture[:, :128] == (200, 90, 1)).all() and (picture[:, 128:] != (200, 90, 1)).any(2).all()
+
+
+def test_each_class_is_named_where_a_mask_shows_it_widely():
+    mask = np.zeros((128, 256), np.uint8)
+    mask[:, 128:], mask[:4, :4], mask[126:] = 1, 2, 255
+    plain = np.full((128, 256, 3), 90, np.uint8)
+    named = (name_areas(plain.copy(), mask, ["sky", "road", "pole"]) != plain).any(2)
+    places = [np.argwhere(half).T for half in (named[:, :128], named[:, 128:])]
+    middles = [[(axis.min() + axis.max()) / 2 for axis in place] for place in places]
+    assert middles == pytest.approx(np.array([[64, 64], [64, 64]]), abs=16), (
+        "in the middle of both halves, and not beside"
+    )
 
 
 @pytest.mark.parametrize("protocol", SEGMENTATION.protocols)

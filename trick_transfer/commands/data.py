@@ -89,7 +89,8 @@ def of_tier(args: argparse.Namespace) -> int:
     for stage in stages:
         if source := tier.source(stage):
             if args.verb == "prepare":
-                prepared(stage, source, Path("data", str(tier.data(stage.name))))
+                prepared(stage, source, root := Path("data", str(tier.data(stage.name))))
+                print(f"{root} complete")
             elif not report(stage, source, sheet(args, stage.name)):
                 codes.append(1)
     return max(codes)

@@ -1,7 +1,7 @@
 """Check every file of a data set: counts, decoding, boxes, masks, classes, and changes since the manifest."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -32,17 +32,17 @@ def checked(data_set: DataSet, root: Path) -> bool:
     return False
 
 
-def check(data_set: DataSet, root: Path) -> list[str]:
-    """Print a summary of every split; returns the problems, one line each, with the file's name."""
+def check(data_set: DataSet, root: Path, names: Sequence[str] = ()) -> list[str]:
+    """Print a summary of every split, under its name or those given; returns the problems, one line each."""
     problems: list[str] = []
-    for split in data_set.splits:
+    for split, name in zip(data_set.splits, names or [split.name for split in data_set.splits], strict=True):
         samples, wrong = split.samples(root)
         problems += wrong
         counts: Counter[str] = Counter()  # samples of each class; objects, for boxes
-        for seen, unreadable in over_threads(partial(look, split.reader()), samples, split.name):
+        for seen, unreadable in over_threads(partial(look, split.reader()), samples, name):
             counts.update(seen)
             problems += unreadable
-        print(summary(split, len(samples), counts), flush=True)
+        print(f"{name}: {summary(split, len(samples), counts)}", flush=True)
     classes = {split.name: split.labels(root) for split in data_set.splits}
     known = set().union(*classes.values())
     return problems + [
@@ -61,14 +61,14 @@ def look(reader: Reader, sample: Any) -> tuple[Iterable[str], list[str]]:
 
 
 def summary(split: Split, samples: int, counts: Counter[str]) -> str:
-    """`train: 1,281,167 of 1,281,167 images; 1,000 classes, each 732 to 1,300 times (median 1,300); empty: none`."""
+    """`1,281,167 of 1,281,167 images; 1,000 classes, each 732 to 1,300 times (median 1,300); empty: none`."""
     images = f"{samples:,} images" if split.images is None else f"{samples:,} of {split.images:,} images"
     if not split.labelled:
-        return f"{split.name}: {images}, without labels"
+        return f"{images}, without labels"
     numbers = sorted(counts.values()) or [0]
     spread = f"{numbers[0]:,} to {numbers[-1]:,} times (median {median(numbers):,.0f})"
     empty = ", ".join(split.empty(set(counts))) or "none"
-    return f"{split.name}: {images}; {len(counts):,} classes, each {spread}; empty: {empty}"
+    return f"{images}; {len(counts):,} classes, each {spread}; empty: {empty}"
 
 
 def changed(root: Path) -> list[str]:

@@ -65,6 +65,17 @@ def cover(image: np.ndarray, mask: np.ndarray, classes: int) -> np.ndarray:
     return np.where(mask[..., None] == IGNORED, image, cv2.addWeighted(image, 0.5, colours, 0.5, 0))
 
 
+def name_areas(picture: np.ndarray, mask: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """Write each class's name, in place, where its part of a mask is widest, if a letter fits there."""
+    fitted = cv2.resize(mask, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    for number in np.unique(fitted[fitted != IGNORED]):
+        room = cv2.distanceTransform(np.pad(fitted == number, 1).astype(np.uint8), cv2.DIST_L2, 3)  # also to the edges
+        y, x = (int(each) for each in np.unravel_index(room.argmax(), room.shape))
+        if room[y, x] >= LETTER_PX / 2:
+            write(picture, classes[number], (max(0, x - LETTER_PX * len(classes[number]) // 4), y))
+    return picture
+
+
 def frame(picture: np.ndarray, corners: Sequence[int], text: str) -> None:
     """Draw a box x1, y1, x2, y2 with its label, in place."""
     x1, y1, x2, y2 = corners

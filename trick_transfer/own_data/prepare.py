@@ -17,7 +17,7 @@ from trick_transfer.engine.files import in_turn, part_of, write_whole
 from trick_transfer.engine.images import inspect
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.progress import over_threads
-from trick_transfer.engine.source import Found, Sample, listed
+from trick_transfer.engine.source import SPLITS, Found, Sample, listed
 from trick_transfer.engine.split import refuse
 from trick_transfer.engine.stage import Stage
 
@@ -108,7 +108,7 @@ def laid_out(stage: Stage, source: Source, folder: Path) -> tuple[Found, list[st
     if found.problems:
         return found, found.problems + damaged(found.samples)
     stage.lay_out(found, folder)
-    problems = check(DataSet((Part(stage.own_splits(found.classes)),)), folder)
+    problems = check(DataSet((Part(stage.own_splits(found.classes)),)), folder, SPLITS)
     links = {str(path): os.path.realpath(path) for path in folder.rglob("*") if path.is_symlink()} if problems else {}
     return found, [replaced(line, links) for line in problems]
 
@@ -149,7 +149,11 @@ def usable(found: Found, source: Source, stage: Stage) -> Found:
     if source.duplicates != "keep":
         found = without_twins(found, drop=source.duplicates == "drop")
     found.reading += alike(found.classes)
-    found.problems += [f"{split} has no image" for split, count in found.counts().items() if not count]
+    found.problems += [
+        f"{split} has no image; give it some, or where no split is given, set val_percent"
+        for split, count in found.counts().items()
+        if not count
+    ]
     found.problems += stage.lacking(found)
     found.problems += repeated(sample.file_name for sample in found.samples)
     return found

@@ -14,13 +14,18 @@ classification = dict(
         "val_dataloader.batch_size": _images,
     },
 )
-detection = segmentation = dict(
+_downstream = {
+    "train_cfg.max_epochs": 1,
+    "train_cfg.val_begin": 2,
+    "train_dataloader.batch_size": _images,
+    "train_dataloader.num_batch_per_epoch": _steps,
+}
+detection = dict(
     values={
-        "train_cfg.max_epochs": 1,
-        "train_cfg.val_begin": 2,
-        "train_dataloader.batch_size": _images,
-        "train_dataloader.num_batch_per_epoch": _steps,
+        **_downstream,
         "val_dataloader.num_batch_per_epoch": _steps,
         "val_dataloader.batch_size": _images,
-    },
+    }
 )
+# one by one, as mmseg takes no images of several sizes in a batch
+segmentation = dict(values={**_downstream, "val_dataloader.num_batch_per_epoch": _steps * _images})
