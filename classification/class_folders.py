@@ -2,16 +2,18 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from trick_transfer.engine.images import SUFFIXES, is_image
 from trick_transfer.engine.manifest import data_files
-from trick_transfer.engine.source import Found, Sample, listed, set_of
+from trick_transfer.engine.names import set_of
+from trick_transfer.engine.source import Found, Sample, listed
 
 from .layout import numbered
 
-SETS = {"train": ("train", "trainval"), "val": ("val", "test")}  # of each split the first that is there
+SETS_OF = {"train": ("train", "trainval"), "val": ("val", "test")}  # of each split the first that is there
 
 
 def folders(
@@ -20,7 +22,7 @@ def folders(
     """Class folders: `<train>/<class>/**/*.jpg` and `<val>/<class>/**/*.jpg`, or one of the levels only, without split.
 
     A class's images may lie in folders of its folder. `train` and `val` name the splits' folders ("." for class folders
-    in `folder` itself); else they are train or trainval, and val or test, or other words for them (engine/source.py).
+    in `folder` itself); else they are train or trainval, and val or test, or other words for them (engine/names.py).
     `classes`: those that are taken, in the order of their numbers; else all, sorted. Raises ValueError for a file.
     """
     if not folder.is_dir():
@@ -56,7 +58,12 @@ def split_name(folder: Path, split: str) -> str | None:
     A folder is called train for training only if it holds folders: train is also a class of vehicles.
     """
     there = {set_of(each.name): each.name for each in reversed(subfolders(folder)) if subfolders(each)}
-    return next((there[name] for name in SETS[split] if name in there), None)
+    return first_of(split, there)
+
+
+def first_of(split: str, there: Mapping[str | None, Any]) -> Any:
+    """What there is of the first set that a split takes; None if there is none."""
+    return next((there[name] for name in SETS_OF[split] if name in there), None)
 
 
 def subfolders(folder: Path) -> list[Path]:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from trick_transfer.engine.images import images_in
-from trick_transfer.engine.source import IMAGES, SET_OF, TRUTHS, Format
+from trick_transfer.engine.names import IMAGES, SET_OF, TRUTHS
+from trick_transfer.engine.source import Format
 
 from .class_folders import folders, split_name, subfolders
 from .flat_val import TINY, imagenet_val, kit, tiny_imagenet

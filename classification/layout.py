@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from trick_transfer.engine.source import SPLITS, Found, Sample, in_order, is_text, listed
+from trick_transfer.engine.names import is_text
+from trick_transfer.engine.source import SPLITS, Found, Sample, in_order, listed
 from trick_transfer.engine.values import nearest
 
 MAX_BYTES = 255  # of a folder's name

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from trick_transfer.engine.files import read_text
 from trick_transfer.engine.images import is_image
-from trick_transfer.engine.source import SET_OF, Found, Sample, listed, set_of
+from trick_transfer.engine.names import SET_OF, set_of
+from trick_transfer.engine.source import Found, Sample, listed
 
-from .class_folders import SETS, suffix_of, tell_unread, under
+from .class_folders import SETS_OF, first_of, suffix_of, tell_unread, under
 from .layout import numbered
 
 SUFFIXES = (".txt", ".csv", ".tsv")
@@ -64,11 +65,7 @@ def list_files(folder: Path) -> dict[str | None, Path]:
         return {None: folder}
     files = [each for each in sorted(folder.iterdir(), reverse=True) if each.suffix.lower() in SUFFIXES]
     there = {set_of(each.stem): each for each in files if each.is_file()}
-    found: dict[str | None, Path] = {
-        split: next(there[name] for name in names if name in there)
-        for split, names in SETS.items()
-        if there.keys() & names
-    }
+    found: dict[str | None, Path] = {split: each for split in SETS_OF if (each := first_of(split, there))}
     if "train" not in found:
         return {}
     return found if len(found) > 1 else {None: found["train"]}
@@ -109,7 +106,7 @@ def cells_of(file: Path, text: str, mark: str) -> Iterator[tuple[int, list[str]]
 
 def split_of(cell: str) -> str | None:
     """The split that a cell of a list names; None if it names none."""
-    return next((split for split, names in SETS.items() if set_of(cell) in names), None)
+    return next((split for split, names in SETS_OF.items() if set_of(cell) in names), None)
 
 
 def lines_of(file: Path, rows: Sequence[tuple[int, list[str]]], told: Found) -> Iterator[Line]:

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from trick_transfer.engine.source import SPLITS, Found, Sample, in_order, is_text, listed
+from trick_transfer.engine.names import is_text
+from trick_transfer.engine.source import SPLITS, Found, Sample, in_order, listed
 
 from .annotation import Annotation, is_crowd, placed
 

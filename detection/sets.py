@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from trick_transfer.engine.source import set_of, words_of
+from trick_transfer.engine.names import set_of, words_of
 from trick_transfer.engine.values import check_name
 
 PAIRS = (("trainval", "test"), ("train", "val"), ("train", "test"), ("trainval", "val"))  # the first that is there

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from trick_transfer.engine.images import is_image
 from trick_transfer.engine.manifest import data_files
-from trick_transfer.engine.source import IMAGES, TRUTHS
+from trick_transfer.engine.names import IMAGES, TRUTHS
 
 from .layout import read_list
 from .sets import named_set

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from trick_transfer.engine.images import is_image
 from trick_transfer.engine.manifest import data_files
-from trick_transfer.engine.source import IMAGES, SET_OF, TRUTHS, Sample, plain, set_of, words_of
+from trick_transfer.engine.names import IMAGES, SET_OF, TRUTHS, plain, set_of, words_of
+from trick_transfer.engine.source import Sample
 from trick_transfer.engine.values import check_name
 
 ENDINGS = ("", "_mask", "_masks", "-mask", "_L", "_gt", "_seg", "_label", "_labels", "_labelIds", "_labelTrainIds")

@@ -4,21 +4,12 @@ A stage has formats (`Stage.formats`), functions of a folder and of options that
 it found, and says in words how it read it; `trick_transfer.own_data` splits, checks and lays out the samples.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 SPLITS = ("train", "val")
-SETS = ("train", "trainval", "val", "test")  # as publishers split; which of them are read is a format's matter
-SET_OF = {each: each for each in SETS} | {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
-# a folder's names that only say what it holds: photographs, or what belongs to them
-IMAGES = ("image", "images", "img", "imgs", "jpegimages", "photos")
-TRUTHS = (
-    *("annotation", "annotations", "annot", "annots", "label", "labels", "labeled", "mask", "masks", "xml", "xmls"),
-    *("gt", "groundtruth", "segmentation", "segmentations", "segmentationclass", "segmentationclasspng"),
-)
 LISTED = 5  # names in a line
 
 
@@ -65,31 +56,11 @@ class Found:
         return replace(self, samples=list(samples))
 
 
-def words_of(name: str) -> list[str]:
-    """The words of a file's or folder's name."""
-    return re.split(r"[_\-. ]+", name)
-
-
-def plain(word: str) -> str:
-    """A word as the lists above have it: Images2 is images."""
-    return word.lower().rstrip("0123456789")
-
-
-def set_of(word: str) -> str | None:
-    """The set, of SETS, that a word means: train2017 -> train, Valid -> val; None for another word."""
-    return SET_OF.get(plain(word))
-
-
 def in_order(classes: Sequence[str]) -> tuple[str, ...]:
     """A format's option `classes`: names in the order of their numbers, each once. Raises ValueError for a text."""
     if isinstance(classes, str):
         raise ValueError(f"the option classes must be a list of names, got {classes!r}")
     return tuple(dict.fromkeys(map(str, classes)))
-
-
-def is_text(name: str) -> bool:
-    """Whether a file's name could be read as UTF-8."""
-    return name.encode("utf-8", "ignore").decode() == name
 
 
 def listed(names: Iterable[str]) -> str:
