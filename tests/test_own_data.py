@@ -172,7 +172,10 @@ def test_broken_images_are_told_with_all_other_problems(flowers):
     path = flowers / "rose" / "3.jpg"
     path.write_bytes(path.read_bytes()[:-200])
     (flowers / "lily").mkdir()
-    with pytest.raises(ValueError, match=rf"class lily has no image.*; {re.escape(str(path))} is a truncated"):
+    with pytest.raises(
+        ValueError,
+        match=rf"class lily has no image.*; {re.escape(str(path))} is a truncated JPEG; replace the file or remove it;",
+    ):
         prepared(CLASSIFICATION, source(flowers), Path("data/mine/classification"))
 
 
@@ -230,12 +233,13 @@ def test_many_images_are_shown_once_at_least(stage, flowers):
     assert round(named * described.lengths()["rounded_times"][epochs]) >= 1
 
 
-def test_what_was_written_down_is_taken_as_the_user_edited_it_also_for_folders(flowers, fields, monkeypatch):
+def test_what_was_written_down_is_taken_as_the_user_edited_it_also_for_folders(flowers, fields, monkeypatch, capsys):
     words = ["resnet50d_efficient", "--name", "edited", "--classification"]
     Path("data").mkdir()
     edited = 'classification = dict(source=dict(folder="../flowers", format="folders", val_percent=50))\n'
     Path("data/edited.py").write_text(f'base = "photos"\nstages = ("classification",)\n{edited}')
     (run,), args = planned(monkeypatch, *words, flowers)
+    assert "data/edited.py is there already, and taken as it is; delete it" in capsys.readouterr().out
     assert args.tier == "data/edited.py" and edited in Path(args.tier).read_text()
     assert run.source.val_percent == 50
     for others in ([fields], [flowers, "--segmentation", fields]):

@@ -7,6 +7,7 @@ profile) become RGB, alpha is dropped; tests/test_odd_images.py has each kind.
 
 import os
 import re
+import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"  # a JPEG's first and la
 END_OF_PNG = b"IEND\xaeB`\x82"
 HARMLESS = re.compile(r"ICC|before marker 0x(?!d\d)")  # libjpeg's words on a header; 0xd0 to 0xd9 are in the picture
 SWAPPED = (5, 6, 7, 8)  # EXIF's orientations that swap width and height
+SKIPPING = ", or set skip_broken=True"  # of a data set
+
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd palettes and EXIF, without the file's name
 
 
 def is_image(name: str) -> bool:
@@ -83,13 +87,13 @@ def decode(path: str | Path, turned: bool = False) -> np.ndarray:
     data = np.fromfile(path, np.uint8)
     head, tail = data[:2].tobytes(), data[-2:].tobytes()  # by content: some of ImageNet's .JPEG are PNGs
     if head == START_OF_IMAGE and tail != END_OF_IMAGE and not is_whole(path):
-        raise ValueError(f"{path} is a truncated JPEG; replace the file, or set skip_broken=True")
+        raise ValueError(f"{path} is a truncated JPEG; replace the file{SKIPPING}")
     try:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION) if len(data) else None
     except cv2.error as error:  # more pixels than it reads, or than there is memory
-        raise ValueError(f"{path} cannot be decoded ({error.err}); replace the file, or set skip_broken=True") from None
+        raise ValueError(f"{path} cannot be decoded ({error.err}); replace the file{SKIPPING}") from None
     if image is None:
-        raise ValueError(f"{path} is not an image, or a truncated one; replace the file, or set skip_broken=True")
+        raise ValueError(f"{path} is not an image, or a truncated one; replace the file{SKIPPING}")
     return turn(image, orientation(path)) if turned else image
 
 

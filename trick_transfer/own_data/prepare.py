@@ -14,7 +14,7 @@ from typing import Any
 from trick_transfer.data_sets.check import check, look
 from trick_transfer.data_sets.sources import DataSet, Part
 from trick_transfer.engine.files import in_turn, part_of, write_whole
-from trick_transfer.engine.images import inspect
+from trick_transfer.engine.images import SKIPPING, inspect
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.progress import over_threads
 from trick_transfer.engine.source import SPLITS, Found, Sample, listed
@@ -106,11 +106,13 @@ def laid_out(stage: Stage, source: Source, folder: Path) -> tuple[Found, list[st
     for line in found.reading:
         print(f"  {line}")
     if found.problems:
-        return found, found.problems + damaged(found.samples)
-    stage.lay_out(found, folder)
-    problems = check(DataSet((Part(stage.own_splits(found.classes)),)), folder, SPLITS)
-    links = {str(path): os.path.realpath(path) for path in folder.rglob("*") if path.is_symlink()} if problems else {}
-    return found, [replaced(line, links) for line in problems]
+        problems = found.problems + damaged(found.samples)
+    else:
+        stage.lay_out(found, folder)
+        laid = check(DataSet((Part(stage.own_splits(found.classes)),)), folder, SPLITS)
+        links = {str(path): os.path.realpath(path) for path in folder.rglob("*") if path.is_symlink()} if laid else {}
+        problems = [replaced(line, links) for line in laid]
+    return found, [line.replace(SKIPPING, " or remove it") for line in problems]  # a source has no such option
 
 
 def damaged(samples: list[Sample]) -> list[str]:

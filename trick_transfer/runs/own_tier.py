@@ -58,12 +58,13 @@ def own_tier(args: argparse.Namespace) -> str:
         raise ValueError(f"own data are laid out in {home}, which holds other data; give these another --name")
     if path.is_file():
         check_folders(path, folders)
+        print(f"{path} is there already, and taken as it is; delete it, and these data are described anew")
     else:
         sources = {stage: Source.recognised(stage, folder) for stage, folder in folders.items()}
         trained = any(stage.trains_backbone for stage in folders)
         text = describe(sources, base, tiers.load(base).parts, None if trained else base)
         write_whole(path, lambda part: part.write_text(text, "utf-8", "backslashreplace"))
-    print(f"{path} describes these data, and may be edited; --data {path} takes it")
+        print(f"{path} describes these data, and may be edited; --data {path} takes it")
     return str(path)
 
 
