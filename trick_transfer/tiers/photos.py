@@ -4,10 +4,10 @@ Tiny-ImageNet-200 at 64 px for pre-training, VOC2007 trainval -> test at a short
 train -> val for segmentation; `tools/data.py prepare photos` fetches them. The networks are `mini`'s stand-ins, at its
 rates for a batch of 16 images.
 These values were chosen by measurement, not taken from the paper: on parts of the training sets of
-docs/benchmarks/photos100.py, held out for that, on two cores of an AMD EPYC of 2026 in bf16, seed 0.
-`resnet50d_efficient` after 6 epochs of 26,200 images of 100 classes: top-1 19.9 (9.3 with its branches off), at 230
-images/s on both cores. From there, detection after 3 epochs of 2,212 images: mAP 9.67; segmentation after 10 epochs of
-374 frames: mIoU 27.99, from random weights (`resnet50d_random`) 14.29.
+docs/benchmarks/photos100.py that were held out for it, in bf16 on two cores of an AMD EPYC of 2026, seed 0.
+`resnet50d_efficient` after 6 epochs of 26,200 images of 100 classes has top-1 19.9 (9.3 with its branches off); both
+cores train 230 images/s. From there, detection after 3 epochs of 2,212 images has mAP 9.67, segmentation after 10
+epochs of 374 frames mIoU 27.99; from random weights (`resnet50d_random`) it has 14.29.
 """
 
 _workers = {
