@@ -198,6 +198,19 @@ def test_folders_on_the_command_line_become_a_tiers_file_and_stages_without_data
         planned(monkeypatch, "resnet50d_efficient", "--classification", fields.parent, "--name", "flowers_fields")
 
 
+def test_too_few_images_for_a_batch_are_told_before_anything_is_trained(flowers, fields, monkeypatch, capsys):
+    for number in range(12, 20):
+        (fields / "images" / f"{number}.png").unlink()
+        (fields / "masks" / f"{number}.png").unlink()
+    words = ["pipeline", "resnet50d_efficient", "--classification", flowers, "--segmentation", fields, "--plan"]
+    monkeypatch.setattr(sys, "argv", [*map(str, words), "--name", "few"])
+    assert command_line.tool(pipeline.main) == 2
+    told = capsys.readouterr().err
+    assert re.search(r"error: segmentation: \d+ training images do not fill one batch of 16 .*batch_size", told)
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--set", "segmentation.train_dataloader.batch_size=8"])
+    assert command_line.tool(pipeline.main) == 0
+
+
 def test_without_classification_data_backbones_are_those_of_the_tier_whose_sizes_are_taken(fields, monkeypatch):
     runs, args = planned(monkeypatch, "resnet50d_random", "--segmentation", fields, "--tier", "mini")
     assert tiers.load(args.tier).backbones == "mini"

@@ -29,3 +29,11 @@ def solve(total: int, devices: int = 1, accumulation: int = 1) -> Batch:
             f"choose --gpus and --accumulate so that their product divides {total}"
         )
     return Batch(total, per_device, devices, accumulation)
+
+
+def too_few(images: int, per_device: int) -> str:
+    """What is wrong with training images that fill no batch where one that is not full is dropped."""
+    return (
+        f"{images:,} training images do not fill one batch of {per_device:,} in each process; "
+        "set a smaller one: global_batch in classification, train_dataloader.batch_size in the other stages"
+    )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trick_transfer.data_sets.sources import DATA_SETS, DataSet, Part
+from trick_transfer.engine.batch import Batch, too_few
 from trick_transfer.engine.manifest import update_manifest
 from trick_transfer.own_data.prepare import prepared
 
@@ -51,6 +52,14 @@ def check_data(run: Run, training: bool = True) -> None:
         print(remark, file=sys.stderr)
     if training:
         update_manifest(run.root)
+
+
+def check_filled(run: Run, batch: Batch) -> None:
+    """Raise ValueError for own images so few that each epoch would drop its only batch, before anything is trained."""
+    cfg = run.layers.cfg
+    facts = data_set(run) if run.source and cfg.train_dataloader.get("drop_last") and cfg.get("max_epochs", 1) else None
+    if facts and (images := facts.training_images(run.root)) < batch.per_device * batch.devices:
+        raise ValueError(f"{run.stage}: {too_few(images, batch.per_device)}")
 
 
 def look_at_data(run: Run, training: bool = True) -> str:

@@ -105,12 +105,12 @@ def processes(run: Run, args: argparse.Namespace) -> int:
 
 
 def check(planned: list[Run], args: argparse.Namespace) -> None:
-    """Raise ValueError for batches that do not divide and backbones that a later stage cannot take."""
+    """Raise ValueError for batches that do not divide or fill, and backbones that a later stage cannot take."""
     check_tracker(args.tracker)
     low_precision(args.precision)
     upstream = {run.card: run for run in planned if run.stage == FIRST}
     for run in planned:
-        run.batch(processes(run, args), args.accumulate)
+        data.check_filled(run, run.batch(processes(run, args), args.accumulate))
         if run.stage != FIRST and run.card in upstream:
             try:
                 run.connected(untrained_card(upstream[run.card].layers.cfg, run.recipe))

@@ -20,7 +20,7 @@ from mmengine.dist import barrier, init_dist, is_main_process
 from mmengine.runner import Runner
 
 from backbones.card import read_card
-from trick_transfer.engine.batch import Batch
+from trick_transfer.engine.batch import Batch, too_few
 from trick_transfer.engine.checkpoint import LATEST, SAFELY, unwrapped
 from trick_transfer.engine.files import alone, file_sha256, in_turn, write_tensors, write_whole
 from trick_transfer.engine.history import curves, seconds
@@ -151,10 +151,7 @@ def count_updates(runner: Runner, accumulation: int) -> None:
     loader = runner.train_loop.dataloader
     steps = len(loader)
     if not steps:
-        raise ValueError(
-            f"{len(loader.dataset):,} training images do not fill one batch of {loader.batch_size:,} in each process; "
-            "set a smaller one: global_batch in classification, train_dataloader.batch_size in the other stages"
-        )
+        raise ValueError(too_few(len(loader.dataset), loader.batch_size))
     updates = max(1, round(steps / accumulation))
     for schedule in runner.param_schedulers:
         if schedule.get("convert_to_iter_based"):
