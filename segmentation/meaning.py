@@ -35,6 +35,9 @@ class Meaning:
         names = self.names(found, reading)
         ignored = self.guessed(found, names, reading) if self.ignore is ... else self.stated(names)
         if not names:
+            flat = self.ignore if isinstance(self.ignore, list | tuple) else [self.ignore]
+            if words := [each for each in flat if isinstance(each, str)]:
+                raise ValueError(f"ignore names {words[0]!r}, and no classes are named; give a value, as in ignore=255")
             names = {value: f"class {value}" for value in sorted(found - ignored)}
             reading.append(f"no list names the {len(names)} classes: they are called by their values")
         return Legend(names, frozenset(ignored), self.colours is not None)

@@ -98,6 +98,7 @@ def test_a_split_is_by_the_hash_of_each_name_and_stays_when_images_are_added():
         ({"val_percent": 100}, "below 100"),
         ({"duplicates": "remove"}, "drop"),
         ({"folder": 3}, "folder must be a path, got 3"),
+        ({"train": 3}, "train must be a text, got 3"),
         ({"folder": "/nowhere/at/all"}, "/nowhere/at/all does not exist"),
     ],
 )

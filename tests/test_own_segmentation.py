@@ -285,6 +285,7 @@ def test_files_that_are_neither_images_nor_masks_are_told(tmp_path):
         (dict(ignore=[(1, 2, 3)]), "whole number"),
         (dict(colours=COLOURS, ignore=0), r"a colour is \(r, g, b\)"),
         (dict(classes=NAMES, first_class=0, ignore="dgo"), "'dog'"),
+        (dict(ignore="255"), "ignore names '255', and no classes are named"),
         (dict(unannotated="keep"), "'keep' does not exist; choose from drop, error"),
         (dict(scored="test"), "scored 'test'"),
     ],

@@ -41,9 +41,12 @@ class Source:
         if missing := [key for key in NEEDED if key not in stated]:
             raise ValueError(f"{where} lacks {', '.join(missing)}; a source is dict(folder=..., format=...)")
         check_name(f"{where}: format", stated["format"], stage.formats)
-        own = list(inspect.signature(stage.formats[stated["format"]]).parameters)[1:]
+        _, *own = (parameters := inspect.signature(stage.formats[stated["format"]]).parameters)
         for key in stated:
             check_name(f"{where}: option", key, (*NEEDED, *GENERAL, *own))
+            kind = parameters[key].annotation if key in own else Any
+            if kind in (str, str | None) and not isinstance(stated[key], kind):
+                raise ValueError(f"{where}: {key} must be a text, got {stated[key]!r}")
         options, general = ({key: stated[key] for key in keys if key in stated} for keys in (own, GENERAL))
         if not isinstance(stated["folder"], str | Path):
             raise ValueError(f"{where}: folder must be a path, got {stated['folder']!r}")
