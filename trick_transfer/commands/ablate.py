@@ -86,17 +86,17 @@ def show_table(name: str, shown: list[Stored], args: argparse.Namespace) -> None
         console.print(note, markup=False)
 
 
-def compare(tiers: set[str], args: argparse.Namespace) -> None:
+def compare(names: set[str], args: argparse.Namespace) -> None:
     """Two tiers' order of the rows that both have: table, answers, figure. Raises ValueError without results."""
     stored = list(read(args).values())
-    for tier in tiers:
+    for tier in names:
         check_name("tier with results", tier, sorted({each.result.tier for each in stored}))
-    runs, faults = load_all(each for each in stored if each.result.tier in tiers)
+    runs, faults = load_all(each for each in stored if each.result.tier in names)
     for fault in faults:
         print(fault, file=sys.stderr)
     found = analyse(runs).agreements
     if not found:
-        raise ValueError(f"{' and '.join(sorted(tiers))} have no metric in common")
+        raise ValueError(f"{' and '.join(sorted(names))} have no metric in common")
     for part in across(found):
         console.print(part, markup=False)
     for path in saved(scatter(found), args.out / "_".join([AGREEMENT, *found[0].tiers]), args.png):
