@@ -100,9 +100,9 @@ def write(picture: np.ndarray, text: str, place: tuple[int, int] = (4, 14)) -> n
     return picture
 
 
-def spread(images: int) -> list[int]:
-    """Positions of IMAGES images, evenly over all: not chosen."""
-    return np.linspace(0, images - 1, min(IMAGES, images)).round().astype(int).tolist()
+def spread(images: int, most: int = IMAGES) -> list[int]:
+    """Positions of at most so many images, evenly over all: not chosen."""
+    return np.linspace(0, images - 1, min(most, images)).round().astype(int).tolist()
 
 
 def photo(path: Path, turned: bool = False) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from trick_transfer.engine.files import write_whole
 from trick_transfer.engine.images import displayed_px, stored_px
-from trick_transfer.engine.pictures import HEIGHT_PX
+from trick_transfer.engine.pictures import HEIGHT_PX, spread
 from trick_transfer.engine.progress import over_threads
 from trick_transfer.engine.source import Found, Sample
 from trick_transfer.engine.stage import Stage
@@ -64,9 +64,8 @@ def classes(found: Found) -> str:
 
 def draw(stage: Stage, found: Found) -> list[np.ndarray]:
     """Pictures of some samples that can be read, with their truth."""
-    places = np.linspace(0, len(found.samples) - 1, min(PICTURES, len(found.samples))).round().astype(int)
     pictures = []
-    for place in places:
+    for place in spread(len(found.samples), PICTURES):
         try:
             pictures.append(stage.show(found.samples[place], found.classes))
         except (ValueError, OSError):  # it is among the problems
