@@ -7,16 +7,14 @@ from pathlib import Path
 from trick_transfer.data_sets.sources import DATA_SETS, DataSet, Part
 from trick_transfer.engine.batch import Batch, too_few
 from trick_transfer.engine.manifest import update_manifest
-from trick_transfer.own_data.prepare import prepared
 
 from .run import Run
 
 
 def data_set(run: Run) -> DataSet | None:
     """The facts of a run's data set, if it is a known one, or one that the tier describes."""
-    if source := run.source:
-        facts = prepared(run.task, source, run.root)
-        return DataSet((Part(run.task.own_splits(facts.classes)),), licence=source.licence)
+    if facts := run.facts:
+        return DataSet((Part(run.task.own_splits(facts.classes)),), licence=facts.source["licence"])
     return DATA_SETS.get(run.data_set_name)
 
 
@@ -57,8 +55,8 @@ def check_data(run: Run, training: bool = True) -> None:
 def check_filled(run: Run, batch: Batch) -> None:
     """Raise ValueError for own images so few that each epoch would drop its only batch, before anything is trained."""
     cfg = run.layers.cfg
-    facts = data_set(run) if run.source and cfg.train_dataloader.get("drop_last") and cfg.get("max_epochs", 1) else None
-    if facts and (images := facts.training_images(run.root)) < batch.per_device * batch.devices:
+    facts = run.facts if cfg.train_dataloader.get("drop_last") and cfg.get("max_epochs", 1) else None
+    if facts and (images := facts.counts["train"]) < batch.per_device * batch.devices:
         raise ValueError(f"{run.stage}: {too_few(images, batch.per_device)}")
 
 

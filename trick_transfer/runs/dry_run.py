@@ -64,7 +64,7 @@ def stand_in(run: Run) -> Iterator[Run]:
     facts = data_set(run)
     if facts is None:
         raise ValueError(f"a dry run makes up data of a known layout; {run.root.name} has none")
-    own = run.data_root or (run.root if run.source else None)
+    own = run.own_root
     if own:
         look_at_data(run)
     with TemporaryDirectory() as name:
@@ -143,9 +143,7 @@ def dry_run(run: Run, devices: int, accumulation: int) -> str:
             return f"{run.title}: random weights, nothing is trained"
         facts = data_set(run)
         assert facts is not None  # stand_in refuses it
-        images = run.task.training_images(layers.cfg) or facts.training_images(
-            there.root if run.source else run.data_root
-        )
+        images = run.task.training_images(layers.cfg) or facts.training_images(run.own_root)
         epoch_steps = steps_an_epoch(full, images, batch)
         course = rates(full, epoch_steps)
         runner, watch = two_steps(full)

@@ -56,7 +56,7 @@ def run_of(stage: str, recipe: str, seed: int, args: argparse.Namespace, sets: d
 def chain(recipe: str, seed: int, stages: Sequence[str], sets: dict[str, Any], args: argparse.Namespace) -> list[Run]:
     """A recipe's stages in order; a teacher's training is before its student's."""
     own = by_stage(sets, stages)
-    first = replace(run_of(FIRST, recipe, seed, args, own[FIRST]), tier=tiers.load(args.tier).backbones or args.tier)
+    first = replace(run_of(FIRST, recipe, seed, args, own[FIRST]), tier=tiers.of_backbones(args.tier))
     later = [run_of(stage, recipe, seed, args, own[stage]) for stage in STAGES if stage in stages and stage != FIRST]
     upstream = FIRST in stages or (first.tier != args.tier and not first.card.is_file())
     return [*(lineage(first) if upstream else ()), *(replace(run, recipe=first.name) for run in later)]

@@ -21,7 +21,7 @@ from trick_transfer.engine.processes import cores
 from trick_transfer.engine.ranges import check_numbers
 from trick_transfer.engine.stage import Stage
 from trick_transfer.engine.values import check_name, override
-from trick_transfer.own_data.prepare import prepared
+from trick_transfer.own_data.prepare import Facts, prepared
 from trick_transfer.own_data.source import Source
 from trick_transfer.stages import STAGES
 
@@ -100,6 +100,17 @@ class Run:
             raise FileNotFoundError(f"{source.folder} does not exist; tools/data.py prepare {self.tier} gets it")
         return source
 
+    @cached_property
+    def facts(self) -> Facts | None:
+        """Those of `source`, which is laid out first where it is not; looked at once, as that lists all its files."""
+        source, data = self.source, self.tier_file.data(self.stage)
+        return prepared(self.task, source, Path("data", data)) if source and data else None
+
+    @property
+    def own_root(self) -> Path | None:
+        """The folder of data that the user named or described; None for a known data set's own."""
+        return self.root if self.data_root or self.source else None
+
     # places
 
     @property
@@ -150,8 +161,7 @@ class Run:
         """The card it writes or, downstream, the one it reads."""
         if self.task.trains_backbone:
             return self.home(self.name) / "card.json"
-        upstream = replace(self, tier=self.tier_file.backbones or self.tier)
-        return upstream.home(self.recipe) / "card.json"
+        return replace(self, tier=tiers.of_backbones(self.tier)).home(self.recipe) / "card.json"
 
     @property
     def results_root(self) -> Path:
@@ -188,9 +198,9 @@ class Run:
         layers.add(f"tier {tier.name}", lambda cfg: tier.change(cfg, self.stage, self.recipe_or_protocol))
         if root := self.data_root or (data and Path("data", data)):
             layers.add("--data-root" if self.data_root else f"tier {tier.name}", lambda cfg: task.place(cfg, root))
-            if source := self.source:
-                facts = prepared(task, source, root)
-                layers.add(str(source.folder), lambda cfg: task.adopt(cfg, tier.name, facts.classes, facts.counts))
+        if facts := self.facts:
+            folder = facts.source["folder"]
+            layers.add(folder, lambda cfg: task.adopt(cfg, tier.name, facts.classes, facts.counts))
         layers.add("machine", few_workers)
         layers.add("--set", lambda cfg: override(cfg, late, also=["tricks"] if task.trains_backbone else []))
         check_numbers(layers.cfg)
@@ -234,7 +244,7 @@ class Run:
         A student has a teacher of its own seed, so that what the teacher's luck adds is between seeds, too.
         """
         if not self.task.trains_backbone:
-            tier = self.tier_file.backbones or self.tier
+            tier = tiers.of_backbones(self.tier)
             return Run(FIRST, self.recipe, tier, self.upstream_seed, work_dir=self.work_dir)
         teacher = self.layers.cfg.model.get("teacher")
         shared = ("model.num_classes", KEY)

@@ -141,6 +141,11 @@ def load(name: str) -> Tier:
     return Tier(path.stem, stated, home, tuple(stages), backbones)
 
 
+def of_backbones(name: str) -> str:
+    """The tier that trains the backbones of a tier: the one that it names, or itself."""
+    return load(name).backbones or name
+
+
 def read(path: Path) -> dict[str, Any]:
     """What a tier's file states, over what the built-in tier states that it names as its `base`."""
     try:
