@@ -2,7 +2,7 @@
 
     tools/train.py classification resnet50d_best --tier mini --seed 0
     tools/train.py classification resnet50d_best --tier paper --gpus 8    on one machine
-    srun -n 16 --kill-on-bad-exit tools/train.py classification resnet50d_best --tier paper    on several; or by torchrun
+    srun -n 16 --kill-on-bad-exit tools/train.py classification resnet50d_best --tier paper   on several
     tools/train.py detection resnet50d_best
 
 A run that was stopped, at any moment, resumes with the same command.
