@@ -16,6 +16,7 @@ from classification.classifier import untrained_card
 from classification.follow import KEY
 from trick_transfer.command_line import Stopped
 from trick_transfer.data_sets.sources import DATA_SETS
+from trick_transfer.engine.held_out import HELD_OUT
 from trick_transfer.engine.precision import low_precision
 from trick_transfer.engine.values import check_name
 from trick_transfer.stages import STAGES
@@ -63,11 +64,11 @@ def chain(recipe: str, seed: int, stages: Sequence[str], sets: dict[str, Any], a
 
 
 def by_stage(sets: dict[str, Any], stages: Sequence[str]) -> dict[str, dict]:
-    """Settings by stage: whom to follow is each one's, others without a stage's name the recipe's.
+    """Settings by stage: whom to follow and what to hold out is each one's, others without a stage's name the recipe's.
 
     Raises ValueError for a stage that is not run.
     """
-    shared = {KEY: sets[KEY]} if KEY in sets else {}
+    shared = {key: value for key, value in sets.items() if key.split(".")[0] in (KEY, HELD_OUT)}
     own = {stage: dict(shared) for stage in STAGES}
     downstream = own.keys() - {FIRST}
     for key, value in sets.items():

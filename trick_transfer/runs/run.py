@@ -14,7 +14,9 @@ from mmengine.config import Config
 
 from backbones.card import Card, read_card
 from classification.follow import FOLLOW, KEY
+from trick_transfer.engine import held_out
 from trick_transfer.engine.batch import Batch, solve
+from trick_transfer.engine.held_out import HELD_OUT
 from trick_transfer.engine.layers import Layers, copied
 from trick_transfer.engine.optimiser import check_optimiser
 from trick_transfer.engine.processes import cores
@@ -202,8 +204,12 @@ class Run:
             folder = facts.source["folder"]
             layers.add(folder, lambda cfg: task.adopt(cfg, tier.name, facts.classes, facts.counts))
         layers.add("machine", few_workers)
+        if any(key.split(".")[0] == HELD_OUT for key in late):
+            layers.add("--held-out", lambda cfg: held_out.add_key(cfg, task))
         layers.add("--set", lambda cfg: override(cfg, late, also=["tricks"] if task.trains_backbone else []))
         check_numbers(layers.cfg)
+        if HELD_OUT in layers.cfg:
+            held_out.check(layers.cfg, task)
         task.check(layers.cfg)
         check_optimiser(layers.cfg.optim_wrapper.optimizer, layers.cfg.get("param_scheduler", ()))
         return layers
@@ -248,7 +254,8 @@ class Run:
             return Run(FIRST, self.recipe, tier, self.upstream_seed, work_dir=self.work_dir)
         teacher = self.layers.cfg.model.get("teacher")
         shared = ("model.num_classes", KEY)
-        sets = {key: value for key, value in self.sets.items() if key.startswith("data.") or key in shared}
+        prefixes = ("data.", f"{HELD_OUT}.")  # a teacher does not see what its student holds out
+        sets = {key: value for key, value in self.sets.items() if key.startswith(prefixes) or key in shared}
         return replace(self, recipe=teacher.recipe, sets=sets) if teacher else None
 
     def backbone(self) -> Card:

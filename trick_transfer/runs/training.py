@@ -20,9 +20,11 @@ from mmengine.dist import barrier, init_dist, is_main_process
 from mmengine.runner import Runner
 
 from backbones.card import read_card
+from trick_transfer.engine import held_out
 from trick_transfer.engine.batch import Batch, too_few
 from trick_transfer.engine.checkpoint import LATEST, SAFELY, unwrapped
 from trick_transfer.engine.files import alone, file_sha256, in_turn, write_tensors, write_whole
+from trick_transfer.engine.held_out import BEST, HELD_OUT
 from trick_transfer.engine.history import curves, seconds
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.manifest import manifest_digest
@@ -127,7 +129,8 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
     """Train from the last checkpoint, if there is one, then score and record."""
     latest = run.folder / LATEST
     cfg = resolve(run, layers, batch).cfg
-    cfg.val_evaluator.outputs = str(run.folder / OUTPUTS)
+    scoring = "test" if HELD_OUT in cfg else "val"  # else validation is of the held-out images
+    cfg[f"{scoring}_evaluator"].outputs = str(run.folder / OUTPUTS)
     if latest.is_file():
         cfg.load_from, cfg.resume = f"{SAFELY}{latest}", True
     runner = make_runner(cfg)
@@ -135,15 +138,32 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
     if cfg.train_cfg.max_epochs:  # 0: the recipe of random weights
         count_updates(runner, batch.accumulation)
         runner.train()
+        if HELD_OUT in cfg:
+            facts |= dict(chosen=choose(run, cfg, runner))
     started = time.time()
-    metrics = runner.val()
+    metrics = getattr(runner, scoring)()
     runner.visualizer.close()
     facts |= dict(steps=ceil(runner.iter / batch.accumulation), seconds=seconds(runner) + time.time() - started)
     facts |= dict(curves=curves(runner), samples_scored=int(metrics.pop("samples_scored")))
+    if "chosen" in facts:
+        facts["curves"] |= {name: [[facts["chosen"]["epoch"], value]] for name, value in metrics.items()}
     if not is_main_process():
         return None
-    check_all_scored(layers.cfg, facts["samples_scored"], len(runner.val_dataloader.dataset))
+    check_all_scored(layers.cfg, facts["samples_scored"], len(getattr(runner, f"{scoring}_dataloader").dataset))
     return record(run, layers.cfg, unwrapped(runner), batch, metrics, facts)
+
+
+def choose(run: Run, cfg: Config, runner: Runner) -> dict[str, Any]:
+    """Take the weights of the epoch that the held-out images choose; returns which it is, and by what."""
+    found = held_out.chosen(cfg, run.task, runner)
+    if found["epoch"] < runner.epoch:
+        best, model = run.folder / BEST, unwrapped(runner)
+        barrier()  # it is written
+        load_strictly(model, weights_in(load(best), best, model.state_dict()), best)
+    if is_main_process():
+        score = f"{found['by']} {found['score']:.2f} on {found['images']} held-out images"
+        print(f"{run.title}: {found['rule']} epoch {found['epoch']} of {found['of_epochs']}: {score}", file=sys.stderr)
+    return found
 
 
 def count_updates(runner: Runner, accumulation: int) -> None:
@@ -168,7 +188,9 @@ def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, 
             check_data(run, training=False)
         barrier()
         held = load(checkpoint)
-        cfg = resolve(run, run.connected(), run.batch()._replace(devices=devices)).cfg
+        layers = run.connected()
+        layers.cfg.pop(HELD_OUT, None)  # what is always scored
+        cfg = resolve(run, layers, run.batch()._replace(devices=devices)).cfg
         cfg.model.pop("teacher", None)  # it has no part in scoring, nor has what is read and built for training
         cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
         cfg.val_evaluator.outputs = str(outputs) if outputs else None
