@@ -31,7 +31,14 @@ class Segmentation(FineTuning):
     name = "segmentation"
     data_set = "ade20k"
     folder = Path(__file__).parent
-    protocols = ("fcn_ade20k", "fcn_ade20k_msflip", "fcn_ade20k_authors", "fcn_ade20k_small")
+    protocols = (
+        "fcn_ade20k",
+        "fcn_ade20k_msflip",
+        "fcn_ade20k_authors",
+        "fcn_ade20k_small",
+        "fcn_ade20k_frozen",
+        "fcn_ade20k_scratch",
+    )
     authors = "fcn_ade20k_authors"
     metrics = (
         Metric("pix_acc", "pixAcc", required=True, headline=True),

@@ -59,7 +59,6 @@ class Stage(ABC):
     protocols: tuple[str, ...] = ()  # the first is the paper's; none: the protocol is the data set's
     authors: str | None = None  # of these, what the paper's authors' code does
     trains_backbone: bool = False  # the other stages fine-tune it
-    frozen_norms: bool = False  # batch norms use what pre-training counted, not the batch
 
     # Config
 
@@ -113,6 +112,10 @@ class Stage(ABC):
     def training_images(self, cfg: Config) -> int | None:
         """The number that the Config states; None: the data set's own number."""
         return None
+
+    def frozen_norms(self, cfg: Config) -> bool:
+        """Whether all batch norms use what pre-training counted, not the batch."""
+        return False
 
     @abstractmethod
     def global_batch(self, cfg: Config) -> int:
