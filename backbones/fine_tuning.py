@@ -1,4 +1,6 @@
-"""A stage that fine-tunes a card's backbone under a frozen protocol. For fairness only the backbone is filled in.
+"""A stage that fine-tunes a card's backbone under a frozen protocol.
+
+For fairness only the backbone is filled in, and how it is fed images: mean, std, channel order and interpolation.
 
 A protocol is a file of plain data beside the stage's `stage.py`. Its data sets have a `data_root`; its backbone slots
 are named `backbone`.
@@ -21,6 +23,7 @@ from .base import Backbone
 from .card import Card, arrived_percent
 from .registry import check_size
 
+RESIZING = ("Resize", "RandomResize")  # mmcv's steps
 PHOTO_PX = (333, 500)  # height and width of many VOC images; they are resized to odd sizes
 
 
@@ -44,7 +47,11 @@ class FineTuning(Stage):
                 part.data_root = str(root)
 
     def connect(self, cfg: Config, card: Card) -> None:
-        card.check_normalisation(cfg.model.data_preprocessor)
+        card.feed(cfg.model.data_preprocessor)
+        if card.interpolation != "bilinear":  # the protocols'
+            for step in parts(cfg._cfg_dict):
+                if step.get("type") in RESIZING:
+                    step.interpolation = card.interpolation
         self.fill(cfg.model, card)
         for height_px, width_px in self.image_sizes(cfg):
             check_size(cfg.model.backbone, height_px, width_px)
