@@ -36,8 +36,12 @@ def add_key(cfg: Config, stage: Stage) -> None:
     the training ends (0: it never does), `score`: whose weights are scored at the end, the best epoch's or the last's,
     and on what: with `test` on the data that are always scored, without it on the held-out images.
     """
-    *_, by = (metric.name for metric in stage.metrics if metric.headline)
-    cfg[HELD_OUT] = dict(share=0.1, by=by, patience=0, score=EPOCHS[0], test=True)
+    cfg[HELD_OUT] = dict(share=0.1, by=headline(stage).name, patience=0, score=EPOCHS[0], test=True)
+
+
+def headline(stage: Stage) -> Metric:
+    """The metric by which epochs are compared, if none is named: of several headlines the last, mIoU."""
+    return [metric for metric in stage.metrics if metric.headline][-1]
 
 
 def check(cfg: Config, stage: Stage) -> None:

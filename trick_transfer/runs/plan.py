@@ -27,6 +27,7 @@ from .launch import launch
 from .resolve import TRACKERS, check_tracker
 from .run import FIRST, Run, lineage
 from .state import state as state_of
+from .sweep import trials
 
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)  # a log has no width of its own
 
@@ -55,12 +56,13 @@ def run_of(stage: str, recipe: str, seed: int, args: argparse.Namespace, sets: d
 
 
 def chain(recipe: str, seed: int, stages: Sequence[str], sets: dict[str, Any], args: argparse.Namespace) -> list[Run]:
-    """A recipe's stages in order; a teacher's training is before its student's."""
+    """A recipe's stages in order; a teacher's training is before its student's, a sweep's trials before its run."""
     own = by_stage(sets, stages)
     first = replace(run_of(FIRST, recipe, seed, args, own[FIRST]), tier=tiers.of_backbones(args.tier))
     later = [run_of(stage, recipe, seed, args, own[stage]) for stage in STAGES if stage in stages and stage != FIRST]
     upstream = FIRST in stages or (first.tier != args.tier and not first.card.is_file())
-    return [*(lineage(first) if upstream else ()), *(replace(run, recipe=first.name) for run in later)]
+    own = [replace(run, recipe=first.name) for run in later]
+    return [*(lineage(first) if upstream else ()), *(each for run in own for each in (*trials(run), run))]
 
 
 def by_stage(sets: dict[str, Any], stages: Sequence[str]) -> dict[str, dict]:
@@ -88,6 +90,8 @@ def state(run: Run) -> tuple[str, str]:
     upstream = run.upstream()
     if upstream and not upstream.card.is_file():
         return "missing", f"waits for {upstream.recipe}"
+    if waiting := [trial for trial in trials(run) if state(trial)[0] != "done"]:
+        return "missing", f"waits for {len(waiting)} trials"
     word, changed = state_of(run, run.config())
     return word, f"changed: {', '.join(changed[:4])}" if changed else ""
 

@@ -39,6 +39,7 @@ from .resolve import check_tracker, resolve, uses_low_precision
 from .result import FILE_NAME, OUTPUTS, Result, read, write
 from .run import MODEL, SETTINGS, Run
 from .state import begun, check_same_data, state
+from .sweep import told
 
 LOST = "by peer|Broken pipe|remote process exited"  # gloo's and NCCL's words
 WAIT_SECONDS = 2.0
@@ -106,7 +107,7 @@ def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None
     check_tracker(run.tracker)
     commit()  # the one that runs
     with processes() as devices:
-        layers = run.connected()
+        layers = run.final()
         run.check_teacher()
         if int(os.environ.get("LOCAL_RANK", 0)) == 0:
             check_data(run)
@@ -135,18 +136,19 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
         cfg.load_from, cfg.resume = f"{SAFELY}{latest}", True
     runner = make_runner(cfg)
     facts: dict[str, Any] = {} if run.task.trains_backbone else run.task.arrived(unwrapped(runner), read_card(run.card))
+    chosen = told(run)
     if cfg.train_cfg.max_epochs:  # 0: the recipe of random weights
         count_updates(runner, batch.accumulation)
         runner.train()
         if HELD_OUT in cfg:
-            facts |= dict(chosen=choose(run, cfg, runner))
+            chosen |= choose(run, cfg, runner)
     started = time.time()
     metrics = getattr(runner, scoring)()
     runner.visualizer.close()
     facts |= dict(steps=ceil(runner.iter / batch.accumulation), seconds=seconds(runner) + time.time() - started)
-    facts |= dict(curves=curves(runner), samples_scored=int(metrics.pop("samples_scored")))
-    if "chosen" in facts:
-        facts["curves"] |= {name: [[facts["chosen"]["epoch"], value]] for name, value in metrics.items()}
+    facts |= dict(chosen=chosen, curves=curves(runner), samples_scored=int(metrics.pop("samples_scored")))
+    if HELD_OUT in cfg:  # then validation gave no curve of these
+        facts["curves"] |= {name: [[chosen.get("epoch", 0), value]] for name, value in metrics.items()}
     if not is_main_process():
         return None
     check_all_scored(layers.cfg, facts["samples_scored"], len(getattr(runner, f"{scoring}_dataloader").dataset))
@@ -210,16 +212,23 @@ def check_all_scored(cfg: Config, scored: int, expected: int) -> None:
 
 
 def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts: dict) -> Result:
-    """Keep the weights, export a classifier, and write the result with its receipt last: then all is written."""
-    write_tensors(run.folder / MODEL, model.cpu().state_dict())
+    """Keep the weights, export a classifier, and write the result with its receipt last: then all is written.
+
+    Of a trial nothing is kept but its result, in the run's folder: it has no row.
+    """
+    trial = HELD_OUT in cfg and not cfg.held_out.test
+    if not trial:
+        write_tensors(run.folder / MODEL, model.cpu().state_dict())
     of_data = licence(run)  # lists the data's files
     about = dict(name=run.name, tier=run.tier_file.name, seed=run.seed, licence=of_data)
     unmeasured = dict.fromkeys(("params_m", "gmacs", "arrived_percent", "feature_error", "branches"))
     facts = unmeasured | facts | run.task.leave(model, cfg, run.card.parent, metrics, **about)
     result = Result(metrics=metrics, **facts, **receipt(run, cfg, batch, of_data))
-    keep(result, run.folder / OUTPUTS, run.results_root / result.folder)
+    if not trial:
+        keep(result, run.folder / OUTPUTS, run.results_root / result.folder)
     write(result, run.folder / FILE_NAME)
-    (run.folder / LATEST).unlink(missing_ok=True)  # half a gigabyte that nothing needs any more
+    for name in (LATEST, *([BEST] if trial else [])):  # half a gigabyte that nothing needs any more
+        (run.folder / name).unlink(missing_ok=True)
     return result
 
 
