@@ -1,5 +1,6 @@
 """A share of the training images is held out: never trained on, scored after each epoch, and it chooses the epoch."""
 
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from toy_voc import toy_card
 from trick_transfer.engine.checkpoint import WholeCheckpoint
 from trick_transfer.engine.held_out import BEST, EarlyStopping, best, trained_on
 from trick_transfer.engine.seeding import SeedEachStep
+from trick_transfer.runs.dry_run import dry_run
 from trick_transfer.runs.result import read
 from trick_transfer.runs.run import Run
 from trick_transfer.runs.training import score, train
@@ -150,6 +152,29 @@ def test_a_run_with_held_out_images_is_another_experiment(stage):
 def test_a_teacher_does_not_see_what_its_student_holds_out():
     student = Run("classification", "resnet50d_best", "smoke", sets={"held_out.share": 0.1, "global_batch": 4})
     assert student.upstream().sets == {"held_out.share": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("words", "sets"),
+    [
+        (("--held-out", "0.2", "--patience", "3"), [{"held_out.share": 0.2, "held_out.patience": 3}] * 2),
+        (("--set", "detection.held_out.share=0.2"), [{}, {"held_out.share": 0.2}]),
+        ((), [{}, {}]),
+    ],
+)
+def test_the_option_is_every_stages_and_a_setting_one_stages(monkeypatch, words, sets):
+    from trick_transfer.commands import pipeline as tool
+
+    stages = ("--stages", "classification", "detection")
+    monkeypatch.setattr(sys, "argv", ["pipeline", "resnet50d_cosine", *stages, "--tier", "smoke", *words])
+    args = tool.options()
+    planned = tool.chain(args.recipe, args.seed, args.stages, tool.sets_of(args), args)
+    assert [run.sets for run in planned] == sets
+
+
+def test_a_dry_run_says_how_many_images_are_trained_on():
+    run = Run("classification", "resnet50d_cosine", "smoke", sets={"held_out.share": 0.25, "max_epochs": 1})
+    assert "of 4,500 images: 2 steps" in dry_run(run, 1, 1)
 
 
 @pytest.mark.parametrize(
