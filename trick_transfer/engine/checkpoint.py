@@ -50,17 +50,17 @@ class WholeCheckpoint(Hook):
 
     def after_train_epoch(self, runner: Any) -> None:
         if not self.after_scoring:
-            self.save(runner, runner.epoch + 1)
+            self.save(runner)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         if self.after_scoring:
-            self.save(runner, runner.epoch)
+            self.save(runner, meta=dict(epoch=runner.epoch))  # else the next one
 
-    def save(self, runner: Any, epoch: int) -> None:
+    def save(self, runner: Any, **options: Any) -> None:
         # a checkpoint cannot hold accumulated gradients
         if is_main_process() and runner.optim_wrapper.should_update():
             path = Path(runner.work_dir, LATEST)
-            write_whole(path, lambda part: runner.save_checkpoint(str(part.parent), part.name, meta=dict(epoch=epoch)))
+            write_whole(path, lambda part: runner.save_checkpoint(str(part.parent), part.name, **options))
 
 
 def unwrapped(runner: Any) -> Any:

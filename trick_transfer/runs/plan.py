@@ -61,8 +61,8 @@ def chain(recipe: str, seed: int, stages: Sequence[str], sets: dict[str, Any], a
     first = replace(run_of(FIRST, recipe, seed, args, own[FIRST]), tier=tiers.of_backbones(args.tier))
     later = [run_of(stage, recipe, seed, args, own[stage]) for stage in STAGES if stage in stages and stage != FIRST]
     upstream = FIRST in stages or (first.tier != args.tier and not first.card.is_file())
-    own = [replace(run, recipe=first.name) for run in later]
-    return [*(lineage(first) if upstream else ()), *(each for run in own for each in (*trials(run), run))]
+    named = [replace(run, recipe=first.name) for run in later]
+    return [*(lineage(first) if upstream else ()), *(each for run in named for each in (*trials(run), run))]
 
 
 def by_stage(sets: dict[str, Any], stages: Sequence[str]) -> dict[str, dict]:
