@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from trick_transfer.engine.weights import COUNTER, check_values, flat, leaves, no_names, some
+from trick_transfer.engine.weights import COUNTER, check_values, flat, is_part, leaves, no_names, some
 
 from ..naming import variants
 from .key_maps import spellings
@@ -36,10 +36,10 @@ def fit(held: Any, source: str, backbone: nn.Module, part: str = "", allow_missi
     state = {name: value for name, value in everything.items() if isinstance(value, Tensor)}
     start = backbone.state_dict()
     own = {name: each for name, each in start.items() if not name.endswith(COUNTER)}
-    found = list(readings(state, own, spellings(backbone), part))
-    if not found:
+    found = list(readings(state, own, spellings(backbone)))
+    if not any(is_part(each.prefix, part) for each in found):
         raise ValueError(f"{no_names(state, list(own), source, part)}{looks_like(state)}")
-    reading, others = choose(found, source, allow_missing)
+    reading, others = choose(found, source, part, allow_missing)
     head = reading.head(others)
     check_values({name: state[name] for name in reading.names.values()} | head, source)
     if fault := reading.fault(allow_missing):

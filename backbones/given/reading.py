@@ -7,7 +7,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from trick_transfer.engine.weights import COUNTER, behind, misfits, several
+from trick_transfer.engine.weights import COUNTER, behind, is_part, misfits, several
 
 from .spelling import Spelling
 
@@ -86,28 +86,28 @@ def named(patterns: Iterable[str], *names: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
 
 
-def readings(
-    state: Mapping[str, Tensor], own: Mapping[str, Tensor], known: Iterable[Spelling], part: str
-) -> Iterator[Reading]:
+def readings(state: Mapping[str, Tensor], own: Mapping[str, Tensor], known: Iterable[Spelling]) -> Iterator[Reading]:
     """All readings of a checkpoint, each once, though several spellings may give it."""
     seen: list[Mapping[str, str]] = []
     for spelling in known:
         ours = {their: name for name, their in spelling.names.items()}
-        for prefix, found in behind(state, ours, part).items():
+        for prefix, found in behind(state, ours).items():
             names = {ours[their]: there for their, there in found.items()}
             if names not in seen:
                 seen.append(names)
                 yield Reading(state, own, spelling, prefix, names)
 
 
-def choose(found: Sequence[Reading], source: str, patterns: Sequence[str]) -> tuple[Reading, list[str]]:
-    """What fits, else what fits best; and the prefixes of others that fit. Raises ValueError if it is not clear."""
-    found = sorted(found, key=lambda each: len(each.fitting), reverse=True)
+def choose(found: Sequence[Reading], source: str, part: str, patterns: Sequence[str]) -> tuple[Reading, list[str]]:
+    """Of a part, what fits, else what fits best; and the prefixes of others that fit. Raises ValueError if several do."""
     whole = [each for each in found if not each.own.keys() - each.fitting - each.spared(patterns)]
+    asked = sorted((each for each in found if is_part(each.prefix, part)), key=lambda each: -len(each.fitting))
     # of one prefix, the best spelling counts; with nearly all spared, a few names that happen to agree do not
-    best = {each.prefix: len(each.fitting) for each in reversed(found)}
-    rivals = [each for each in whole if best[each.prefix] == len(each.fitting) > len(found[0].fitting) / 2]
+    best = {each.prefix: len(each.fitting) for each in reversed(asked)}
+    rivals = [
+        each for each in asked if each in whole and best[each.prefix] == len(each.fitting) > len(asked[0].fitting) / 2
+    ]
     if len(rivals) > 1:
         raise several([each.prefix for each in rivals], source)
-    taken = (rivals or found)[0]
+    taken = (rivals or asked)[0]
     return taken, [each.prefix for each in whole if each.prefix != taken.prefix]
