@@ -34,10 +34,17 @@ class Detection(FineTuning):
 
     name = "detection"
     data_set = "voc0712"
-    frozen_norms = True
     truth_step = "LoadAnnotations"
     folder = Path(__file__).parent
-    protocols = ("faster_rcnn_voc", "faster_rcnn_fpn_voc", "faster_rcnn_voc_authors", "faster_rcnn_voc_small")
+    protocols = (
+        "faster_rcnn_voc",
+        "faster_rcnn_fpn_voc",
+        "faster_rcnn_voc_authors",
+        "faster_rcnn_voc_small",
+        "faster_rcnn_voc_frozen",
+        "faster_rcnn_voc_scratch",
+        "faster_rcnn_voc_swept",
+    )
     authors = "faster_rcnn_voc_authors"
     formats = FORMATS
     recognise = staticmethod(recognise)
@@ -59,6 +66,9 @@ class Detection(FineTuning):
             trunk, head = card.channels[2:4]
             model.rpn_head.in_channels = model.roi_head.bbox_roi_extractor.out_channels = trunk
             model.roi_head.bbox_head.in_channels = head
+
+    def frozen_norms(self, cfg: Config) -> bool:
+        return all(part.backbone.get("norm_eval") for part in parts(cfg.model) if "backbone" in part)  # heads have none
 
     def check(self, cfg: Config) -> None:
         super().check(cfg)

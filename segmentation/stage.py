@@ -33,7 +33,15 @@ class Segmentation(FineTuning):
     data_set = "ade20k"
     truth_step = "segmentation.LoadMask"
     folder = Path(__file__).parent
-    protocols = ("fcn_ade20k", "fcn_ade20k_msflip", "fcn_ade20k_authors", "fcn_ade20k_small")
+    protocols = (
+        "fcn_ade20k",
+        "fcn_ade20k_msflip",
+        "fcn_ade20k_authors",
+        "fcn_ade20k_small",
+        "fcn_ade20k_frozen",
+        "fcn_ade20k_scratch",
+        "fcn_ade20k_swept",
+    )
     authors = "fcn_ade20k_authors"
     metrics = (
         Metric("pix_acc", "pixAcc", required=True, headline=True),

@@ -67,7 +67,6 @@ class Stage(ABC):
     protocols: tuple[str, ...] = ()  # the first is the paper's; none: the protocol is the data set's
     authors: str | None = None  # of these, what the paper's authors' code does
     trains_backbone: bool = False  # the other stages fine-tune it
-    frozen_norms: bool = False  # batch norms use what pre-training counted, not the batch
 
     # Config
 
@@ -122,6 +121,10 @@ class Stage(ABC):
         """The number that the Config states; None: the data set's own number."""
         return None
 
+    def frozen_norms(self, cfg: Config) -> bool:
+        """Whether all batch norms use what pre-training counted, not the batch."""
+        return False
+
     @abstractmethod
     def global_batch(self, cfg: Config) -> int:
         """Images per update, over all devices."""
@@ -129,6 +132,10 @@ class Stage(ABC):
     @abstractmethod
     def finish(self, cfg: Config, batch: Batch) -> None:
         """Turn what the recipe or protocol states into what a Runner reads, for a batch split over devices."""
+
+    def as_scored(self, cfg: Config) -> Any:
+        """The Config of the training images as the scored ones are read; `finish` was called. Raises ValueError."""
+        raise ValueError(f"{self.name} cannot hold out training images; leave out --held-out")
 
     def arrived(self, model: Any, card: Any) -> dict[str, float]:
         """arrived_percent and feature_error: how much of the card is in a new model, before training."""
