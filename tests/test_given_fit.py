@@ -44,7 +44,7 @@ def arrived(fitted, state):
 
 
 WRAPPED = {  # who writes such checkpoints: (the file, what is told of it)
-    "timm": (lambda s: s, "read as timm's or torchvision's names"),
+    "timm": (lambda s: s, "read as torchvision's and timm's names"),
     "timm's training": (lambda s: {"state_dict": s, "optimizer": {"state": {0: {"m": torch.zeros(2)}}}}, "state_dict."),
     "timm's average": (lambda s: {"state_dict_ema": s, "epoch": 3}, "behind state_dict_ema."),
     "torchvision's training": (lambda s: {"model": s, "args": Namespace(lr=0.1)}, "behind model."),
@@ -136,7 +136,8 @@ def test_what_is_beside_the_backbone_is_its_head_and_no_other_network(net, state
 def test_missing_tensors_are_an_error_unless_they_are_named(net, state):
     held = without(state, r"^layer4|bn1\.num_batches")
     with pytest.raises(
-        ValueError, match=r"^x\.pth does not fit timm/resnet10t: 55 of 70 .*lacks layer4\.0\.bn1\.bias.*more"
+        ValueError,
+        match=r"^x\.pth is of another architecture than timm/resnet10t: 55 of 70 .*lacks layer4\.0\.bn1\.bias.*more",
     ):
         fit(held, "x.pth", net)
     for pattern in ("layer4.*", "net.layer4.*"):  # the checkpoint's names, the backbone's

@@ -22,6 +22,7 @@ class Fitted:
 
     trunk: dict[str, Tensor]  # all of the backbone's tensors, under its own names and of its shapes
     head: dict[str, Tensor]  # what the checkpoint has beside them, under its own names less the prefix
+    whose: str  # names the checkpoint has: `OURS`, or those of somebody else
     report: tuple[str, ...]
 
 
@@ -45,7 +46,7 @@ def fit(held: Any, source: str, backbone: nn.Module, part: str = "", allow_missi
     if fault := reading.fault(allow_missing):
         told = f"{len(reading.fitting)} of {len(own)} tensors do, read as {read_as(reading)}; {fault}"
         there = {name: each for name, each in state.items() if name.startswith(reading.prefix)}
-        raise ValueError(f"{source} does not fit {label(backbone)}: {told}{looks_like(there)}")
+        raise ValueError(f"{source} is of another architecture than {label(backbone)}: {told}{looks_like(there)}")
     reading.spelling.check(backbone, source)
     check_patterns(allow_missing, reading)
     lines = list(tell(reading, head))
@@ -53,7 +54,8 @@ def fit(held: Any, source: str, backbone: nn.Module, part: str = "", allow_missi
         lines.insert(1, "read without torch's wrappers amid the names")
     if reading.spelling.who == OURS and (both := variants(backbone)):
         lines.append(f"they fit {both} alike; taken for tweak {backbone.tweak!r}")
-    return Fitted({name: taken(name, each, reading) for name, each in start.items()}, head, tuple(lines))
+    trunk = {name: taken(name, each, reading) for name, each in start.items()}
+    return Fitted(trunk, head, reading.spelling.who, tuple(lines))
 
 
 def taken(name: str, start: Tensor, reading: Reading) -> Tensor:
