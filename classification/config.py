@@ -15,6 +15,7 @@ from trick_transfer.engine.values import check_name, check_value, nearest
 from .augment import CROPS, JITTERS
 from .data import list_images
 from .follow import FOLLOW, KEY, follow_authors
+from .given import feed, match
 from .norms import parts_of_a_step
 from .registry import METRICS
 from .tricks import BAG, check_tricks, switch
@@ -113,6 +114,10 @@ def check_data(cfg: Config, training: bool = True) -> None:
 
 def finish(cfg: Config, batch: Batch) -> None:
     """Replace what a recipe states by what the Runner reads. Raises ValueError if the images do not fill one step."""
+    if cfg.model.get("given"):
+        feed(cfg)
+        if not cfg.max_epochs:
+            match(cfg)
     data, epochs = cfg.pop("data"), cfg.pop("max_epochs")
     for loader in (cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset):
         loader.update(root=data.root, num_classes=cfg.model.num_classes)

@@ -36,7 +36,7 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
     if uses_low_precision(cfg):
         cfg.optim_wrapper.precision = run.precision
     cfg.train_dataloader.dataset.seed = run.seed
-    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+    for loader in filter(None, (cfg.train_dataloader, cfg.val_dataloader)):
         loader.persistent_workers = bool(loader.num_workers)  # torch refuses them where there are none
         if steps := loader.pop("num_batch_per_epoch", None):  # mmengine's asks for images that may not be there
             limit(loader, steps * loader.batch_size * batch.devices)

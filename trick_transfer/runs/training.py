@@ -34,7 +34,7 @@ from .conditions import MACHINE, check_same, conditions
 from .data import check_data, licence
 from .identity import fingerprint, plain
 from .resolve import check_tracker, resolve, uses_low_precision
-from .result import FILE_NAME, OUTPUTS, Result, read, write
+from .result import FILE_NAME, OUTPUTS, UNSCORED, Result, read, write
 from .run import MODEL, SETTINGS, Run
 from .state import begun, check_same_data, state
 
@@ -90,7 +90,7 @@ def begin(run: Run, cfg: Config, batch: Batch, resume: bool) -> None:
     receipt, now = run.folder / "config.json", conditions(run.task, run.precision, cfg, batch)
     if latest.is_file():
         check_same(run.folder, begun(run).get(MACHINE, {}), now, uses_low_precision(cfg))
-    now["data_manifest"] = manifest_digest(run.root)
+    now["data_manifest"] = manifest_digest(run.root) if run.root.is_dir() else UNSCORED
     text = json.dumps({MACHINE: now} | plain(cfg), indent=1) + "\n"
     write_whole(receipt, lambda part: part.write_text(text))
     if run.own and run.task.trains_backbone:
@@ -127,7 +127,8 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
     """Train from the last checkpoint, if there is one, then score and record."""
     latest = run.folder / LATEST
     cfg = resolve(run, layers, batch).cfg
-    cfg.val_evaluator.outputs = str(run.folder / OUTPUTS)
+    if cfg.val_evaluator:
+        cfg.val_evaluator.outputs = str(run.folder / OUTPUTS)
     if latest.is_file():
         cfg.load_from, cfg.resume = f"{SAFELY}{latest}", True
     runner = make_runner(cfg)
@@ -136,13 +137,14 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
         count_updates(runner, batch.accumulation)
         runner.train()
     started = time.time()
-    metrics = runner.val()
+    metrics = runner.val() if cfg.val_evaluator else {"samples_scored": 0}  # of given weights without a fitting head
     runner.visualizer.close()
     facts |= dict(steps=ceil(runner.iter / batch.accumulation), seconds=seconds(runner) + time.time() - started)
     facts |= dict(curves=curves(runner), samples_scored=int(metrics.pop("samples_scored")))
     if not is_main_process():
         return None
-    check_all_scored(layers.cfg, facts["samples_scored"], len(runner.val_dataloader.dataset))
+    if cfg.val_evaluator:
+        check_all_scored(layers.cfg, facts["samples_scored"], len(runner.val_dataloader.dataset))
     return record(run, layers.cfg, unwrapped(runner), batch, metrics, facts)
 
 
@@ -171,6 +173,8 @@ def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, 
         cfg = resolve(run, run.connected(), run.batch()._replace(devices=devices)).cfg
         cfg.model.pop("teacher", None)  # it has no part in scoring, nor has what is read and built for training
         cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
+        if not cfg.val_evaluator:
+            raise ValueError(f"{run.name} has no head for the classes of {run.root}, so there is nothing to score")
         cfg.val_evaluator.outputs = str(outputs) if outputs else None
         runner = make_runner(cfg)
         model = unwrapped(runner)
@@ -206,7 +210,9 @@ def receipt(run: Run, cfg: Config, batch: Batch, of_data: str) -> dict[str, Any]
     found |= dict(seed=run.seed, backbone_seed=run.upstream_seed, settings=run.settings)
     found |= dict(protocol=run.protocol or run.task.protocol_name(cfg), protocol_version=cfg.version)
     found |= dict(protocol_hash=run.protocol_hash(), config=plain(cfg), config_hash=fingerprint(plain(cfg)))
-    found |= dict(outputs_sha256=file_sha256(run.folder / OUTPUTS), data_manifest=begun(run)[MACHINE]["data_manifest"])
+    outputs = run.folder / OUTPUTS
+    found |= dict(outputs_sha256=file_sha256(outputs) if outputs.is_file() else UNSCORED)
+    found |= dict(data_manifest=begun(run)[MACHINE]["data_manifest"])
     own_data = {} if run.task.trains_backbone else {f"{run.stage} data": of_data}
     found |= dict(licences=read_card(run.card).licences | own_data)
     found |= conditions(run.task, run.precision, cfg, batch) | dict(
@@ -221,5 +227,6 @@ def receipt(run: Run, cfg: Config, batch: Batch, of_data: str) -> dict[str, Any]
 def keep(result: Result, outputs: Path, folder: Path) -> None:
     """A result and its outputs, which stay together even if two runs of one name, in two work folders, end at once."""
     with in_turn(folder):
-        write_whole(folder / OUTPUTS, lambda part: shutil.copyfile(outputs, part))
+        if result.samples_scored:
+            write_whole(folder / OUTPUTS, lambda part: shutil.copyfile(outputs, part))
         write(result, folder / FILE_NAME)
