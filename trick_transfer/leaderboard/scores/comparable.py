@@ -96,7 +96,7 @@ def copies(runs: Sequence[Scored]) -> list[Scored]:
     """Your own runs with the same outputs as a reference run: such a copy is not a second run."""
     key = attrgetter("tier", "recipe", "stage", "protocol", "outputs_sha256")
     known = {key(run.result) for run in runs if not run.stored.own}
-    return [run for run in runs if run.stored.own and key(run.result) in known]
+    return [run for run in runs if run.stored.own and is_scored(run) and key(run.result) in known]
 
 
 def doubts(runs: Sequence[Scored], groups: Sequence[Group]) -> list[str]:
