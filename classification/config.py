@@ -116,8 +116,6 @@ def finish(cfg: Config, batch: Batch) -> None:
     """Replace what a recipe states by what the Runner reads. Raises ValueError if the images do not fill one step."""
     if cfg.model.get("given"):
         feed(cfg)
-        if not cfg.max_epochs:
-            match(cfg)
     data, epochs = cfg.pop("data"), cfg.pop("max_epochs")
     for loader in (cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset):
         loader.update(root=data.root, num_classes=cfg.model.num_classes)
@@ -136,3 +134,5 @@ def finish(cfg: Config, batch: Batch) -> None:
     cfg.train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=1)
     cfg.val_cfg = dict()
     cfg.pop("global_batch")
+    if cfg.model.get("given") and not epochs:
+        match(cfg)

@@ -74,15 +74,16 @@ def start(cfg: Config, given: Any) -> None:
 
 def match(cfg: Config) -> None:
     """Choose the given head's outputs for the data's classes, in a resolved Config; if none fits, nothing is scored."""
-    of, known = found(cfg.model.given), Path(cfg.data.root, "val").is_dir()
-    folders = [folder.name for folder in class_folders(cfg.data.root, "val")] if known else []
+    of, data = found(cfg.model.given), cfg.val_dataloader.dataset
+    known = Path(data.root, data.split).is_dir()
+    folders = [folder.name for folder in class_folders(data.root, data.split)] if known else []
     outputs = list(map(of.classes.index, folders)) if set(folders) <= set(of.classes) else None
-    if of.whole and not of.classes and outputs_of(of, cfg.val_dataloader.dataset.crop.size_px) == len(folders):
+    if of.whole and not of.classes and outputs_of(of, data.crop.size_px) == len(folders):
         outputs = list(range(len(folders)))
     if of.whole and outputs:
         cfg.model.given.outputs = outputs
     else:
-        print(f"{of.source} has no head for the classes of {cfg.data.root}: it is not scored", file=sys.stderr)
+        print(f"{of.source} has no head for the classes of {data.root}: it is not scored", file=sys.stderr)
         cfg.val_evaluator = cfg.val_dataloader = cfg.val_cfg = None
 
 

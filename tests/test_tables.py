@@ -19,6 +19,7 @@ from trick_transfer.leaderboard.rendering.markdown import markdown, readme
 from trick_transfer.leaderboard.rendering.page import render
 from trick_transfer.leaderboard.rendering.terminal import row_of, screens
 from trick_transfer.leaderboard.rendering.text import PROBLEMS, title
+from trick_transfer.leaderboard.scores.controls import controls
 from trick_transfer.runs.identity import fingerprint
 from trick_transfer.runs.result import UNSCORED, read
 
@@ -177,7 +178,7 @@ def test_weights_from_elsewhere_without_a_fitting_head_are_a_row_of_the_same_tab
     rows = {row.recipe: row for row in table.rows}
     assert rows["theirs"].cells.keys() == rows["ours"].cells.keys() - {"top1", "top5"}
     assert rows["theirs"].trained and not rows["random"].trained and rows["theirs"].params_m == 3.5
-    assert {(gain.recipe, gain.control) for gain in table.gains} == {("theirs", "random")}
+    assert controls(dict(theirs=given["config"], random=control["config"])) == {"theirs": "random"}
     assert not any("theirs" in line and "classification" in line for line in analysis.problems)
 
 
