@@ -99,7 +99,7 @@ def readings(state: Mapping[str, Tensor], own: Mapping[str, Tensor], known: Iter
 
 
 def choose(found: Sequence[Reading], source: str, part: str, patterns: Sequence[str]) -> tuple[Reading, list[str]]:
-    """Of a part, what fits, else what fits best; and the prefixes of others that fit. Raises ValueError if several do."""
+    """Of `part`, what fits, else what fits best; the prefixes of others that fit. Raises ValueError if several do."""
     whole = [each for each in found if not each.own.keys() - each.fitting - each.spared(patterns)]
     asked = sorted((each for each in found if is_part(each.prefix, part)), key=lambda each: -len(each.fitting))
     # of one prefix, the best spelling counts; with nearly all spared, a few names that happen to agree do not
