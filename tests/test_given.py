@@ -47,7 +47,7 @@ def test_a_row_is_called_as_its_weights(options, name):
 
 @pytest.mark.parametrize(
     ("options", "named"),
-    [(None, "got None"), ({"arch": "timm/x"}, "source"), ({"source": "x.pth", "pats": 1}, "'pats'.*'part'")],
+    [(7, "got 7"), ({"arch": "timm/x"}, "source"), ({"source": "x.pth", "pats": 1}, "'pats'.*'part'")],
 )
 def test_a_setting_that_names_no_weights_is_refused(options, named):
     with pytest.raises(ValueError, match=named):
