@@ -12,7 +12,7 @@ import argparse
 from classification.given import KEY as GIVEN
 from trick_transfer.leaderboard.rendering.terminal import row_of
 from trick_transfer.runs import tiers
-from trick_transfer.runs.command import add_follow, add_given, given_of, parse_sets
+from trick_transfer.runs.command import add_follow, add_given, add_held_out, given_of, sets_of
 from trick_transfer.runs.own_tier import add_own_data, own_tier
 from trick_transfer.runs.plan import add_options, chain, check, check_data, console, execute, show, show_gaps, state
 from trick_transfer.runs.store import reference
@@ -34,8 +34,9 @@ def options() -> argparse.Namespace:
         help="a key of the recipe; with detection. or segmentation. before it, of that stage",
     )  # fmt: skip
     add_follow(parser)
+    add_held_out(parser)
     args = parser.parse_args()
-    args.sets = parse_sets(args.sets, args.follow) | given_of(args)
+    args.sets = sets_of(args) | given_of(args)
     if not (args.recipe or args.backbone):
         raise ValueError("name a recipe (classification/recipes), or give --backbone SOURCE")
     args.recipe = args.recipe or GIVEN
