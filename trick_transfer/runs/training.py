@@ -47,12 +47,13 @@ WAIT_SECONDS = 2.0
 
 @contextmanager
 def processes() -> Iterator[int]:
-    """Join the process group, if torchrun started one; yields the number of processes. mmengine's set-up needs CUDA."""
+    """Join the process group, if torchrun or srun started one; yields the number of processes."""
     if "RANK" not in os.environ:
         yield 1
         return
     os.environ.setdefault("MKL_NUM_THREADS", "1")  # as mmengine does, with a warning
-    if torch.cuda.is_available():
+    if torch.cuda.is_available():  # mmengine's set-up needs it, and takes LOCAL_RANK for the GPU's number
+        os.environ["LOCAL_RANK"] = str(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())  # srun may show one
         init_dist("pytorch")
     else:
         dist.init_process_group("gloo")
@@ -66,6 +67,11 @@ def processes() -> Iterator[int]:
         raise ConnectionError(f"another process of this run is gone: {error}") from error
     finally:
         dist.destroy_process_group()  # its threads must not outlive the interpreter: that aborts
+
+
+def is_first_here() -> bool:
+    """Whether this process is the first one on its machine; to be asked before `processes`."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def make_runner(complete_cfg: Config) -> Runner:
@@ -106,10 +112,11 @@ def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None
     keep_freed_memory()
     check_tracker(run.tracker)
     commit()  # the one that runs
+    first_here = is_first_here()
     with processes() as devices:
         layers = run.final()
         run.check_teacher()
-        if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+        if first_here:
             check_data(run)
         barrier()  # the manifest is written
         check_same_data(run)
@@ -184,8 +191,9 @@ def count_updates(runner: Runner, accumulation: int) -> None:
 
 def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, float]:
     """A checkpoint's metrics in percent, and samples_scored; {} in the helping processes. Raises as `scorer` does."""
+    first_here = is_first_here()
     with processes() as devices:
-        if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+        if first_here:
             check_data(run, training=False)
         barrier()
         metrics = scorer(run, checkpoint, devices, outputs).val()
