@@ -6,12 +6,13 @@ A protocol is a file of plain data beside the stage's `stage.py`. Its data sets 
 are named `backbone`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from torch import nn
 
 from trick_transfer.engine.batch import Batch
@@ -31,6 +32,7 @@ class FineTuning(Stage):
     """What all stages after classification share; a stage extends `fill` if more depends on the card."""
 
     folder: Path  # of the protocols' files
+    truth_step: str = ""  # of the pipeline: what reads the truth
 
     def draft(self, name: str, sets: dict[str, Any]) -> Layers:
         check_name(f"{self.name} protocol", name, self.protocols)
@@ -77,6 +79,11 @@ class FineTuning(Stage):
     def finish(self, cfg: Config, batch: Batch) -> None:
         cfg.train_dataloader.batch_size = batch.per_device
         cfg.optim_wrapper.accumulative_counts = batch.accumulation
+
+    def feeder(self, cfg: Config) -> Callable[[Path], Any]:
+        pipeline = cfg.val_dataloader.dataset.pipeline
+        steps = Compose([step for step in pipeline if step.type != self.truth_step])
+        return lambda path: steps(dict(img_path=str(path), img_id=path.stem, turned=False))
 
     def arrived(self, model: nn.Module, card: Card) -> dict[str, float]:
         backbones = (module for module in model.modules() if isinstance(module, Backbone))
