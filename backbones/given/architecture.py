@@ -50,7 +50,7 @@ def ours(name: str) -> Architecture:
     return Architecture(OURS[name], partial(Pooled, OURS[name]))
 
 
-def imagenet(count: int = 1000) -> tuple[str, ...]:
+def imagenet(count: int) -> tuple[str, ...]:
     """The WordNet ids of the ImageNet of `count` classes, in order; () if there is none, as timm tells them apart."""
     from timm.data import ImageNetInfo, infer_imagenet_subset  # takes seconds
 

@@ -1,6 +1,6 @@
 """torchvision's networks: each is built as the registered backbone that equals it, and takes torchvision's weights.
 
-What has no equal is refused. Equal means the same maps of the same weights, which tests/test_given_source.py compares.
+What has no equal is refused. Equal means the same maps of the same weights, which tests compare.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any
 from backbones.registry import TIMM, by_name
 from trick_transfer.engine.values import check_name, closest
 
-from .architecture import OURS, Architecture, imagenet
+from .architecture import OURS, Architecture
 from .fetching import cached, of_url
 
 FAMILIES = "ResNet, ResNeXt, Wide ResNet, RegNet, DenseNet, VGG, ConvNeXt, EfficientNet, MobileNetV2 and MobileNetV3"
@@ -29,7 +29,7 @@ OTHERWISE = {
     **{"regnet_x_3_2gf": "regnetx_032", "regnet_x_8gf": "regnetx_080", "regnet_x_16gf": "regnetx_160"},
     **{"regnet_x_32gf": "regnetx_320", "regnet_y_400mf": "regnety_004", "regnet_y_800mf": "regnety_008_tv"},
     **{"regnet_y_1_6gf": "regnety_016", "regnet_y_3_2gf": "regnety_032", "regnet_y_8gf": "regnety_080_tv"},
-    **{"regnet_y_16gf": "regnety_160", "regnet_y_32gf": "regnety_320", "regnet_y_128gf": "regnety_1280"},
+    **{"regnet_y_16gf": "regnety_160", "regnet_y_32gf": "regnety_320"},
 }
 LARGE_EPS = re.compile("efficientnet_(b[567]|v2)|mobilenet_v3")  # of torchvision's batch norms there; timm's is 1e-5
 EQUALS: dict[str, dict[str, Any]] = {
@@ -78,7 +78,7 @@ def described(name: str, entry: Any) -> Architecture:
     known, fed = plain(name), entry.transforms()
     mean, std = ([255 * each for each in values] for values in (fed.mean, fed.std))
     licence = entry.meta.get("license", "unknown")
-    return Architecture(known.backbone, known.classifier, mean, std, fed.interpolation.value, licence, imagenet())
+    return Architecture(known.backbone, known.classifier, mean, std, fed.interpolation.value, licence)
 
 
 def stored(name: str, entry: Any) -> Path:

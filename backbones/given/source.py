@@ -119,6 +119,7 @@ def given(source: str, name: str, found: Architecture, weights: Path | None, hel
     """A network and its weights; `outputs` of its head where the source says how many, else those of the weights."""
     sketch(found.backbone)  # refuses what cannot be built
     count = outputs if outputs >= 0 else head_size(held)
+    classes = found.classes or imagenet(count)
     return Given(
         source=source,
         name=re.sub(r"[^\w.-]", "_", name),
@@ -130,16 +131,18 @@ def given(source: str, name: str, found: Architecture, weights: Path | None, hel
         channel_order="rgb",
         interpolation=found.interpolation,
         licence=found.licence,
-        classes=found.classes or imagenet(count),
+        classes=classes if len(classes) == count else (),
         whole=partial(loaded, found.classifier, count, held, source) if found.classifier and count else None,
     )
 
 
 def head_size(held: Any) -> int:
     """The number of classes of a checkpoint's last layer; 0 if it has none."""
-    layers = sorted(leaves(held)) if isinstance(held, Mapping) else []
-    rows = [len(each) for name, each in layers if HEAD.fullmatch(name) and isinstance(each, Tensor) and each.ndim > 1]
-    return rows[-1] if rows else 0
+    layers = dict(leaves(held)) if isinstance(held, Mapping) else {}
+    names = [
+        name for name, each in layers.items() if HEAD.fullmatch(name) and isinstance(each, Tensor) and each.ndim > 1
+    ]
+    return len(layers[max(names)]) if names else 0
 
 
 def loaded(classifier: Callable[[int], nn.Module], outputs: int, held: Any, source: str, part: str = "") -> nn.Module:
