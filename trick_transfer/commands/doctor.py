@@ -17,6 +17,7 @@ from backbones.contract import examine
 from backbones.given.fit import fit
 from backbones.given.source import Given, find
 from backbones.registry import MODELS
+from trick_transfer.runs.command import add_import, add_reading
 from trick_transfer.runs.machine import diagnose
 
 Check = tuple[str, bool, str]
@@ -27,12 +28,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     network = parser.add_subparsers(dest="what").add_parser("backbone", help="look at a network, not at this machine")
     network.add_argument("source", help="timm/NAME, torchvision/NAME, a file, a folder, module:Class")
-    network.add_argument("--arch", metavar="NAME", help="of a file: timm/NAME, torchvision/NAME, or ours, as resnet50d")
-    network.add_argument("--import", nargs="+", action="extend", default=[], metavar="MODULE", dest="imports")
-    network.add_argument("--part", default="", help="of a file with several networks: the prefix of its names")
-    network.add_argument("--allow-missing", nargs="+", action="extend", default=[], metavar="PATTERN")
-    for name in ("mean", "std"):
-        network.add_argument(f"--{name}", nargs=3, type=float, metavar=("R", "G", "B"), help="in 0..255")
+    add_reading(network)
+    add_import(network)
     args = parser.parse_args()
     failed = 0
     for name, passed, said in look(args) if args.what else diagnose():
@@ -43,13 +40,13 @@ def main() -> int:
 
 def look(args: argparse.Namespace) -> Iterator[Check]:
     """The checks of one network; those of the contract only if its weights fit."""
-    given = find(args.source, args.arch, args.imports)
+    given = find(args.source, args.arch)
     yield "source", True, f"{given.name}: {given.backbone}, sha256 {given.sha256[:12] or 'of no file'}"
     yield normalisation(given, args.mean, args.std)
     net = MODELS.build(given.backbone)
     if given.held is not None:
         try:
-            found = fit(given.held, args.source, net, args.part, args.allow_missing)
+            found = fit(given.held, args.source, net, args.part or "", args.allow_missing or ())
         except ValueError as error:
             yield "weights", False, str(error)
             return
