@@ -2,7 +2,6 @@
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from .paper.tables import values_of
 from .scores.comparable import Group, copies, doubts, groups
 from .scores.controls import controls, dead, is_trained
 from .scores.load import Scored, by_backbone
-from .statistics.agreement import Board, agreements
+from .statistics.agreement import agreements
 from .statistics.comparison import Comparison, Placed
 from .statistics.rows import cell, sample, tabulated
 from .statistics.variance import components
@@ -33,14 +32,11 @@ def analyse(runs: Sequence[Scored], problems: Sequence[str] = (), pool: bool = F
     runs = [run for run in runs if run not in copied]
     found = groups(runs, pool)
     tables = [of_group(group, runs) for group in found]
-    fullest: dict[str, Board] = {}
-    for group, table in zip(found, tables, strict=True):
-        fullest.setdefault(group.tier, (group, table))
     return Analysis(
         (*tables, *published()),
         {run.stored.name: run.stored for run in runs},
         (*problems, *odd, *known, *doubts(runs, found), *dead(runs)),
-        tuple(each for boards in combinations(fullest.values(), 2) for each in agreements(*boards)),
+        tuple(agreements([*zip(found, tables, strict=True)])),
     )
 
 

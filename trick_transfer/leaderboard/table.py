@@ -175,18 +175,29 @@ class Table:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How alike two tiers order the rows that both have, in one metric; None where it is not known."""
+    """How alike two tiers, or two protocols of one tier, order the rows that both have, in one metric.
+
+    None where it is not known.
+    """
 
     tiers: tuple[str, str]
     metric: str
     protocols: tuple[str, str]
     cells: dict[str, tuple[Cell, Cell]]  # by recipe
+    ranks: dict[str, tuple[int, int]] = field(
+        default_factory=dict
+    )  # among these rows; equal scores share the better rank
     tau: float | None = None  # Kendall's
-    low: float | None = None  # the least and the largest that the pairs leave open which are separated on both tiers
+    low: float | None = None  # the least and the largest that the pairs leave open which are separated on both sides
     high: float | None = None
     same: int | None = None  # of those pairs, in the same order on both
     reversed: int | None = None
-    levels: tuple[str, str] = ("none", "none")  # what separates pairs, by tier
+    levels: tuple[str, str] = ("none", "none")  # what separates pairs, by side
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """The names of what is compared: tiers, or of one tier the protocols."""
+        return self.tiers if self.tiers[0] != self.tiers[1] else self.protocols
 
     @property
     def pairs(self) -> int:
@@ -200,7 +211,7 @@ class Analysis:
     tables: tuple[Table, ...]
     runs: dict[str, Stored]
     problems: tuple[str, ...] = ()
-    agreements: tuple[Agreement, ...] = ()  # of every two tiers' fullest tables
+    agreements: tuple[Agreement, ...] = ()  # of every two tiers, and of every two protocols of one tier
 
 
 BACKBONE = next(stage for stage in STAGES.values() if stage.trains_backbone)

@@ -56,7 +56,8 @@ def markdown(analysis: Analysis) -> str:
             parts += [caption, text.grid(lines)] if len(lines) > 1 else []
     for some in agreement.shown(analysis):
         told = " ".join([agreement.CAPTION, *agreement.notes(some)])
-        parts += [f"## {agreement.title(some[0].tiers)}", told, text.grid(agreement.lines(some))]
+        parts += [f"## {agreement.title(some)}", told, text.grid(agreement.lines(some))]
+        parts += [f"{agreement.RANKS}:", text.grid(agreement.ranks(some))]
     parts += [part for tier in measured(analysis) for part in papers(analysis, tier)]
     if analysis.problems:
         parts += [f"## {text.PROBLEMS}", "\n".join(["```text", *analysis.problems, "```"])]
