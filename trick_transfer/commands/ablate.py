@@ -13,14 +13,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from trick_transfer.engine.values import check_name, nearest
-from trick_transfer.leaderboard.analysis import analyse
+from trick_transfer.engine.values import nearest
+from trick_transfer.leaderboard.analysis import analyse, between
 from trick_transfer.leaderboard.paper.figures import DRAW, FIGURES, saved
 from trick_transfer.leaderboard.paper.tables import SIZES, TABLES
 from trick_transfer.leaderboard.rendering.beside_paper import beside, noise
 from trick_transfer.leaderboard.rendering.scatter import scatter
 from trick_transfer.leaderboard.rendering.terminal import across, grid
-from trick_transfer.leaderboard.scores.load import load_all, means_only
+from trick_transfer.leaderboard.scores.load import means_only
 from trick_transfer.runs import tiers
 from trick_transfer.runs.plan import add_options, check, check_data, console, execute, run_of, show, show_gaps
 from trick_transfer.runs.run import FIRST
@@ -99,20 +99,9 @@ def compare(names: Sequence[str], args: argparse.Namespace) -> None:
 
     Raises ValueError without results.
     """
-    wanted, protocols = (names, ()) if len(names) == 2 else (names[:1], names[1:])
-    stored = list(read(args).values())
-    for tier in wanted:
-        check_name("tier with results", tier, sorted({each.result.tier for each in stored}))
-    stored = [each for each in stored if each.result.tier in wanted]
-    for protocol in protocols:
-        check_name(f"protocol with results on {names[0]}", protocol, sorted({each.result.protocol for each in stored}))
-    runs, faults = load_all(stored)
+    found, faults = between(names, list(read(args).values()))
     for fault in faults:
         print(fault, file=sys.stderr)
-    sides = {*(protocols or wanted)}
-    found = [each for each in analyse(runs).agreements if {*each.sides} == sides]
-    if not found:
-        raise ValueError(f"{' and '.join(sorted(sides))} have no metric in common")
     for part in across(found):
         console.print(part, markup=False)
     for path in saved(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from trick_transfer.engine.stage import Details
 from trick_transfer.runs.store import Stored
 from trick_transfer.stages import STAGES, metrics, stage_of
 
@@ -97,7 +98,7 @@ class Row:
     device_hours: float | None
     cells: dict[str, Cell]  # by metric
     minutes_per_epoch: float | None = None
-    class_iou: dict[str, float] = field(default_factory=dict)
+    classes: dict[str, dict[str, float]] = field(default_factory=dict)  # by measure: percent by class, mean over runs
     runs: tuple[RunKey, ...] = ()
     trained: bool = True  # False: a control, of random weights
 
@@ -211,6 +212,7 @@ class Analysis:
     tables: tuple[Table, ...]
     runs: dict[str, Stored]
     problems: tuple[str, ...] = ()
+    details: dict[str, Details] = field(default_factory=dict)  # by a run's `path`
     agreements: tuple[Agreement, ...] = ()  # of every two tiers, and of every two protocols of one tier
 
 
