@@ -53,9 +53,7 @@ def options() -> argparse.Namespace:
         return args
     if args.what[0] == AGREEMENT:
         if len({*args.what}) != len(args.what) or len(args.what) not in (3, 4):
-            raise ValueError(
-                f"{AGREEMENT} takes two tiers, or a tier and two protocols, by the names that their results carry"
-            )
+            raise ValueError(f"{AGREEMENT} takes two tiers, or a tier and two protocols, by the names in their results")
         return args
     for name in args.what:
         if name not in NAMES:
@@ -95,18 +93,14 @@ def show_table(name: str, shown: list[Stored], args: argparse.Namespace) -> None
 
 
 def compare(names: Sequence[str], args: argparse.Namespace) -> None:
-    """The order of the rows that two tiers have, or two protocols of one: tables, answers, figure.
-
-    Raises ValueError without results.
-    """
+    """The order of the rows that two tiers, or two protocols of one, share. Raises ValueError without results."""
     found, faults = between(names, list(read(args).values()))
     for fault in faults:
         print(fault, file=sys.stderr)
     for part in across(found):
         console.print(part, markup=False)
-    for path in saved(
-        scatter(found), args.out / "_".join([AGREEMENT, *dict.fromkeys(found[0].tiers + found[0].sides)]), args.png
-    ):
+    name = "_".join([AGREEMENT, *dict.fromkeys(found[0].tiers + found[0].sides)])
+    for path in saved(scatter(found), args.out / name, args.png):
         console.print(str(path))
 
 
