@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 
 from backbones.registry import by_name, check_size, registered, sketch
 from trick_transfer.engine.batch import Batch
+from trick_transfer.engine.held_out import trained_on
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.values import check_name, check_value, nearest
 
@@ -121,9 +122,10 @@ def finish(cfg: Config, batch: Batch) -> None:
         cfg.model.norm_parts = parts_of_a_step(parts, batch)
     cfg.optim_wrapper.accumulative_counts = batch.accumulation
     few = cfg.train_dataloader.get("num_batch_per_epoch")  # the smoke tier's
-    updates = min(few or data.num_train, data.num_train // batch.total)
+    images = trained_on(cfg, data.num_train)
+    updates = min(few or images, images // batch.total)
     if not updates:
-        raise ValueError(f"{data.num_train} training images do not fill one step of {batch}")
+        raise ValueError(f"{images} training images do not fill one step of {batch}")
     if few:
         cfg.train_dataloader.num_batch_per_epoch = updates * batch.accumulation
     cfg.train_dataloader.sampler.images = updates * batch.total  # so that an epoch ends with an update

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from backbones.base import gmacs, params_m
 from backbones.card import Card
 from trick_transfer.engine import pictures
+from trick_transfer.engine.held_out import HELD_OUT
 from trick_transfer.engine.images import decode
 from trick_transfer.engine.source import SPLITS, Sample
 from trick_transfer.engine.stage import Arrays, Details, Metric, Outputs, Prediction, Stage, as_points, name_of
@@ -59,7 +60,7 @@ class Classification(Stage):
         cfg.model.teacher.update(card=str(card.folder / "card.json"), sha256=card.sha256)
 
     def protocol(self, cfg: dict[str, Any]) -> dict[str, Any]:
-        return {key: cfg[key] for key in (*SCORING, config.KEY) if key in cfg}
+        return {key: cfg[key] for key in (*SCORING, config.KEY, HELD_OUT) if key in cfg}
 
     def data_name(self, cfg: Config) -> str:
         return cfg.data.name
@@ -71,6 +72,10 @@ class Classification(Stage):
 
     def global_batch(self, cfg: Config) -> int:
         return cfg.global_batch
+
+    def as_scored(self, cfg: Config) -> Any:
+        read = cfg.train_dataloader.dataset.dataset
+        return dict(cfg.val_dataloader.dataset, split=read.split, skip_broken=read.skip_broken)
 
     def leave(self, model: Any, cfg: Config, folder: Path, metrics: dict[str, float], **about: Any) -> dict[str, Any]:
         card = export(model, cfg, folder, metrics, **about)

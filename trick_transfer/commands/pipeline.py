@@ -10,7 +10,7 @@ import argparse
 
 from trick_transfer.leaderboard.rendering.terminal import row_of
 from trick_transfer.runs import tiers
-from trick_transfer.runs.command import add_follow, parse_sets
+from trick_transfer.runs.command import add_follow, add_held_out, sets_of
 from trick_transfer.runs.own_tier import add_own_data, own_tier
 from trick_transfer.runs.plan import add_options, chain, check, check_data, console, execute, show, show_gaps, state
 from trick_transfer.runs.store import reference
@@ -31,6 +31,7 @@ def options() -> argparse.Namespace:
         help="a key of the recipe; with detection. or segmentation. before it, of that stage",
     )  # fmt: skip
     add_follow(parser)
+    add_held_out(parser)
     args = parser.parse_args()
     args.tier = own_tier(args)
     args.stages = args.stages or tiers.load(args.tier).stages or tuple(STAGES)
@@ -40,7 +41,7 @@ def options() -> argparse.Namespace:
 def main() -> int:
     """Plan, check, run, rank."""
     args = options()
-    planned = chain(args.recipe, args.seed, args.stages, parse_sets(args.sets, args.follow), args)
+    planned = chain(args.recipe, args.seed, args.stages, sets_of(args), args)
     check(planned, args)
     if args.plan:
         show((run, *state(run)) for run in planned)

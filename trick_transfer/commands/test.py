@@ -24,7 +24,7 @@ from trick_transfer.leaderboard.rendering.terminal import grid
 from trick_transfer.leaderboard.scores.load import read
 from trick_transfer.runs.command import add_gpus, add_run_options, run_of
 from trick_transfer.runs.identity import plain
-from trick_transfer.runs.launch import spread, starts_others
+from trick_transfer.runs.launch import join_srun, spread, starts_others
 from trick_transfer.runs.result import OUTPUTS
 from trick_transfer.runs.run import FIRST, MODEL, Run
 from trick_transfer.runs.training import score
@@ -58,6 +58,7 @@ def by_class(details: Details) -> tuple[str, Table]:
 
 def main() -> int:
     """The command line."""
+    join_srun()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_options(parser)
     parser.add_argument("--checkpoint", type=Path, help="a .safetensors or .pth of weights (default: the run's own)")

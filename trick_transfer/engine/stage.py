@@ -157,6 +157,10 @@ class Stage(ABC):
     def finish(self, cfg: Config, batch: Batch) -> None:
         """Turn what the recipe or protocol states into what a Runner reads, for a batch split over devices."""
 
+    def as_scored(self, cfg: Config) -> Any:
+        """The Config of the training images as the scored ones are read; `finish` was called. Raises ValueError."""
+        raise ValueError(f"{self.name} cannot hold out training images; leave out --held-out")
+
     def arrived(self, model: Any, card: Any) -> dict[str, float]:
         """arrived_percent and feature_error: how much of the card is in a new model, before training."""
         return {}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from classification.follow import FOLLOW, KEY
+from trick_transfer.engine.held_out import HELD_OUT
 from trick_transfer.engine.precision import PRECISIONS
 from trick_transfer.stages import STAGES
 
@@ -30,6 +31,7 @@ def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets")
     parser.add_argument("--data-root", type=Path, help="the data set's folder (default: under data/)")
     add_follow(parser)
+    add_held_out(parser)
 
 
 def add_follow(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +40,17 @@ def add_follow(parser: argparse.ArgumentParser) -> None:
         "--follow", choices=FOLLOW, help="the paper's text or its authors' code (default: the code for classification "
         "in tier paper, else the text); downstream, the protocol",
     )  # fmt: skip
+
+
+def add_held_out(parser: argparse.ArgumentParser) -> None:
+    """--held-out --patience, which are settings."""
+    parser.add_argument(
+        "--held-out", type=float, metavar="SHARE", help="of the training images, such as 0.1: not trained on, but "
+        "scored after each epoch; the best epoch's weights count",
+    )  # fmt: skip
+    parser.add_argument(
+        "--patience", type=int, metavar="EPOCHS", help="end a training whose score on --held-out was not better in them"
+    )
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +89,14 @@ def parse_sets(pairs: list[str], follow: str | None = None) -> dict[str, Any]:
     return sets
 
 
+def sets_of(args: argparse.Namespace) -> dict[str, Any]:
+    """All settings that the options state."""
+    stated = {"share": args.held_out, "patience": args.patience}
+    held_out = {f"{HELD_OUT}.{key}": value for key, value in stated.items() if value is not None}
+    return parse_sets(args.sets, args.follow) | held_out
+
+
 def run_of(args: argparse.Namespace) -> Run:
     """The run that the options name."""
-    further = parse_sets(args.sets, args.follow), args.protocol, args.work_dir, args.data_root, args.backbone_seed
+    further = sets_of(args), args.protocol, args.work_dir, args.data_root, args.backbone_seed
     return Run(args.stage, args.name, args.tier, args.seed, *further)

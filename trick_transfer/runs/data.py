@@ -6,6 +6,7 @@ from pathlib import Path
 
 from trick_transfer.data_sets.sources import DATA_SETS, DataSet, Part
 from trick_transfer.engine.batch import Batch, too_few
+from trick_transfer.engine.held_out import trained_on
 from trick_transfer.engine.manifest import update_manifest
 
 from .run import Run
@@ -56,7 +57,7 @@ def check_filled(run: Run, batch: Batch) -> None:
     """Raise ValueError for own images so few that each epoch would drop its only batch, before anything is trained."""
     cfg = run.layers.cfg
     facts = run.facts if cfg.train_dataloader.get("drop_last") and cfg.get("max_epochs", 1) else None
-    if facts and (images := facts.counts["train"]) < batch.per_device * batch.devices:
+    if facts and (images := trained_on(cfg, facts.counts["train"])) < batch.per_device * batch.devices:
         raise ValueError(f"{run.stage}: {too_few(images, batch.per_device)}")
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from trick_transfer.engine.layers import changed_keys
 from trick_transfer.runs.result import Result
+from trick_transfer.runs.sweep import is_swept
 from trick_transfer.stages import STAGES
 
 from ..table import YOURS, Protocol
@@ -104,7 +105,8 @@ def doubts(runs: Sequence[Scored], groups: Sequence[Group]) -> list[str]:
         for run in sorted(row, key=lambda each: each.result.seed):
             one = first.setdefault(protocol(run.result), run.result)
             old, new = (each.config | {"precision": each.precision} for each in (one, run.result))
-            if keys := [key for key in changed_keys(old, new) if key.split(".")[-1] not in PER_SEED]:
+            differing = (key for key in changed_keys(old, new) if key.split(".")[-1] not in PER_SEED)
+            if keys := [key for key in differing if not is_swept(key, old)]:
                 averaged = f"differs from seed {one.seed}, with which it is averaged, in {', '.join(keys)}"
                 lines.append(f"{run.stored.name} {averaged}")
             if whose(run)[:-1] in recipes and whose(run) not in backbones:
