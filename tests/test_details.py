@@ -117,9 +117,10 @@ def test_the_page_has_a_matrix_of_few_classes_and_of_many_the_worst_pairs(classe
     wrong = [(name, names[0], 30 - at) for at, name in enumerate(names[1:])]
     shown = of_run(Details("top-1", dict.fromkeys(names, 50.0), (*right, *wrong)))
     if classes == MOST_IN_MATRIX:
-        assert shown["names"] == names and len(shown["confusion"]) == 2 * classes - 1
+        assert shown["names"] == names and np.diag(shown["matrix"]).tolist() == [50] * classes
+        assert shown["matrix"][1][0] == 30 and np.sum(shown["matrix"]) == 50 * classes + sum(range(2, 31))
     else:
-        assert shown["names"] == [] and shown["confusion"] == wrong[:20]
+        assert "matrix" not in shown and shown["mistakes"] == wrong[:20]
 
 
 @pytest.mark.parametrize("classes", [12, 70])

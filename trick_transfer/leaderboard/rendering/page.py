@@ -25,7 +25,7 @@ from .exports import rounded
 ASSETS = Path(__file__).parent / "assets"
 OURS = ("table", "labels", "charts", "details", "receipt", "pairs", "pictures", "page")  # in the order of their need
 SCRIPTS = ("plot.min.js", *(f"{name}.js" for name in OURS))
-MOST_IN_MATRIX, WORST_PAIRS = 30, 20  # classes
+MOST_IN_MATRIX, LISTED_MISTAKES = 30, 20  # classes
 DIGITS = 5  # of numbers that are only displayed; receipts keep all digits
 
 
@@ -75,24 +75,24 @@ def unpacked_later(analysis: Analysis) -> dict[str, Any]:
     tables = []
     for table in analysis.tables:
         pairs = {metric: [asdict(pair) for pair in pairs] for metric, pairs in table.pairs.items()}
-        tables.append({"pairs": pairs, "classes": {row.recipe: row.classes for row in table.rows}})
-    details = {name: of_run(each) for name, each in analysis.details.items()}
+        classes = rounded({row.recipe: row.classes for row in table.rows}, DIGITS - 1)
+        tables.append({"pairs": pairs, "classes": classes})
+    details = {name: of_run(analysis.details.get(name, Details())) for name in analysis.runs}
     of_runs = {"curves": rounded(curves, DIGITS - 1), "details": rounded(details, DIGITS - 2)}
     return {"tables": rounded(tables, DIGITS), "receipts": receipts, **of_runs}
 
 
 def of_run(details: Details) -> dict[str, Any]:
-    """A run's confused classes, as a matrix or of many classes the worst pairs, and its curve of all classes."""
+    """A run's images by true and predicted class, of many classes the most frequent mistakes, and its whole curve."""
     names = [*dict.fromkeys([*details.classes, *(predicted for _, predicted, _ in details.confusion)])]
-    whole = len(names) <= MOST_IN_MATRIX
-    wrong = [each for each in details.confusion if each[0] != each[1]]
-    curve = next(({"name": name, "points": points} for name, points in details.curves.items()), None)
-    return {
-        "names": names if whole else [],
-        "confusion": details.confusion if whole else wrong[:WORST_PAIRS],
-        "axes": details.axes,
-        "curve": curve,
-    }
+    made: dict[str, Any] = {"axes": details.axes, "curve": next(iter(details.curves.items()), None)}
+    if not details.confusion:
+        return made
+    if len(names) > MOST_IN_MATRIX:
+        wrong = [each for each in details.confusion if each[0] != each[1]]
+        return made | {"mistakes": wrong[:LISTED_MISTAKES]}
+    images = {(true, predicted): count for true, predicted, count in details.confusion}
+    return made | {"names": names, "matrix": [[images.get((true, said), 0) for said in names] for true in names]}
 
 
 def policy(scripts: list[str]) -> str:

@@ -1,29 +1,27 @@
 "use strict";
 // What a run's outputs tell beside its metrics: which classes are confused, and a curve.
 
-function showDetails(content, { names, confusion, axes, curve }) {
-  if (confusion.length) {
+function showDetails(content, { names, matrix, mistakes, axes, curve }) {
+  if (matrix || mistakes) {
     content.append(element("h3", { textContent: "Which classes are confused" }));
-    content.append(names.length ? confusionMatrix(names, confusion) : worstPairs(confusion));
+    content.append(matrix ? confusionMatrix(names, matrix) : mistakesList(mistakes));
   }
   if (!curve) return;
   const holder = element("figure", { className: "chart" });
   const charts = element("div", { className: "multiples" }, holder);
-  content.append(element("h3", { textContent: `${axes[1]} over ${axes[0]}, ${curve.name}` }), charts);
+  content.append(element("h3", { textContent: `${axes[1]} over ${axes[0]}, ${curve[0]}` }), charts);
   holder.append(detailChart(axes, curve, holder.clientWidth - 26)); // less its padding and border
 }
 
-function confusionMatrix(names, confusion) {
-  const images = new Map(names.map((name) => [name, new Map()]));
-  for (const [truth, predicted, count] of confusion) images.get(truth).set(predicted, count);
+function confusionMatrix(names, matrix) {
   const table = element("table");
   const heads = names.map((name) => element("th", { scope: "col" }, element("span", { textContent: name })));
   table.createTHead().insertRow().append(element("th", { textContent: "true \\ predicted" }), ...heads);
   const body = table.createTBody();
-  for (const [truth, row] of images) {
-    const all = [...row.values()].reduce((sum, count) => sum + count, 0);
-    const cells = names.map((name) => confusionCell(row.get(name) ?? 0, all, name === truth));
-    body.insertRow().append(element("th", { scope: "row", textContent: truth }), ...cells);
+  for (const [at, counts] of matrix.entries()) {
+    const all = counts.reduce((sum, count) => sum + count, 0);
+    const cells = counts.map((count, other) => confusionCell(count, all, at === other));
+    body.insertRow().append(element("th", { scope: "row", textContent: names[at] }), ...cells);
   }
   const region = { className: "scroll ledger confusion", tabIndex: 0, role: "region", ariaLabel: "Images by true and predicted class, scroll sideways" };
   return element("div", region, table);
@@ -35,13 +33,13 @@ function confusionCell(count, all, right) {
   return cell;
 }
 
-function worstPairs(confusion) {
+function mistakesList(mistakes) {
   const list = element("dl");
-  for (const [truth, predicted, count] of confusion) list.append(...entry(`${truth}, taken for ${predicted}`, `${count} images`));
+  for (const [truth, predicted, count] of mistakes) list.append(...entry(`${truth}, taken for ${predicted}`, `${count} images`));
   return list;
 }
 
-function detailChart([x, y], { name, points }, width) {
+function detailChart([x, y], [name, points], width) {
   const diagonal = name === "calibration" ? [Plot.line([[0, 0], [1, 1]], { stroke: "var(--muted)", strokeDasharray: "3 3" })] : [];
   const title = points.map((each) => `${x} ${each[0]}\n${y} ${each[1]}`);
   const axis = { domain: [0, 1], ticks: 5, grid: true, labelArrow: "none" };
