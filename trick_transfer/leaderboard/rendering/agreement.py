@@ -16,15 +16,17 @@ CAPTION = (
 )
 
 
-RANKS = "Ranks among these rows, on the one and on the other"
-
-
 def title(some: Sequence[Agreement]) -> str:
     """A heading."""
     (one, two), tier = some[0].sides, some[0].tiers[0]
     if some[0].sides == some[0].tiers:
         return f"Is the order on {one} the order on {two}?"
     return f"Is the order under {one} the order under {two}? ({tier})"
+
+
+def of_ranks(some: Sequence[Agreement]) -> str:
+    """A heading of `ranks`."""
+    return f"Ranks among these rows, {' → '.join(some[0].sides)}"
 
 
 def shown(analysis: Analysis) -> Iterator[list[Agreement]]:
@@ -55,7 +57,8 @@ def answer(each: Agreement) -> str:
 
 def lines(some: Sequence[Agreement]) -> list[list[str]]:
     """One line per metric."""
-    head = ["metric", "tau", "rows", "pairs alike, opposite, open", "seeds a row", "protocols", "answer"]
+    of_tiers = ["protocols"] if some[0].sides == some[0].tiers else []
+    head = ["metric", "tau", "rows", "pairs alike, opposite, open", "seeds a row", *of_tiers, "answer"]
     return [head, *(line(each) for each in some)]
 
 
@@ -66,8 +69,8 @@ def line(each: Agreement) -> list[str]:
     if each.same is not None and each.reversed is not None:
         pairs = f"{each.same}, {each.reversed}, {each.pairs - each.same - each.reversed}"
     seeds = "; ".join(spread([pair[side] for pair in each.cells.values()]) for side in (0, 1))
-    rules = "; ".join(dict.fromkeys(each.protocols))
-    return [metrics()[each.metric].label, tau, str(len(each.cells)), pairs, seeds, rules, answer(each)]
+    rules = ["; ".join(dict.fromkeys(each.protocols))] if each.sides == each.tiers else []
+    return [metrics()[each.metric].label, tau, str(len(each.cells)), pairs, seeds, *rules, answer(each)]
 
 
 def spread(cells: Sequence[Cell]) -> str:

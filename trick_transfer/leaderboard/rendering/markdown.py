@@ -57,7 +57,11 @@ def markdown(analysis: Analysis) -> str:
     for some in agreement.shown(analysis):
         told = " ".join([agreement.CAPTION, *agreement.notes(some)])
         parts += [f"## {agreement.title(some)}", told, text.grid(agreement.lines(some))]
-        parts += [f"{agreement.RANKS}:", text.grid(agreement.ranks(some))]
+        head, *rows = agreement.ranks(some)
+        parts += [
+            f"{agreement.of_ranks(some)}:",
+            text.grid([head, *([f"`{recipe}`", *cells] for recipe, *cells in rows)]),
+        ]
     parts += [part for tier in measured(analysis) for part in papers(analysis, tier)]
     if analysis.problems:
         parts += [f"## {text.PROBLEMS}", "\n".join(["```text", *analysis.problems, "```"])]

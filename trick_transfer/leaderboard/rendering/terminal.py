@@ -29,7 +29,7 @@ def across(some: Sequence[Agreement]) -> Iterator[Screen | str]:
     """The order of the rows that two sides have: tables, the answers, and how to read them."""
     head, *rest = agreement.lines(some)
     yield grid(agreement.title(some), [line[:-1] for line in (head, *rest)])
-    yield grid(agreement.RANKS, agreement.ranks(some))
+    yield grid(agreement.of_ranks(some), agreement.ranks(some))
     yield from (f"{line[0]}: {line[-1]}" for line in rest)
     yield from (agreement.CAPTION, *agreement.notes(some))
 
