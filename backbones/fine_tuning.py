@@ -6,7 +6,7 @@ A protocol is a file of plain data beside the stage's `stage.py`. Its data sets 
 are named `backbone`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.stage import Stage
 from trick_transfer.engine.values import check_name
 
+from . import openmmlab
 from .base import Backbone
 from .card import Card, arrived_percent
 from .registry import check_size
@@ -31,6 +32,7 @@ class FineTuning(Stage):
     """What all stages after classification share; a stage extends `fill` if more depends on the card."""
 
     folder: Path  # of the protocols' files
+    plain_words: Mapping[str, Mapping[str, Any] | None] = {}  # a type of ours -> what is nearest to it in the library
 
     def draft(self, name: str, sets: dict[str, Any]) -> Layers:
         check_name(f"{self.name} protocol", name, self.protocols)
@@ -77,6 +79,12 @@ class FineTuning(Stage):
     def finish(self, cfg: Config, batch: Batch) -> None:
         cfg.train_dataloader.batch_size = batch.per_device
         cfg.optim_wrapper.accumulative_counts = batch.accumulation
+
+    def plain(self, cfg: Config, weights: Path) -> Config:
+        self.place(cfg, self.root(cfg).absolute())
+        cfg.model.backbone = openmmlab.resnet(cfg.model.backbone, weights)
+        words = {**openmmlab.WORDS, **self.plain_words}
+        return Config(openmmlab.complete(openmmlab.plainly(cfg.to_dict(), words)))
 
     def arrived(self, model: nn.Module, card: Card) -> dict[str, float]:
         backbones = (module for module in model.modules() if isinstance(module, Backbone))

@@ -38,6 +38,16 @@ class Detection(FineTuning):
     folder = Path(__file__).parent
     protocols = ("faster_rcnn_voc", "faster_rcnn_fpn_voc", "faster_rcnn_voc_authors", "faster_rcnn_voc_small")
     authors = "faster_rcnn_voc_authors"
+    plain_protocol = "faster_rcnn_fpn_voc"
+    hub_task = "object-detection"
+    plain_words = {
+        "detection.FloatRPNHead": dict(type="RPNHead"),
+        "detection.FloatShared2FCBBoxHead": dict(type="Shared2FCBBoxHead"),
+        "detection.LoadImage": dict(type="LoadImageFromFile"),
+        "detection.FlipPixels": dict(type="RandomFlip"),
+        "detection.VOC": dict(type="XMLDataset"),  # mmdet's VOCDataset, but it prints the names of other classes, too
+        "detection.VOCMeanAP": dict(type="VOCMetric", metric="mAP", eval_mode="11points"),
+    }
     formats = FORMATS
     recognise = staticmethod(recognise)
     lay_out = staticmethod(lay_out)
