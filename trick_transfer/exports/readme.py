@@ -1,17 +1,18 @@
 """The model card: README.md with the Hugging Face hub's metadata, so that a folder can be uploaded as it is."""
 
+import re
 from functools import partial
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCardData
 
 from trick_transfer.engine.files import write_whole
-from trick_transfer.leaderboard.rendering.text import between, grid
+from trick_transfer.leaderboard.rendering.text import NOTES, between, grid
 from trick_transfer.runs.run import Run, lineage
 from trick_transfer.stages import STAGES, metrics, stage_of
 
 from .scores import Scores, scores_of
-from .trained import Trained, architecture
+from .trained import Trained
 
 LIBRARIES = {"mm": "mmdet", "card": "trick-transfer"}  # the others are called as the format is
 HUB_METRICS = {"top1": "accuracy", "miou": "mean_iou"}
@@ -24,8 +25,8 @@ README = """\
 
 # {name}
 
-{network}, trained on {data} (tier `{tier}`, seed {seed}) with [trick-transfer](https://arxiv.org/abs/1812.01187), an
-implementation of "Bag of Tricks for Image Classification with Convolutional Neural Networks".
+{network}, of {data} (tier `{tier}`, seed {seed}): made with trick-transfer, an implementation of
+[Bag of Tricks for Image Classification with Convolutional Neural Networks](https://arxiv.org/abs/1812.01187).
 
 ## Use
 
@@ -37,7 +38,7 @@ resized to {shorter_px} px ({interpolation}, OpenCV), then the middle {size_px} 
 
 ## Scores
 
-{scores}
+{scores}{note}
 
 ## Licence
 
@@ -81,6 +82,7 @@ def model_card(trained: Trained, to: str, use: str, command: str, scores: Scores
         size_px=trained.size_px,
         interpolation=card.interpolation,
         scores=score_table(trained, scores),
+        note=f"\n\n{NOTES[card.tier]}" if card.tier in NOTES else "",
         licences="\n".join(f"- {what}: {licence}" for what, licence in card.licences.items()),
         commands="\n".join(dict.fromkeys([*origin, *teachers, *made, command])),
         commit=card.commit,
@@ -90,11 +92,9 @@ def model_card(trained: Trained, to: str, use: str, command: str, scores: Scores
 
 def network(trained: Trained) -> str:
     """Its architecture in words."""
-    try:
-        name, _ = architecture(trained.model.backbone)
-    except ValueError:
-        name = str(trained.card.backbone["type"])
-    return f"`{name}`, " + (f"{trained.classes} classes" if trained.classes else "without a head")
+    options = ", ".join(f"{key}={value!r}" for key, value in trained.card.backbone.items() if key != "type")
+    head = f"{trained.classes} classes" if trained.classes else "without a head"
+    return f"`{trained.card.backbone['type']}({options})`, {head}"
 
 
 def metadata(trained: Trained, to: str, scores: Scores | None) -> ModelCardData:
@@ -105,7 +105,7 @@ def metadata(trained: Trained, to: str, scores: Scores | None) -> ModelCardData:
     found = evaluated(trained, scores)
     return ModelCardData(
         license=licence.lower() if named else "other",
-        license_name=None if named else licence,
+        license_name=None if named else re.sub("[^a-z0-9.]+", "-", licence.lower()).strip("-"),  # all that it takes
         library_name=LIBRARIES.get(to, to),
         pipeline_tag=STAGES[trained.run.stage].hub_task if trained.classes else "image-feature-extraction",
         tags=["image-classification", "backbone", "trick-transfer", to],

@@ -48,4 +48,5 @@ def feeding(trained: Trained) -> dict:
         crop = nextafter(crop, 0)
     mean, std = ([value / 255 for value in values] for values in (card.mean, card.std))
     size = dict(input_size=(3, px, px), crop_pct=crop, crop_mode="center")
-    return size | dict(mean=mean, std=std, interpolation=card.interpolation)
+    name = {"area": "box"}.get(card.interpolation, card.interpolation)
+    return size | dict(mean=mean, std=std, interpolation=name)
