@@ -39,7 +39,7 @@ class Segmentation(FineTuning):
     plain_words = {
         "segmentation.FCN": dict(type="EncoderDecoder"),
         "segmentation.ADE20K": dict(type="ADE20KDataset"),
-        "segmentation.LoadMask": dict(type="LoadAnnotations", reduce_zero_label=True),
+        "segmentation.LoadMask": dict(type="LoadAnnotations"),
         "segmentation.RandomBlur": None,  # mmseg has none
         "segmentation.SegmentationScores": dict(type="IoUMetric", iou_metrics=["mIoU"]),
     }
