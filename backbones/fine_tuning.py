@@ -6,12 +6,14 @@ A protocol is a file of plain data beside the stage's `stage.py`. Its data sets 
 are named `backbone`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from torch import nn
 
 from trick_transfer.engine.batch import Batch
@@ -33,6 +35,7 @@ class FineTuning(Stage):
 
     folder: Path  # of the protocols' files
     plain_words: Mapping[str, Mapping[str, Any] | None] = {}  # a type of ours -> what is nearest to it in the library
+    truth_step: str = ""  # of the pipeline: what reads the truth
 
     def draft(self, name: str, sets: dict[str, Any]) -> Layers:
         check_name(f"{self.name} protocol", name, self.protocols)
@@ -85,6 +88,18 @@ class FineTuning(Stage):
         cfg.model.backbone = openmmlab.resnet(cfg.model.backbone, weights)
         words = {**openmmlab.WORDS, **self.plain_words}
         return Config(openmmlab.complete(openmmlab.plainly(cfg.to_dict(), words)))
+
+    def as_scored(self, cfg: Config) -> Any:
+        read = deepcopy(cfg.train_dataloader.dataset.dataset)
+        for part in parts(read):
+            if "pipeline" in part:
+                part.update(pipeline=cfg.val_dataloader.dataset.pipeline, test_mode=True)
+        return read
+
+    def feeder(self, cfg: Config) -> Callable[[Path], Any]:
+        pipeline = cfg.val_dataloader.dataset.pipeline
+        steps = Compose([step for step in pipeline if step.type != self.truth_step])
+        return lambda path: steps(dict(img_path=str(path), img_id=path.stem, turned=False))
 
     def arrived(self, model: nn.Module, card: Card) -> dict[str, float]:
         backbones = (module for module in model.modules() if isinstance(module, Backbone))

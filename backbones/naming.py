@@ -78,14 +78,6 @@ def from_timm(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor
     return {name: state[their] for their, name in theirs.items()}
 
 
-def trunk_names(model: nn.Module, timm: bool) -> list[str]:
-    """What a checkpoint of a classifier calls its backbone's tensors: our names, or timm's."""
-    ours = [name for name in model.state_dict() if name.startswith("backbone.")]
-    if timm and is_adapted(ours):
-        return [name.removeprefix("backbone.net.") for name in ours]
-    return list(timm_names(ours).values()) if timm else ours
-
-
 def is_adapted(names: Iterable[str]) -> bool:
     """Whether a network is one of `timm_adapter`."""
     return any(name.startswith(("net.", "backbone.net.")) for name in names)
@@ -103,12 +95,19 @@ def check_strides(model: nn.Module) -> None:
 
 def check_variant(model: nn.Module, source: str | Path) -> None:
     """Raise ValueError for a bottleneck ResNet with or without tweak B: weights with our names fit both."""
+    if both := variants(model):
+        raise ValueError(
+            f"{source} fits {both} alike: only the strides differ; "
+            "say which it is: --set model.backbone.tweak=b, or --set model.backbone.tweak="
+        )
+
+
+def variants(model: nn.Module) -> str:
+    """The two networks that weights with our names fit, in words; "" if these fit one alone."""
     for net in model.modules():
         if isinstance(net, ResNet) and net.expansion > 1 and net.tweak in ("", "b"):
-            raise ValueError(
-                f"{source} fits ResNet-{net.depth} with and without tweak B alike: only the strides differ; "
-                "say which it is: --set model.backbone.tweak=b, or --set model.backbone.tweak="
-            )
+            return f"ResNet-{net.depth} with and without tweak B"
+    return ""
 
 
 def adapted_names(state: Iterable[str], names: Iterable[str]) -> dict[str, str]:

@@ -10,15 +10,17 @@ from mmengine.config import Config
 from backbones.base import gmacs, params_m
 from backbones.card import Card
 from trick_transfer.engine import pictures
+from trick_transfer.engine.held_out import HELD_OUT
 from trick_transfer.engine.images import decode
 from trick_transfer.engine.source import SPLITS, Sample
-from trick_transfer.engine.stage import Arrays, Metric, Outputs, Stage
+from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction, Stage
 
-from . import config, layout
+from . import config, given, layout
 from .classifier import export
 from .data import Folder
 from .diagnostics import SWAPPED, residual_branches, swapped_coats
 from .formats import FORMATS, recognise
+from .predictions import UNKNOWN, best_classes, class_names, feeder
 
 ECE_BINS = 15  # Guo et al., "On Calibration of Modern Neural Networks", 2017
 SCORING = ("version", "data", "val_dataloader", "val_evaluator")  # the keys that say how a classifier is scored
@@ -59,7 +61,7 @@ class Classification(Stage):
         cfg.model.teacher.update(card=str(card.folder / "card.json"), sha256=card.sha256)
 
     def protocol(self, cfg: dict[str, Any]) -> dict[str, Any]:
-        return {key: cfg[key] for key in (*SCORING, config.KEY) if key in cfg}
+        return {key: cfg[key] for key in (*SCORING, config.KEY, HELD_OUT) if key in cfg}
 
     def data_name(self, cfg: Config) -> str:
         return cfg.data.name
@@ -72,12 +74,21 @@ class Classification(Stage):
     def global_batch(self, cfg: Config) -> int:
         return cfg.global_batch
 
+    start = staticmethod(given.start)
+
+    def as_scored(self, cfg: Config) -> Any:
+        read = cfg.train_dataloader.dataset.dataset
+        return dict(cfg.val_dataloader.dataset, split=read.split, skip_broken=read.skip_broken)
+
     def leave(self, model: Any, cfg: Config, folder: Path, metrics: dict[str, float], **about: Any) -> dict[str, Any]:
-        card = export(model, cfg, folder, metrics, **about)
-        if Path(cfg.data.root, SWAPPED).is_dir():
-            metrics |= swapped_coats(model, cfg)
+        carried = cfg.model.get("given") and not cfg.max_epochs  # with a head of its own, or none
+        card = export(model, cfg, folder, metrics, not carried, **about)
         px = cfg.val_dataloader.dataset.crop.size_px
         facts = dict(params_m=params_m(model), gmacs=gmacs(model, px), feature_error=card.feature_error)
+        if carried:
+            return facts
+        if Path(cfg.data.root, SWAPPED).is_dir():
+            metrics |= swapped_coats(model, cfg)
         return facts | dict(branches=residual_branches(model, cfg))
 
     formats = FORMATS
@@ -109,10 +120,22 @@ class Classification(Stage):
 
         return Outputs(arrays["labels"], score, {})
 
-    def draw(self, sample: dict, found: dict, classes: Sequence[str]) -> np.ndarray:
-        predicted, true = classes[int(found["logits"].argmax())], classes[int(found["label"])]
-        text = predicted if predicted == true else f"{predicted} ({true})"
-        return pictures.write(pictures.fit(sample["inputs"]), text)
+    def shown(self, sample: dict, found: dict) -> np.ndarray:
+        return sample["inputs"]
+
+    def draw(self, picture: np.ndarray, found: dict, classes: Sequence[str]) -> np.ndarray:
+        best, truth = best_classes(found["logits"], classes)[0], int(found["label"])
+        if truth == UNKNOWN:
+            text = f"{best['name']} {100 * best['probability']:.0f} %"
+        else:
+            text = best["name"] if best["category_id"] == truth else f"{best['name']} ({classes[truth]})"
+        return pictures.write(picture, text)
+
+    classes = staticmethod(class_names)
+    feeder = staticmethod(feeder)
+
+    def predicted(self, found: dict, classes: Sequence[str]) -> Prediction:
+        return Prediction({"labels": best_classes(found["logits"], classes)})
 
 
 CLASSIFICATION = Classification()

@@ -66,7 +66,8 @@ def test_two_cards_configs_differ_nowhere_but_in_the_backbone_slots(tmp_path, ca
     slots = [[part.pop("backbone") for part in nested(cfg._cfg_dict) if "backbone" in part] for cfg in configs]
     assert configs[0].to_dict() == configs[1].to_dict()
     for first, second in zip(*slots, strict=True):
-        assert {k for k in first if first[k] != second[k]} == {"depth", "tweak", "weights", "sha256"}
+        weights = set() if protocol == "faster_rcnn_voc_scratch" else {"weights", "sha256"}
+        assert {k for k in first if first[k] != second[k]} == {"depth", "tweak"} | weights
 
 
 def test_trunk_and_head_of_the_paper_protocol_come_from_one_card(card):
@@ -100,7 +101,7 @@ def test_images_are_fed_as_the_cards_weights_saw_them(tmp_path, voc, order):
     assert np.allclose(fed[:, :32, :48], expected[:: 1 if order == "rgb" else -1], atol=1e-5)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", [p for p in PROTOCOLS if p != "faster_rcnn_voc_scratch"])
 @pytest.mark.parametrize("tweak", ["", "bcd"])
 def test_every_tensor_of_the_card_arrives_bit_for_bit(tmp_path, protocol, tweak):
     card = toy_card(tmp_path, tweak=tweak)

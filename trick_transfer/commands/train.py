@@ -1,7 +1,8 @@
 """Train and score one stage of one recipe.
 
     tools/train.py classification resnet50d_best --tier mini --seed 0
-    tools/train.py classification resnet50d_best --tier paper --gpus 8    or through torchrun, on several machines
+    tools/train.py classification resnet50d_best --tier paper --gpus 8    on one machine
+    srun -n 16 --kill-on-bad-exit tools/train.py classification resnet50d_best --tier paper   on several
     tools/train.py detection resnet50d_best
 
 A run that was stopped, at any moment, resumes with the same command.
@@ -12,17 +13,19 @@ from dataclasses import replace
 
 from trick_transfer.runs.command import add_run_options, add_training_options, run_of
 from trick_transfer.runs.dry_run import dry_run
-from trick_transfer.runs.launch import spread, starts_others
+from trick_transfer.runs.launch import join_srun, spread, starts_others
 from trick_transfer.runs.resolve import show
 from trick_transfer.runs.training import train
 
 
 def main() -> int:
     """The command line."""
+    join_srun()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_options(parser)
     add_training_options(parser)
     parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on where it stopped")
+    parser.add_argument("--keep-state", action="store_true", help="at the end, so that a longer run can go on from it")
     parser.add_argument(
         "--dry-run", action="store_true", help="the plan, and two steps on made-up data; no data needed"
     )
@@ -36,6 +39,6 @@ def main() -> int:
     elif starts_others(args.gpus):
         run.batch(args.gpus, args.accumulate)
         return spread(args.gpus)
-    elif result := train(replace(run, tracker=args.tracker), args.accumulate, args.resume):
+    elif result := train(replace(run, tracker=args.tracker, keep_state=args.keep_state), args.accumulate, args.resume):
         print("  ".join(f"{name} {value:.2f} %" for name, value in result.metrics.items()))
     return 0

@@ -50,6 +50,14 @@ class Outputs:
         return {name: float(values[0]) for name, values in self.score(np.ones((len(self.images), 1))).items()}
 
 
+class Prediction(NamedTuple):
+    """What a model says of one image, for a file that other programs read."""
+
+    facts: dict[str, Any] = {}  # of the image, as plain data
+    boxes: list[dict[str, Any]] = []  # as COCO's annotations
+    mask: np.ndarray | None = None  # (H, W) uint8 of classes from 0
+
+
 class Stage(ABC):
     """What differs between stages; all other code treats them alike."""
 
@@ -59,7 +67,6 @@ class Stage(ABC):
     protocols: tuple[str, ...] = ()  # the first is the paper's; none: the protocol is the data set's
     authors: str | None = None  # of these, what the paper's authors' code does
     trains_backbone: bool = False  # the other stages fine-tune it
-    frozen_norms: bool = False  # batch norms use what pre-training counted, not the batch
     plain_protocol: str | None = None  # of these, the one that OpenMMLab's own library can run, see `plain`
     hub_task: str | None = None  # the Hugging Face hub's word for the task
 
@@ -87,6 +94,10 @@ class Stage(ABC):
     @abstractmethod
     def connect(self, cfg: Config, card: Any) -> None:
         """Fill in an earlier run's backbone or teacher (a backbones.card.Card). Raises ValueError for a misfit."""
+
+    def start(self, cfg: Config, given: Any) -> None:
+        """Let training start from weights from elsewhere, or leave it out. Raises ValueError where it cannot."""
+        raise ValueError(f"{self.name} starts from a card; leave out given={given!r:.80}")
 
     def protocol(self, cfg: dict[str, Any]) -> dict[str, Any]:
         """The part of a Config, as plain data, that must be equal for two results to be compared."""
@@ -116,6 +127,10 @@ class Stage(ABC):
         """The number that the Config states; None: the data set's own number."""
         return None
 
+    def frozen_norms(self, cfg: Config) -> bool:
+        """Whether all batch norms use what pre-training counted, not the batch."""
+        return False
+
     @abstractmethod
     def global_batch(self, cfg: Config) -> int:
         """Images per update, over all devices."""
@@ -123,6 +138,10 @@ class Stage(ABC):
     @abstractmethod
     def finish(self, cfg: Config, batch: Batch) -> None:
         """Turn what the recipe or protocol states into what a Runner reads, for a batch split over devices."""
+
+    def as_scored(self, cfg: Config) -> Any:
+        """The Config of the training images as the scored ones are read; `finish` was called. Raises ValueError."""
+        raise ValueError(f"{self.name} cannot hold out training images; leave out --held-out")
 
     def arrived(self, model: Any, card: Any) -> dict[str, float]:
         """arrived_percent and feature_error: how much of the card is in a new model, before training."""
@@ -171,8 +190,26 @@ class Stage(ABC):
         """The arrays of `outputs.npz` as metrics of weighted images. Raises LookupError or ValueError for others."""
 
     @abstractmethod
-    def draw(self, sample: Any, found: Any, classes: Sequence[str]) -> np.ndarray:
-        """A validation sample with the model's prediction drawn on it, RGB (HEIGHT_PX, W, 3)."""
+    def shown(self, sample: Any, found: Any) -> np.ndarray:
+        """The image of a validation sample, RGB (H, W, 3) in uint8, to draw the model's prediction on."""
+
+    @abstractmethod
+    def draw(self, picture: np.ndarray, found: Any, classes: Sequence[str]) -> np.ndarray:
+        """An image in any size, RGB (H, W, 3), with the model's prediction drawn on it."""
+
+    # images of the user's own, without truth
+
+    def classes(self, cfg: Config) -> Sequence[str]:
+        """The names of what a model tells apart, in the order of their numbers."""
+        raise NotImplementedError  # a stage that has a feeder has it
+
+    def feeder(self, cfg: Config) -> Callable[[Path], Any]:
+        """What makes of an image file the sample that validation would make of it, as stored; it raises ValueError."""
+        raise NotImplementedError(f"{self.name} reads no images without their truth")
+
+    def predicted(self, found: Any, classes: Sequence[str]) -> Prediction:
+        """A model's prediction as plain data."""
+        raise NotImplementedError  # a stage that has a feeder has it
 
     def seen(self, arrays: Arrays, config: dict[str, Any]) -> Seen | None:
         """The predictions in `outputs.npz` on some images, for the page; None where a stage has no pictures.

@@ -8,6 +8,7 @@ import numpy as np
 
 from trick_transfer.engine.files import brief
 from trick_transfer.runs.result import Result
+from trick_transfer.runs.sweep import hours
 from trick_transfer.stages import metrics, stage_of
 
 from .paper.as_leaderboard import published
@@ -117,8 +118,8 @@ def device_hours(trained: Sequence[Result], runs: Sequence[Scored], own: bool) -
 
 
 def mean_hours(results: Sequence[Result]) -> float:
-    """Measured time times devices."""
-    return float(np.mean([each.seconds * each.devices / 3600 for each in results]))
+    """Measured time times devices, with that of a sweep's trials."""
+    return float(np.mean([hours(each) for each in results]))
 
 
 def total_hours(metric: str, of_backbone: float | None, results: Sequence[Result]) -> float | None:
@@ -153,10 +154,18 @@ def with_statistics(
     rows = (replace(row, cells=row.cells | ours.get(row.recipe, {})) for row in table.rows)
     there = [step for step in found if {step.without, step.with_it} <= cells.keys()]
     lines = (effect(step, metric, cells, compared, table.tier) for step in there)
-    gains = [] if stage_of(metric).trains_backbone or not compared else gained(metric, table, untrained, compared)
+    started = {
+        recipe: untrained[recipe] for recipe in untrained.keys() & runs.keys() if has_weights(metric, runs[recipe])
+    }
+    gains = gained(metric, table, started, compared) if compared else []
     variance = table.variance | ({metric: parts} if parts.seed or parts.fine_tuning else {})
     table = replace(table, gains=(*table.gains, *gains), ledger=(*table.ledger, *lines))
     return replace(table, rows=tuple(rows), pairs=pairs, variance=variance)
+
+
+def has_weights(metric: str, some: Sequence[Scored]) -> bool:
+    """Whether a row's runs of a downstream metric began with what pre-training made, not from scratch."""
+    return all(run.result.arrived_percent == 100 for run in some if run.result.stage == stage_of(metric).name)
 
 
 def gained(metric: str, table: Table, untrained: Mapping[str, str], compared: Comparison) -> Iterator[Gain]:
