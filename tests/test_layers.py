@@ -31,7 +31,7 @@ MAY_IMPORT = {  # of ours, beside itself
     "data_sets": FOUNDATION | STAGES | {"mini"},
     "own_data": FOUNDATION | {"data_sets"},
     "runs": FOUNDATION | STAGES | {"stages", "tiers", "data_sets", "own_data"},
-    "leaderboard": FOUNDATION | STAGES | {"runs", "stages"},
+    "leaderboard": FOUNDATION | STAGES | {"runs", "mini", "stages"},
     "exports": FOUNDATION | STAGES | {"runs", "leaderboard", "stages"},
     "speed": FOUNDATION | STAGES,
     "commands": FOUNDATION
