@@ -32,6 +32,7 @@ class Classification(Stage):
     name = "classification"
     data_set = "imagenet1k"
     trains_backbone = True
+    hub_task = "image-classification"
     metrics = (
         Metric("top1", "top-1", required=True, headline=True),
         Metric("top5", "top-5", required=True),

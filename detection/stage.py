@@ -46,6 +46,16 @@ class Detection(FineTuning):
         "faster_rcnn_voc_swept",
     )
     authors = "faster_rcnn_voc_authors"
+    plain_protocol = "faster_rcnn_fpn_voc"
+    hub_task = "object-detection"
+    plain_words = {
+        "detection.FloatRPNHead": dict(type="RPNHead"),
+        "detection.FloatShared2FCBBoxHead": dict(type="Shared2FCBBoxHead"),
+        "detection.LoadImage": dict(type="LoadImageFromFile"),
+        "detection.FlipPixels": dict(type="RandomFlip"),
+        "detection.VOC": dict(type="XMLDataset"),  # mmdet's VOCDataset, but it prints the names of other classes, too
+        "detection.VOCMeanAP": dict(type="VOCMetric", metric="mAP", eval_mode="11points"),
+    }
     formats = FORMATS
     recognise = staticmethod(recognise)
     lay_out = staticmethod(lay_out)

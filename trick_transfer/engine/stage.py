@@ -91,6 +91,8 @@ class Stage(ABC):
     protocols: tuple[str, ...] = ()  # the first is the paper's; none: the protocol is the data set's
     authors: str | None = None  # of these, what the paper's authors' code does
     trains_backbone: bool = False  # the other stages fine-tune it
+    plain_protocol: str | None = None  # of these, the one that OpenMMLab's own library can run, see `plain`
+    hub_task: str | None = None  # the Hugging Face hub's word for the task
 
     # Config
 
@@ -172,6 +174,10 @@ class Stage(ABC):
     def leave(self, model: Any, cfg: Config, folder: Path, metrics: dict[str, float], **about: Any) -> dict[str, Any]:
         """Export what later stages need to a folder; returns fields of the result, and may add to `metrics`."""
         return {}
+
+    def plain(self, cfg: Config, weights: Path) -> Config:
+        """The Config of `plain_protocol` without a part of ours. Raises ValueError for a network that they lack."""
+        raise NotImplementedError  # a stage that has a plain_protocol has it
 
     # data of the user's own, see engine/source.py
 
