@@ -5,7 +5,7 @@ the teacher's term. Each is off (None) unless its slot is set. A trained classif
 for other tasks, and head.safetensors to make it a teacher.
 """
 
-from collections.abc import Collection
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from backbones.card import Card, read_card, write_card
-from backbones.naming import from_timm, trunk_names
+from backbones.given.fit import fit
+from backbones.given.spelling import OURS
 from backbones.registry import MODELS as BACKBONES
 from backbones.registry import sketch
 from trick_transfer.engine.files import write_tensors
 from trick_transfer.engine.values import check_name
-from trick_transfer.engine.weights import load_strictly, read_weights, spelt
+from trick_transfer.engine.weights import load, load_strictly, read_weights
 
 from .follow import STARTS, gaussian
+from .given import Head, put
 from .norms import split_norms
 from .registry import MODELS
 from .tricks.distillation import FORMS, soft_loss
@@ -47,6 +49,7 @@ class ImageClassifier(BaseModel):
         data_preprocessor: dict | None = None,
         start: str = "xavier",
         norm_parts: int = 1,
+        given: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         self.backbone = BACKBONES.build(backbone)
@@ -56,6 +59,9 @@ class ImageClassifier(BaseModel):
         check_name("model.start", start, STARTS)
         if start == "gaussian":
             self.apply(gaussian)
+        if given:
+            put(given, self.backbone)
+        self.given_head = (Head(given),) if given and "outputs" in given else ()  # in a tuple, as the teacher
         split_norms(self.backbone, norm_parts)
         self.num_classes, self.smoothing, self.mix = num_classes, smoothing, mix
         # in a tuple, so that its 60 M parameters stay out of our state dict, optimiser and DDP
@@ -70,7 +76,9 @@ class ImageClassifier(BaseModel):
         return logits
 
     def logits(self, images: Tensor) -> Tensor:
-        """The backbone, average pooling and the output layer of Fig. 1."""
+        """The backbone, average pooling and the output layer of Fig. 1; of weights from elsewhere, their own head."""
+        if self.given_head:
+            return self.given_head[0].logits(images)
         return self.head(self.backbone(images)[-1].mean((2, 3)))
 
     def targets(self, labels: Tensor) -> Tensor:
@@ -122,49 +130,22 @@ def read_classifier(card_path: str | Path) -> ImageClassifier:
 def build(cfg: Config, checkpoint: Path, timm: bool = False, part: str = "", head: bool = True) -> ImageClassifier:
     """A recipe's classifier with a checkpoint's weights, or only its backbone (`head`). Raises ValueError for misfits.
 
-    `timm`: the names are timm's. `part`: what to take of a checkpoint that holds several networks, see `read_weights`.
+    `timm`: the names are timm's or others', not ours. `part`: which network, of several in one file, see `fit`.
     """
     scaler = cfg.model.data_preprocessor
     model = ImageClassifier(cfg.model.backbone, cfg.model.num_classes, data_preprocessor=scaler)
-    trunk = trunk_names(model, timm)
-    try:
-        state = read_weights(checkpoint, trunk, part)
-    except ValueError:
-        check_names(checkpoint, model, timm)
-        raise
-    beside = beside_trunk(state, trunk)
+    fitted = fit(load(checkpoint), str(checkpoint), model.backbone, part)
+    if timm == (fitted.whose == OURS):
+        fix = "our names; leave out --timm" if timm else f"{fitted.whose} names; add --timm"
+        raise ValueError(f"{checkpoint} has {fix}")
+    print(f"{checkpoint}:", *fitted.report, sep="\n  ", file=sys.stderr)
+    load_strictly(model.backbone, fitted.trunk, checkpoint)
     if head:
-        check_head(beside, cfg.model.num_classes, checkpoint)
-        load(model, state, checkpoint, timm)
-    else:
-        alone = {name.removeprefix("backbone."): each for name, each in state.items() if name not in beside}
-        load(model.backbone, alone, checkpoint, timm)
+        check_head(fitted.head, cfg.model.num_classes, checkpoint)
+        layers = {name.rpartition(".")[0] for name in fitted.head}
+        alone = {name.rpartition(".")[2]: each for name, each in fitted.head.items()}
+        load_strictly(model.head, alone if len(layers) == 1 else fitted.head, checkpoint)
     return model.eval()
-
-
-def load(net: nn.Module, state: dict[str, Tensor], source: Path, timm: bool) -> None:
-    """Load weights under our names or timm's. Raises ValueError that names the source and what does not fit."""
-    try:
-        renamed = from_timm(state, net) if timm else state
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
-    load_strictly(net, renamed, source)
-
-
-def check_names(source: Path, model: ImageClassifier, timm: bool) -> None:
-    """Raise ValueError if a checkpoint has the other names, ours in place of timm's or timm's in place of ours."""
-    try:
-        read_weights(source, trunk_names(model, not timm))
-    except ValueError:
-        return
-    raise ValueError(f"{source} has our names; leave out --timm" if timm else f"{source} has timm's names; add --timm")
-
-
-def beside_trunk(state: dict[str, Tensor], trunk: Collection[str]) -> dict[str, Tensor]:
-    """The tensors of other layers than the backbone's: the head's."""
-    known = {spelt(name) for name in trunk}
-    layers = {name.split(".")[0] for name in state if spelt(name) in known}
-    return {name: each for name, each in state.items() if name.split(".")[0] not in layers}
 
 
 def check_head(head: dict[str, Tensor], classes: int, source: Path) -> None:
@@ -191,6 +172,10 @@ def export(
     licence = about.pop("licence", "unknown")
     licences = {"code": "Apache-2.0", "weights": licence, "data": licence}
     about |= {"mean": list(scaler.mean), "std": list(scaler.std), "licences": licences}
+    if given := cfg.model.get("given"):
+        about |= {key: given[key] for key in ("channel_order", "interpolation")}
+        about["origin"] = {key: given[key] for key in ("source", "sha256")}
+        about["licences"] |= {"weights": given.licence}
     px = cfg.val_dataloader.dataset.crop.size_px  # some networks accept no other
     return write_card(folder, model.backbone, config, metrics, px, **about)
 

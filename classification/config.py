@@ -16,6 +16,7 @@ from trick_transfer.engine.values import check_name, check_value, nearest
 from .augment import CROPS, JITTERS
 from .data import list_images
 from .follow import FOLLOW, KEY, follow_authors
+from .given import feed, match
 from .norms import parts_of_a_step
 from .registry import METRICS
 from .tricks import BAG, check_tricks, switch
@@ -114,6 +115,8 @@ def check_data(cfg: Config, training: bool = True) -> None:
 
 def finish(cfg: Config, batch: Batch) -> None:
     """Replace what a recipe states by what the Runner reads. Raises ValueError if the images do not fill one step."""
+    if cfg.model.get("given"):
+        feed(cfg)
     data, epochs = cfg.pop("data"), cfg.pop("max_epochs")
     for loader in (cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset):
         loader.update(root=data.root, num_classes=cfg.model.num_classes)
@@ -133,3 +136,5 @@ def finish(cfg: Config, batch: Batch) -> None:
     cfg.train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=1)
     cfg.val_cfg = dict()
     cfg.pop("global_batch")
+    if cfg.model.get("given") and not epochs:
+        match(cfg)

@@ -52,7 +52,7 @@ def spellings(net: nn.Module) -> list[Spelling]:
     timm = timm_names(own) if of_ours else {name: dotted(name) if is_adapted(own) else name for name in own}
     return [
         Spelling(OURS, {name: name for name in own}),
-        Spelling("timm's or torchvision's", timm),
+        Spelling("torchvision's and timm's", timm),
         *(Spelling(who, substituted(timm, rules)) for who, rules in RULES.items()),
         *(block_spellings(timm) if "conv_stem.weight" in timm.values() else ()),
     ]

@@ -93,6 +93,10 @@ class Stage(ABC):
     def connect(self, cfg: Config, card: Any) -> None:
         """Fill in an earlier run's backbone or teacher (a backbones.card.Card). Raises ValueError for a misfit."""
 
+    def start(self, cfg: Config, given: Any) -> None:
+        """Let training start from weights from elsewhere, or leave it out. Raises ValueError where it cannot."""
+        raise ValueError(f"{self.name} starts from a card; leave out given={given!r:.80}")
+
     def protocol(self, cfg: dict[str, Any]) -> dict[str, Any]:
         """The part of a Config, as plain data, that must be equal for two results to be compared."""
         return cfg

@@ -5,7 +5,10 @@ import ast
 from pathlib import Path
 from typing import Any
 
+from backbones.given.imports import adopt
 from classification.follow import FOLLOW, KEY
+from classification.given import FEEDS, OPTIONS
+from classification.given import KEY as GIVEN
 from trick_transfer.engine.held_out import HELD_OUT
 from trick_transfer.engine.precision import PRECISIONS
 from trick_transfer.stages import STAGES
@@ -34,6 +37,36 @@ def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None
     add_held_out(parser)
 
 
+def add_given(parser: argparse.ArgumentParser) -> None:
+    """--backbone, and what it may need: --arch --mean --std --part --allow-missing --name."""
+    group = parser.add_argument_group("weights from elsewhere")
+    group.add_argument(
+        "--backbone", metavar="SOURCE", help="timm/NAME, torchvision/NAME, a file, a folder: docs/backbones.md"
+    )
+    group.add_argument("--arch", help="of a file of weights: timm/NAME, torchvision/NAME, or resnet50d and so on")
+    for key in FEEDS:
+        group.add_argument(f"--{key}", nargs=3, type=float, help="of the images it was trained on, RGB in 0..255")
+    group.add_argument("--part", help="of a file with several networks: the prefix of its names")
+    group.add_argument("--allow-missing", nargs="+", metavar="PATTERN", help="tensors that may keep their random start")
+    group.add_argument("--row", metavar="NAME", help="of its row (default: the source's)")
+
+
+def given_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The setting that `add_given`'s options make; empty without --backbone. Raises ValueError for the others alone."""
+    names = {key: key for key in OPTIONS} | dict(source="backbone", name="row")
+    options = {key: value for key, name in names.items() if (value := vars(args)[name])}
+    if options and not args.backbone:
+        raise ValueError(f"--{names[min(options)].replace('_', '-')} goes with --backbone SOURCE")
+    return {GIVEN: options} if options else {}
+
+
+class Import(argparse.Action):
+    """Imports modules as soon as they are read, so that later options may name what they define."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        adopt(values)
+
+
 def add_follow(parser: argparse.ArgumentParser) -> None:
     """--follow, which is a setting and, downstream, a protocol."""
     parser.add_argument(
@@ -60,6 +93,9 @@ def add_places(parser: argparse.ArgumentParser) -> None:
         "--tier", "--data", default=TIER, metavar="TIER", help=f"{names}, or a file of your own: docs/data.md"
     )
     parser.add_argument("--work-dir", type=Path, default=Path("work"))
+    parser.add_argument(
+        "--import", nargs="+", action=Import, metavar="MODULE", help="that defines backbones of your own"
+    )
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:

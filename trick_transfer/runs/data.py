@@ -49,7 +49,7 @@ def check_data(run: Run, training: bool = True) -> None:
         make(run.root.parent)
     if remark := look_at_data(run, training):
         print(remark, file=sys.stderr)
-    if training:
+    if training and run.root.is_dir():
         update_manifest(run.root)
 
 
@@ -66,6 +66,8 @@ def look_at_data(run: Run, training: bool = True) -> str:
 
     Data that are not the data set's are the user's own, if the user names their folder. Raises OSError, ValueError.
     """
+    if run.carries_weights and not run.root.is_dir():
+        return f"{run.root} does not exist: {run.name} is carried on without a score in {run.stage}"
     facts, name = data_set(run), run.data_set_name
     downloads = bool(facts and facts.archives)
     prepare = f"tools/data.py prepare {name} gets it, or says how" if downloads else "complete it"

@@ -14,6 +14,8 @@ from mmengine.config import Config
 
 from backbones.card import Card, read_card
 from classification.follow import FOLLOW, KEY
+from classification.given import KEY as GIVEN
+from classification.given import name_of
 from trick_transfer.engine import held_out
 from trick_transfer.engine.batch import Batch, solve
 from trick_transfer.engine.held_out import HELD_OUT, headline
@@ -60,6 +62,10 @@ class Run:
             raise ValueError(f"seed must be from 0 to 2**32 - 1, got {self.seed}")
         if self.protocol and not self.task.protocols:
             raise ValueError(f"{self.stage} has one protocol, its data's; leave out --protocol {self.protocol}")
+        if self.recipe == GIVEN and GIVEN not in self.sets and self.task.trains_backbone:
+            raise ValueError(
+                f"recipe {GIVEN} carries weights from elsewhere; name them: tools/pipeline.sh --backbone SOURCE"
+            )
         if KEY in self.sets and not self.task.trains_backbone:
             self.follow()
         if self.data_root and self.source:
@@ -125,8 +131,10 @@ class Run:
     @property
     def name(self) -> str:
         """The recipe and the settings, so that no experiment overwrites another: a hash of those that make no name."""
-        words = [f"{key}-{value.strip(QUOTES).replace('/', '_')}" for key, value in self.own.items()]
-        name = "+".join([self.recipe, *words])
+        own = dict(self.own)
+        words = [f"{GIVEN}-{name_of(self.sets[GIVEN])}"] if own.pop(GIVEN, None) else []
+        words += [f"{key}-{value.strip(QUOTES).replace('/', '_')}" for key, value in own.items()]
+        name = "+".join([self.recipe, *words]).removeprefix(f"{GIVEN}+{GIVEN}-")  # weights that are not trained on
         plain_words = all(re.fullmatch(r"[\w.-]+", each, re.ASCII) for each in words)
         return name if plain_words and len(name) <= LONGEST_NAME else f"{self.recipe}+{fingerprint(self.own)[:8]}"
 
@@ -140,6 +148,11 @@ class Run:
             return json.loads(path.read_text("utf-8")) | self.own
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path} is not what a run wrote; train its backbone again, or delete it") from error
+
+    @property
+    def carries_weights(self) -> bool:
+        """Whether it only carries weights from elsewhere to the later stages, and needs no data for that."""
+        return GIVEN in self.sets and not self.layers.cfg.max_epochs
 
     @property
     def title(self) -> str:
@@ -204,9 +217,12 @@ class Run:
             folder = facts.source["folder"]
             layers.add(folder, lambda cfg: task.adopt(cfg, tier.name, facts.classes, facts.counts))
         layers.add("machine", few_workers)
+        given = late.pop(GIVEN, None)
         if any(key.split(".")[0] == HELD_OUT for key in late):
             layers.add("--held-out", lambda cfg: held_out.add_key(cfg, task))
         layers.add("--set", lambda cfg: override(cfg, late, also=["tricks"] if task.trains_backbone else []))
+        if given is not None:
+            layers.add("given weights", lambda cfg: task.start(cfg, given))
         if sweep.is_trial(layers.cfg):
             layers.add("--set", lambda cfg: sweep.make_trial(cfg, task))
         check_numbers(layers.cfg)

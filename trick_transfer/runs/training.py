@@ -36,7 +36,7 @@ from .conditions import MACHINE, check_same, conditions
 from .data import check_data, licence
 from .identity import fingerprint, plain
 from .resolve import check_tracker, resolve, uses_low_precision
-from .result import FILE_NAME, OUTPUTS, Result, read, write
+from .result import FILE_NAME, OUTPUTS, UNSCORED, Result, read, write
 from .run import MODEL, SETTINGS, Run
 from .state import begun, check_same_data, state
 from .sweep import told
@@ -47,12 +47,13 @@ WAIT_SECONDS = 2.0
 
 @contextmanager
 def processes() -> Iterator[int]:
-    """Join the process group, if torchrun started one; yields the number of processes. mmengine's set-up needs CUDA."""
+    """Join the process group, if torchrun or srun started one; yields the number of processes."""
     if "RANK" not in os.environ:
         yield 1
         return
     os.environ.setdefault("MKL_NUM_THREADS", "1")  # as mmengine does, with a warning
-    if torch.cuda.is_available():
+    if torch.cuda.is_available():  # mmengine's set-up needs it, and takes LOCAL_RANK for the GPU's number
+        os.environ["LOCAL_RANK"] = str(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())  # srun may show one
         init_dist("pytorch")
     else:
         dist.init_process_group("gloo")
@@ -66,6 +67,11 @@ def processes() -> Iterator[int]:
         raise ConnectionError(f"another process of this run is gone: {error}") from error
     finally:
         dist.destroy_process_group()  # its threads must not outlive the interpreter: that aborts
+
+
+def is_first_here() -> bool:
+    """Whether this process is the first one on its machine; to be asked before `processes`."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def make_runner(complete_cfg: Config) -> Runner:
@@ -93,7 +99,7 @@ def begin(run: Run, cfg: Config, batch: Batch, resume: bool) -> None:
     receipt, now = run.folder / "config.json", conditions(run.task, run.precision, cfg, batch)
     if latest.is_file():
         check_same(run.folder, begun(run).get(MACHINE, {}), now, uses_low_precision(cfg))
-    now["data_manifest"] = manifest_digest(run.root)
+    now["data_manifest"] = manifest_digest(run.root) if run.root.is_dir() else UNSCORED
     text = json.dumps({MACHINE: now} | plain(cfg), indent=1) + "\n"
     write_whole(receipt, lambda part: part.write_text(text))
     if run.own and run.task.trains_backbone:
@@ -106,10 +112,11 @@ def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None
     keep_freed_memory()
     check_tracker(run.tracker)
     commit()  # the one that runs
+    first_here = is_first_here()
     with processes() as devices:
         layers = run.final()
         run.check_teacher()
-        if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+        if first_here:
             check_data(run)
         barrier()  # the manifest is written
         check_same_data(run)
@@ -131,7 +138,8 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
     latest = run.folder / LATEST
     cfg = resolve(run, layers, batch).cfg
     scoring = "test" if HELD_OUT in cfg else "val"  # else validation is of the held-out images
-    cfg[f"{scoring}_evaluator"].outputs = str(run.folder / OUTPUTS)
+    if evaluator := cfg[f"{scoring}_evaluator"]:
+        evaluator.outputs = str(run.folder / OUTPUTS)
     if latest.is_file():
         cfg.load_from, cfg.resume = f"{SAFELY}{latest}", True
     runner = make_runner(cfg)
@@ -143,7 +151,7 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
         if HELD_OUT in cfg:
             chosen |= choose(run, cfg, runner)
     started = time.time()
-    metrics = getattr(runner, scoring)()
+    metrics = getattr(runner, scoring)() if evaluator else {"samples_scored": 0}  # given weights, and no head that fits
     runner.visualizer.close()
     facts |= dict(steps=ceil(runner.iter / batch.accumulation), seconds=seconds(runner) + time.time() - started)
     facts |= dict(chosen=chosen, curves=curves(runner), samples_scored=int(metrics.pop("samples_scored")))
@@ -151,7 +159,8 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
         facts["curves"] |= {name: [[chosen.get("epoch", 0), value]] for name, value in metrics.items()}
     if not is_main_process():
         return None
-    check_all_scored(layers.cfg, facts["samples_scored"], len(getattr(runner, f"{scoring}_dataloader").dataset))
+    if evaluator:
+        check_all_scored(layers.cfg, facts["samples_scored"], len(getattr(runner, f"{scoring}_dataloader").dataset))
     return record(run, layers.cfg, unwrapped(runner), batch, metrics, facts)
 
 
@@ -182,8 +191,9 @@ def count_updates(runner: Runner, accumulation: int) -> None:
 
 def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, float]:
     """A checkpoint's metrics in percent, and samples_scored; {} in the helping processes. Raises as `scorer` does."""
+    first_here = is_first_here()
     with processes() as devices:
-        if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+        if first_here:
             check_data(run, training=False)
         barrier()
         metrics = scorer(run, checkpoint, devices, outputs).val()
@@ -197,6 +207,8 @@ def scorer(run: Run, checkpoint: Path, devices: int = 1, outputs: Path | None = 
     cfg = resolve(run, layers, run.batch()._replace(devices=devices)).cfg
     cfg.model.pop("teacher", None)  # it has no part in scoring, nor has what is read and built for training
     cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
+    if not cfg.val_evaluator:
+        raise ValueError(f"{run.name} has no head for the classes of {run.root}, so there is nothing to score")
     cfg.val_evaluator.outputs = str(outputs) if outputs else None
     runner = make_runner(cfg)
     model = unwrapped(runner)
@@ -238,7 +250,9 @@ def receipt(run: Run, cfg: Config, batch: Batch, of_data: str) -> dict[str, Any]
     found |= dict(seed=run.seed, backbone_seed=run.upstream_seed, settings=run.settings)
     found |= dict(protocol=run.protocol or run.task.protocol_name(cfg), protocol_version=cfg.version)
     found |= dict(protocol_hash=run.protocol_hash(), config=plain(cfg), config_hash=fingerprint(plain(cfg)))
-    found |= dict(outputs_sha256=file_sha256(run.folder / OUTPUTS), data_manifest=begun(run)[MACHINE]["data_manifest"])
+    outputs = run.folder / OUTPUTS
+    found |= dict(outputs_sha256=file_sha256(outputs) if outputs.is_file() else UNSCORED)
+    found |= dict(data_manifest=begun(run)[MACHINE]["data_manifest"])
     own_data = {} if run.task.trains_backbone else {f"{run.stage} data": of_data}
     found |= dict(licences=read_card(run.card).licences | own_data)
     found |= conditions(run.task, run.precision, cfg, batch) | dict(
@@ -253,5 +267,6 @@ def receipt(run: Run, cfg: Config, batch: Batch, of_data: str) -> dict[str, Any]
 def keep(result: Result, outputs: Path, folder: Path) -> None:
     """A result and its outputs, which stay together even if two runs of one name, in two work folders, end at once."""
     with in_turn(folder):
-        write_whole(folder / OUTPUTS, lambda part: shutil.copyfile(outputs, part))
+        if result.samples_scored:
+            write_whole(folder / OUTPUTS, lambda part: shutil.copyfile(outputs, part))
         write(result, folder / FILE_NAME)
