@@ -198,20 +198,22 @@ def zeros(net):
 
 
 LOOKS = {  # a network's maker: what its checkpoint looks like
-    "resnet50": (timm, "a ResNet-50"),
-    "resnet101": (models, "a ResNet-101"),
-    "vit_tiny_patch16_224": (timm, "a vision transformer"),
-    "vit_b_32": (models, "a vision transformer"),
-    "convnext_atto": (timm, "a ConvNeXt"),
-    "convnext_tiny": (models, "a ConvNeXt"),
-    "swin_tiny_patch4_window7_224": (timm, "a Swin transformer"),
-    "swin_t": (models, "a Swin transformer"),
-    "tf_efficientnet_lite0": (timm, "an EfficientNet or MobileNet"),
-    "efficientnet_b0": (models, "an EfficientNet or MobileNet"),
-    "mobilenet_v2": (models, "a MobileNetV2"),
-    "mobilenet_v3_small": (models, "an EfficientNet or MobileNet"),
-    "densenet121": (models, "a DenseNet"),
-    "regnetx_002": (timm, "a RegNet"),
+    "resnet50": (timm, "a ResNet-50 or ResNeXt-50"),
+    "resnet101": (models, "a ResNet-101 or ResNeXt-101"),
+    "resnet18d": (timm, "a ResNet-18-D"),
+    "resnet50c": (timm, "a ResNet-50-C or ResNeXt-50-C"),
+    "vit_tiny_patch16_224": (timm, "a vision transformer of 12 blocks"),
+    "vit_b_32": (models, "a vision transformer of 12 blocks"),
+    "convnext_atto": (timm, "a ConvNeXt of 12 blocks"),
+    "convnext_tiny": (models, "a ConvNeXt of 18 blocks"),
+    "swin_tiny_patch4_window7_224": (timm, "a Swin transformer of 12 blocks"),
+    "swin_t": (models, "a Swin transformer of 12 blocks"),
+    "tf_efficientnet_lite0": (timm, "an EfficientNet or MobileNet of 16 blocks"),
+    "efficientnet_b0": (models, "an EfficientNet or MobileNet of 16 blocks"),
+    "mobilenet_v2": (models, "a MobileNetV2 of 17 blocks"),
+    "mobilenet_v3_small": (models, "an EfficientNet or MobileNet of 11 blocks"),
+    "densenet121": (models, "a DenseNet of 58 layers"),
+    "regnetx_002": (timm, "a RegNet of 13 blocks"),
     "hrnet_w18_small": (timm, "an HRNet"),
     "vgg11": (models, "a VGG"),
 }
@@ -221,9 +223,14 @@ LOOKS = {  # a network's maker: what its checkpoint looks like
 def test_of_another_architecture_it_is_said_which_it_looks_like(net, name):
     source, kind = LOOKS[name]
     with torch.device("meta"):
-        held = source.create_model(name) if source is timm else models.get_model(name)
+        held = source.create_model(name) if source is timm else source.get_model(name)
     with pytest.raises(ValueError, match=rf"^x\.pth [^\n]*; it looks like {kind}$"):
         fit({"model": zeros(held)}, "x.pth", net)
+
+
+def test_a_resnet_of_another_tweak_is_told():
+    with pytest.raises(ValueError, match=r"^x\.pth .* than ResNet-18-C: .*; it looks like a ResNet-18-D of ours$"):
+        fit(ResNet(18, tweak="bcd").state_dict(), "x.pth", ResNet(18, tweak="bc"))
 
 
 @pytest.mark.parametrize(

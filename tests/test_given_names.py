@@ -3,6 +3,7 @@
 import os
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from zipfile import ZipFile
 
 import pytest
@@ -82,6 +83,17 @@ def test_torchvisions_weights_give_torchvisions_maps_and_logits(family):
         torch.testing.assert_close(whole(images), theirs(images))
     counted = [name for name in theirs.state_dict() if not name.endswith("relative_position_index")]
     assert len(fitted.trunk) + len(fitted.head) == len(counted)
+
+
+def test_torchvisions_published_densenets_have_older_names():
+    """Those that torchvision's own loader expects in its files, without counters."""
+    theirs, backbone = stirred(models.densenet121()), Timm("densenet121")
+    old = named("torchvision's published DenseNet", theirs)
+    held = {old[name]: each for name, each in theirs.state_dict().items() if not name.endswith("num_batches_tracked")}
+    assert "features.denseblock1.denselayer2.norm.1.weight" in held
+    again = models.densenet121()
+    models.densenet._load_state_dict(again, SimpleNamespace(get_state_dict=lambda **_: dict(held)), False)
+    assert same(fit(held, "x.pth", backbone).trunk, fit(again.state_dict(), "x.pth", backbone).trunk)
 
 
 @pytest.mark.slow

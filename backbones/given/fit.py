@@ -45,7 +45,7 @@ def fit(held: Any, source: str, backbone: nn.Module, part: str = "", allow_missi
     check_values({name: state[name] for name in reading.names.values()} | head, source)
     if fault := reading.fault(allow_missing):
         told = f"{len(reading.fitting)} of {len(own)} tensors fit, read as {read_as(reading)}; {fault}"
-        there = {name: each for name, each in state.items() if name.startswith(reading.prefix)}
+        there = [name for name in state if name.startswith(reading.prefix)]
         raise ValueError(f"{source} is of another architecture than {label(backbone)}: {told}{looks_like(there)}")
     reading.spelling.check(backbone, source)
     check_patterns(allow_missing, reading)

@@ -42,4 +42,6 @@ class Spelling:
 
 def label(net: nn.Module) -> str:
     """What a network is called in messages."""
-    return f"ResNet-{net.depth}" if isinstance(net, ResNet) else str(getattr(net, "name", type(net).__name__))
+    if isinstance(net, ResNet):
+        return f"ResNet-{net.depth}" + (f"-{net.tweak[-1].upper()}" if net.tweak else "")
+    return str(getattr(net, "name", type(net).__name__))
