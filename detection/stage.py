@@ -11,10 +11,11 @@ from backbones.card import Card
 from backbones.fine_tuning import FineTuning, parts
 from backbones.registry import sketch
 from trick_transfer.engine import pictures
+from trick_transfer.engine.details import ALL_CLASSES, Details, as_points, name_of
 from trick_transfer.engine.images import decode, stored_px
 from trick_transfer.engine.source import Sample
 from trick_transfer.engine.split import Split
-from trick_transfer.engine.stage import ALL_CLASSES, Arrays, Details, Metric, Outputs, Prediction, as_points, name_of
+from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction
 
 from .annotation import TURNED, parse
 from .formats import FORMATS, recognise

@@ -12,11 +12,12 @@ from mmengine.config import Config
 from backbones.fine_tuning import FineTuning
 from backbones.registry import sketch
 from trick_transfer.engine import pictures
+from trick_transfer.engine.details import Details
 from trick_transfer.engine.images import stored_px
 from trick_transfer.engine.progress import over_threads
 from trick_transfer.engine.source import Sample
 from trick_transfer.engine.split import Split, refuse
-from trick_transfer.engine.stage import Arrays, Details, Metric, Outputs, Prediction
+from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction
 
 from .formats import FORMATS, recognise
 from .layout import DATA, FOLDERS, Ade, lay_out, pairs
