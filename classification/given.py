@@ -6,16 +6,17 @@ how images are fed. The given head is scored where its classes are the data's; i
 
 import re
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
-from torch import Tensor
+from torch import Tensor, nn
 
 from backbones.base import Backbone
-from backbones.given.fit import Fitted, fit
+from backbones.given.fit import fit
 from backbones.given.source import Given, find
 from trick_transfer.engine.values import check_name
 from trick_transfer.engine.weights import load_strictly
@@ -74,24 +75,37 @@ def start(cfg: Config, given: Any) -> None:
 
 def match(cfg: Config) -> None:
     """Choose the given head's outputs for the data's classes, in a resolved Config; if none fits, nothing is scored."""
-    of, data = found(cfg.model.given), cfg.val_dataloader.dataset
+    data, given = cfg.val_dataloader.dataset, cfg.model.given
     known = Path(data.root, data.split).is_dir()
     folders = [folder.name for folder in class_folders(data.root, data.split)] if known else []
-    outputs = list(map(of.classes.index, folders)) if set(folders) <= set(of.classes) else None
-    if of.whole and not of.classes and outputs_of(of, data.crop.size_px) == len(folders):
-        outputs = list(range(len(folders)))
-    if of.whole and outputs:
-        cfg.model.given.outputs = outputs
-    else:
-        print(f"{of.source} has no head for the classes of {data.root}: it is not scored", file=sys.stderr)
+    try:
+        given.outputs = outputs_for(folders, given, data.crop.size_px)
+    except ValueError as error:
+        print(f"not scored: {error}", file=sys.stderr)
         cfg.val_evaluator = cfg.val_dataloader = cfg.val_cfg = None
 
 
 @torch.inference_mode()
-def outputs_of(of: Given, px: int) -> int:
-    """How many classes a given head tells apart."""
-    assert of.whole
-    return of.whole().eval()(torch.zeros(1, 3, px, px)).shape[1]
+def outputs_for(classes: Sequence[str], given: dict[str, Any], px: int) -> list[int]:
+    """The given head's outputs for some classes, by name or, where names are not known, by their number.
+
+    Raises ValueError where there is none.
+    """
+    of, head = found(given), whole(given)
+    if classes and set(classes) <= set(of.classes):
+        return list(map(of.classes.index, classes))
+    count = head(torch.zeros(1, 3, px, px)).shape[1]
+    if of.classes or count != len(classes):
+        raise ValueError(f"{of.source} has a head for {count:,} other classes than the {len(classes):,} of the data")
+    return list(range(count))
+
+
+def whole(given: dict[str, Any]) -> nn.Module:
+    """The given classifier: normalised images (N, 3, H, W) -> logits (N, K). Raises ValueError where there is none."""
+    of = found(given)
+    if of.whole is None:
+        raise ValueError(f"{of.source} has no head")
+    return of.whole(part=given.get("part", "")).eval().requires_grad_(False)
 
 
 def feed(cfg: Config) -> None:
@@ -101,22 +115,22 @@ def feed(cfg: Config) -> None:
             dataset.crop.interpolation = cfg.model.given.interpolation
 
 
-def put(given: dict[str, Any], backbone: Backbone) -> Fitted:
+def put(given: dict[str, Any], backbone: Backbone) -> None:
     """Load given weights into a backbone, and say what of them arrived. Raises ValueError for those that do not fit."""
     of = found(given)
+    if of.held is None:
+        print(f"{of.source}: a network without weights; it keeps its own start", file=sys.stderr)
+        return
     fitted = fit(of.held, of.source, backbone, **{key: given[key] for key in FITS if key in given})
     load_strictly(backbone, fitted.trunk, of.source)
     print(*(f"{of.source}: {line}" for line in fitted.report), sep="\n", file=sys.stderr)
-    return fitted
 
 
 class Head:
     """The given classifier, for scoring alone. It is no nn.Module, so that nothing saves or trains it."""
 
     def __init__(self, given: dict[str, Any]) -> None:
-        whole = found(given).whole
-        assert whole
-        self.model = whole().eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.model = whole(given).to(memory_format=torch.channels_last)
         self.outputs = given["outputs"]
 
     def logits(self, images: Tensor) -> Tensor:
