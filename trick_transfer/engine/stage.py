@@ -59,6 +59,7 @@ class Stage(ABC):
     protocols: tuple[str, ...] = ()  # the first is the paper's; none: the protocol is the data set's
     authors: str | None = None  # of these, what the paper's authors' code does
     trains_backbone: bool = False  # the other stages fine-tune it
+    optional: bool = False  # it runs only where it is asked for
     frozen_norms: bool = False  # batch norms use what pre-training counted, not the batch
 
     # Config

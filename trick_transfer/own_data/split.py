@@ -1,15 +1,7 @@
 """A split by the hash of each image's name: it does not move when files are added, on any machine."""
 
-from hashlib import sha256
-
 from trick_transfer.engine.source import SPLITS, Found
-
-BYTES = 8
-
-
-def share(name: str) -> float:
-    """A number in [0, 1), uniform over names."""
-    return int.from_bytes(sha256(name.encode("utf-8", "surrogateescape")).digest()[:BYTES]) / 256**BYTES
+from trick_transfer.engine.split import share
 
 
 def with_splits(found: Found, val_percent: float) -> Found:

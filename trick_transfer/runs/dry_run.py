@@ -140,7 +140,7 @@ def dry_run(run: Run, devices: int, accumulation: int) -> str:
         full = resolve(there, layers, batch).cfg
         epochs = full.train_cfg.max_epochs
         if not epochs:
-            return f"{run.title}: random weights, nothing is trained"
+            return f"{run.title}: nothing is trained"
         facts = data_set(run)
         assert facts is not None  # stand_in refuses it
         images = run.task.training_images(layers.cfg) or facts.training_images(run.own_root)

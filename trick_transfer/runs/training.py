@@ -142,7 +142,8 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
     facts |= dict(curves=curves(runner), samples_scored=int(metrics.pop("samples_scored")))
     if not is_main_process():
         return None
-    check_all_scored(layers.cfg, facts["samples_scored"], len(runner.val_dataloader.dataset))
+    data = runner.val_dataloader.dataset
+    check_all_scored(layers.cfg, facts["samples_scored"], getattr(data, "scored", len(data)))
     return record(run, layers.cfg, unwrapped(runner), batch, metrics, facts)
 
 
