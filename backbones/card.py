@@ -6,7 +6,7 @@ A card may come from elsewhere: it names a registered backbone, and all that it 
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
@@ -26,7 +26,11 @@ THREE = Field(min_length=3, max_length=3)
 
 @dataclass(frozen=True)
 class Card:
-    """What a task needs to know about a backbone, and how it was made. Mean and std are RGB in 0..255."""
+    """What a task needs to know about a backbone, and how it was made. Mean and std are RGB in 0..255.
+
+    `channel_order` is the one in which the network takes them, `interpolation` (mmcv's name) how images were resized.
+    `origin`, of weights from elsewhere: source, sha256, and what of them was loaded.
+    """
 
     name: Text
     tier: str
@@ -42,18 +46,28 @@ class Card:
     commit: str
     versions: dict[str, str]
     licences: dict[str, str]
+    channel_order: Literal["rgb", "bgr"] = field(default_factory=lambda: "rgb")  # cards of before have none of these
+    interpolation: Literal["nearest", "bilinear", "bicubic", "area", "lanczos"] = field(
+        default_factory=lambda: "bilinear"
+    )
+    origin: dict[str, str] = field(default_factory=dict)
     folder: Path = field(default=Path("."), compare=False)
 
     @property
     def weights(self) -> Path:
         return self.folder / WEIGHTS
 
-    def check_normalisation(self, preprocessor: dict) -> None:
-        """Raise ValueError unless a task normalises images as the backbone's training did, to within one grey level."""
+    def feed(self, preprocessor: dict) -> None:
+        """Let a task's preprocessor, which has images in the protocol's channel order, normalise as the training did.
+
+        Values within one grey level of a protocol's are its own.
+        """
         for key, own in (("mean", self.mean), ("std", self.std)):
-            fed = preprocessor[key]
-            if any(abs(a - b) > 1 for a, b in zip(own, fed, strict=True)):
-                raise ValueError(f"card {self.name} was trained with {key} {own}, the protocol uses {fed}")
+            if any(abs(a - b) > 1 for a, b in zip(own, preprocessor[key], strict=True)):
+                preprocessor[key] = list(own)
+        if self.channel_order == "bgr":
+            preprocessor["bgr_to_rgb"] = not preprocessor["bgr_to_rgb"]
+            preprocessor |= {key: preprocessor[key][::-1] for key in ("mean", "std")}
 
     def slot(self, **options: object) -> dict:
         """The backbone's config for another task: architecture, weights and their sha256, and that task's options."""
@@ -92,7 +106,7 @@ def check_maps(card: Card) -> None:
 def write_card(
     folder: Path, backbone: Backbone, config: dict, metrics: dict[str, float], px: int = 64, **about: object
 ) -> Card:
-    """Write both files, the card last; `about` is name, tier, seed, mean, std and licences, `px` an accepted size."""
+    """Write both files, the card last; `about` is all that the network does not say, `px` an accepted size."""
     write_tensors(folder / WEIGHTS, backbone.state_dict())
     exported = MODELS.build(config | {"weights": str(folder / WEIGHTS)})
     code, dirty = commit()

@@ -1,15 +1,18 @@
-"""A stage that fine-tunes a card's backbone under a frozen protocol. For fairness only the backbone is filled in.
+"""A stage that fine-tunes a card's backbone under a frozen protocol.
+
+For fairness only the backbone is filled in, and how it is fed images: mean, std, channel order and interpolation.
 
 A protocol is a file of plain data beside the stage's `stage.py`. Its data sets have a `data_root`; its backbone slots
 are named `backbone`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from torch import nn
 
 from trick_transfer.engine.batch import Batch
@@ -21,6 +24,7 @@ from .base import Backbone
 from .card import Card, arrived_percent
 from .registry import check_size
 
+RESIZING = ("Resize", "RandomResize", "center")  # mmcv's steps, and the crop of class folders
 PHOTO_PX = (333, 500)  # height and width of many VOC images; they are resized to odd sizes
 
 
@@ -28,6 +32,7 @@ class FineTuning(Stage):
     """What all stages after classification share; a stage extends `fill` if more depends on the card."""
 
     folder: Path  # of the protocols' files
+    truth_step: str = ""  # of the pipeline: what reads the truth
 
     def draft(self, name: str, sets: dict[str, Any]) -> Layers:
         check_name(f"{self.name} protocol", name, self.protocols)
@@ -44,7 +49,11 @@ class FineTuning(Stage):
                 part.data_root = str(root)
 
     def connect(self, cfg: Config, card: Card) -> None:
-        card.check_normalisation(cfg.model.data_preprocessor)
+        card.feed(cfg.model.data_preprocessor)
+        if card.interpolation != "bilinear":  # the protocols'
+            for step in parts(cfg._cfg_dict):
+                if step.get("type") in RESIZING:
+                    step.interpolation = card.interpolation
         self.fill(cfg.model, card)
         for height_px, width_px in self.image_sizes(cfg):
             check_size(cfg.model.backbone, height_px, width_px)
@@ -70,6 +79,11 @@ class FineTuning(Stage):
     def finish(self, cfg: Config, batch: Batch) -> None:
         cfg.train_dataloader.batch_size = batch.per_device
         cfg.optim_wrapper.accumulative_counts = batch.accumulation
+
+    def feeder(self, cfg: Config) -> Callable[[Path], Any]:
+        pipeline = cfg.val_dataloader.dataset.pipeline
+        steps = Compose([step for step in pipeline if step.type != self.truth_step])
+        return lambda path: steps(dict(img_path=str(path), img_id=path.stem, turned=False))
 
     def arrived(self, model: nn.Module, card: Card) -> dict[str, float]:
         backbones = (module for module in model.modules() if isinstance(module, Backbone))

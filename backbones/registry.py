@@ -14,7 +14,8 @@ from trick_transfer.engine.values import check_name
 
 from .base import Backbone
 
-MODELS = Registry("model", parent=ROOT, scope="backbones", locations=["backbones.resnet", "backbones.timm_adapter"])
+PLACES = ["backbones.resnet", "backbones.timm_adapter", "backbones.given.imports"]
+MODELS = Registry("model", parent=ROOT, scope="backbones", locations=PLACES)
 TIMM = "timm/"
 
 

@@ -22,15 +22,22 @@ LEAST_STRIDE = 4  # finer maps belong to the stem
 LOADING = {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}  # timm's options
 
 
-def create(model: str, **options: Any) -> Any:
-    """timm's network as a feature extractor with random weights; a sequence of layers if timm supports that."""
+def check_model(model: str) -> None:
+    """Raise ValueError with the closest names for one that timm does not have."""
     import timm  # takes seconds
-    from timm.models.efficientnet import EfficientNetFeatures
-    from timm.models.mobilenetv3 import MobileNetV3Features
 
     if not timm.is_model(model):
         near = closest(model, timm.list_models(), 3, cutoff=0)
         raise ValueError(f"timm/{model} does not exist; did you mean {' or '.join(near)}?")
+
+
+def create(model: str, **options: Any) -> Any:
+    """timm's network as a feature extractor with random weights; a sequence of layers if timm supports that."""
+    import timm
+    from timm.models.efficientnet import EfficientNetFeatures
+    from timm.models.mobilenetv3 import MobileNetV3Features
+
+    check_model(model)
     if loading := sorted(LOADING & options.keys()):  # a pickle, of which older versions of timm run the code
         raise ValueError(f"timm/{model}: {', '.join(loading)} would load weights; tools/export.py --checkpoint does")
     net = timm.create_model(model, pretrained=False, features_only=True, **options)

@@ -12,13 +12,14 @@ from backbones.card import Card
 from trick_transfer.engine import pictures
 from trick_transfer.engine.images import decode
 from trick_transfer.engine.source import SPLITS, Sample
-from trick_transfer.engine.stage import Arrays, Metric, Outputs, Stage
+from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction, Stage
 
 from . import config, layout
 from .classifier import export
 from .data import Folder
 from .diagnostics import SWAPPED, residual_branches, swapped_coats
 from .formats import FORMATS, recognise
+from .predictions import UNKNOWN, best_classes, class_names, feeder
 
 ECE_BINS = 15  # Guo et al., "On Calibration of Modern Neural Networks", 2017
 SCORING = ("version", "data", "val_dataloader", "val_evaluator")  # the keys that say how a classifier is scored
@@ -108,10 +109,22 @@ class Classification(Stage):
 
         return Outputs(arrays["labels"], score, {})
 
-    def draw(self, sample: dict, found: dict, classes: Sequence[str]) -> np.ndarray:
-        predicted, true = classes[int(found["logits"].argmax())], classes[int(found["label"])]
-        text = predicted if predicted == true else f"{predicted} ({true})"
-        return pictures.write(pictures.fit(sample["inputs"]), text)
+    def shown(self, sample: dict, found: dict) -> np.ndarray:
+        return sample["inputs"]
+
+    def draw(self, picture: np.ndarray, found: dict, classes: Sequence[str]) -> np.ndarray:
+        best, truth = best_classes(found["logits"], classes)[0], int(found["label"])
+        if truth == UNKNOWN:
+            text = f"{best['name']} {100 * best['probability']:.0f} %"
+        else:
+            text = best["name"] if best["category_id"] == truth else f"{best['name']} ({classes[truth]})"
+        return pictures.write(picture, text)
+
+    classes = staticmethod(class_names)
+    feeder = staticmethod(feeder)
+
+    def predicted(self, found: dict, classes: Sequence[str]) -> Prediction:
+        return Prediction({"labels": best_classes(found["logits"], classes)})
 
 
 CLASSIFICATION = Classification()

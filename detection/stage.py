@@ -14,7 +14,7 @@ from trick_transfer.engine import pictures
 from trick_transfer.engine.images import decode, stored_px
 from trick_transfer.engine.source import Sample
 from trick_transfer.engine.split import Split
-from trick_transfer.engine.stage import Arrays, Metric, Outputs
+from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction
 
 from .annotation import TURNED, parse
 from .formats import FORMATS, recognise
@@ -34,9 +34,16 @@ class Detection(FineTuning):
 
     name = "detection"
     data_set = "voc0712"
-    frozen_norms = True
+    truth_step = "LoadAnnotations"
     folder = Path(__file__).parent
-    protocols = ("faster_rcnn_voc", "faster_rcnn_fpn_voc", "faster_rcnn_voc_authors", "faster_rcnn_voc_small")
+    protocols = (
+        "faster_rcnn_voc",
+        "faster_rcnn_fpn_voc",
+        "faster_rcnn_voc_authors",
+        "faster_rcnn_voc_small",
+        "faster_rcnn_voc_frozen",
+        "faster_rcnn_voc_scratch",
+    )
     authors = "faster_rcnn_voc_authors"
     formats = FORMATS
     recognise = staticmethod(recognise)
@@ -58,6 +65,9 @@ class Detection(FineTuning):
             trunk, head = card.channels[2:4]
             model.rpn_head.in_channels = model.roi_head.bbox_roi_extractor.out_channels = trunk
             model.roi_head.bbox_head.in_channels = head
+
+    def frozen_norms(self, cfg: Config) -> bool:
+        return all(part.backbone.get("norm_eval") for part in parts(cfg.model) if "backbone" in part)  # heads have none
 
     def check(self, cfg: Config) -> None:
         super().check(cfg)
@@ -95,7 +105,8 @@ class Detection(FineTuning):
         truth = sample.truth
         image = decode(sample.image, turned=stored_px(sample.image) != (truth.width, truth.height))
         names = [each["name"] + " difficult" * (each["difficult"] == 1) for each in truth.objects]
-        return drawn(image, [each["bbox"] for each in truth.objects], names)
+        scale = pictures.HEIGHT_PX / len(image)
+        return drawn(pictures.fit(image), scale, [each["bbox"] for each in truth.objects], names)
 
     def outputs(self, arrays: Arrays) -> Outputs:
         """map_voc07, map_area (IoU 0.5), and map_coco (IoU 0.50 to 0.95), over the classes that have a truth."""
@@ -129,20 +140,37 @@ class Detection(FineTuning):
 
         return pictures.Seen(names.tolist(), boxes, classes, images, lambda _, place: gt_boxes[place], turned)
 
-    def draw(self, sample: dict, found: Any, classes: Sequence[str]) -> np.ndarray:
+    def shown(self, sample: dict, found: Any) -> np.ndarray:
         as_stored = stored_px(found.img_path)[::-1] == tuple(found.ori_shape)
-        image = decode(found.img_path, turned=not as_stored)  # as the boxes are
+        return decode(found.img_path, turned=not as_stored)  # as the boxes are
+
+    def draw(self, picture: np.ndarray, found: Any, classes: Sequence[str]) -> np.ndarray:
         good = found.pred_instances[found.pred_instances.scores >= LEAST_SCORE]
         words = [
             f"{classes[int(label)]} {100 * float(score):.0f} %"
             for label, score in zip(good.labels, good.scores, strict=True)
         ]
-        return drawn(image, good.bboxes.tolist(), words)
+        return drawn(picture, len(picture) / found.ori_shape[0], good.bboxes.tolist(), words)
+
+    def classes(self, cfg: Config) -> Sequence[str]:
+        return cfg.val_dataloader.dataset.metainfo.classes
+
+    def predicted(self, found: Any, classes: Sequence[str]) -> Prediction:
+        """All boxes, also those that are too weak to be drawn."""
+        good = found.pred_instances
+        each_box = zip(good.bboxes.tolist(), good.labels.tolist(), good.scores.tolist(), strict=True)
+        return Prediction(boxes=[as_coco(*each) for each in each_box])
 
 
-def drawn(image: np.ndarray, boxes: Sequence[Sequence[float]], words: Sequence[str]) -> np.ndarray:
-    """An image in the common height with boxes, x1, y1, x2, y2 from 0, and their words."""
-    picture, scale = pictures.fit(image), pictures.HEIGHT_PX / len(image)
+def as_coco(box: Sequence[float], label: int, score: float) -> dict[str, Any]:
+    """A box x1, y1, x2, y2 from 0, which includes its last pixel, in COCO's words."""
+    x1, y1, x2, y2 = box
+    width, height = x2 - x1 + 1, y2 - y1 + 1
+    return dict(category_id=label, bbox=[x1, y1, width, height], area=width * height, iscrowd=0, score=score)
+
+
+def drawn(picture: np.ndarray, scale: float, boxes: Sequence[Sequence[float]], words: Sequence[str]) -> np.ndarray:
+    """A picture with boxes, x1, y1, x2, y2 from 0 in pixels that are `scale` of its own, and their words."""
     for box, text in zip(boxes, words, strict=True):
         pictures.frame(picture, [round(side * scale) for side in box], text)
     return picture

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS as ROOT_DATASETS
 from torch import Tensor
@@ -17,7 +18,7 @@ from .registry import DATASETS, MODELS
 class TrainThenTest(ConcatDataset):
     """The images that a probe is trained on, then the `scored` ones, so that one pass computes the features of all.
 
-    A sample also has `names`, <class folder>/<file>, and `trains`.
+    A sample has `inputs`, uint8 (3, H, W), and as `data_samples` a dict: labels, names (<class folder>/<file>), trains.
     """
 
     def __init__(self, train: dict, test: dict) -> None:
@@ -27,8 +28,10 @@ class TrainThenTest(ConcatDataset):
         self.metainfo, self.scored = self.test.metainfo, len(self.test)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        trains = index < len(self.train)
-        return super().__getitem__(index) | {"names": name_of(self.files[index]), "trains": trains}
+        sample = super().__getitem__(index)
+        image = torch.from_numpy(sample["inputs"]).permute(2, 0, 1)
+        facts = dict(labels=sample["labels"], names=name_of(self.files[index]), trains=index < len(self.train))
+        return dict(inputs=image, data_samples=facts)
 
 
 def name_of(file: str) -> str:
@@ -44,9 +47,9 @@ class Features(BaseModel):
         super().__init__(data_preprocessor=data_preprocessor)
         self.backbone = BACKBONES.build(backbone)
 
-    def forward(self, inputs: Tensor, mode: str = "tensor", **about: Any) -> Any:
+    def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = "tensor") -> Any:
         features = self.backbone(inputs)[-1].mean((2, 3)).float()
         if mode != "predict":
             return features
-        columns = {"features": features.cpu()} | about
+        columns = {"features": features.cpu()} | data_samples
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

@@ -15,10 +15,10 @@ model = dict(
     type="probing.Features",
     backbone=dict(),  # the card fills it
     data_preprocessor=dict(
-        type="classification.PixelScaler",
-        pca_std=0.0,
-        mean=(123.68, 116.779, 103.939),  # Bag of Tricks, sec. 2.1, step 6, as the backbones were trained
-        std=(58.393, 57.12, 57.375),
+        type="ImgDataPreprocessor",
+        mean=[123.68, 116.779, 103.939],  # Bag of Tricks, sec. 2.1, step 6, as the backbones were trained
+        std=[58.393, 57.12, 57.375],
+        bgr_to_rgb=False,  # images are RGB
     ),
 )
 

@@ -28,7 +28,6 @@ class Probing(FineTuning):
     folder = Path(__file__).parent
     protocols = ("linear_probe", "knn", "few_shot")
     optional = True
-    frozen_norms = True
     metrics = (
         Metric("linear_top1", "linear probe top-1", headline=True),
         Metric("linear_top5", "linear probe top-5"),
@@ -40,6 +39,9 @@ class Probing(FineTuning):
 
     def __init__(self, labelled: Stage) -> None:
         vars(self).update({name: getattr(labelled, name) for name in OWN_DATA})
+
+    def frozen_norms(self, cfg: Config) -> bool:
+        return True
 
     def image_sizes(self, cfg: Config) -> Iterator[tuple[int, int]]:
         yield cfg.data.crop.size_px, cfg.data.crop.size_px
@@ -68,9 +70,12 @@ class Probing(FineTuning):
         """Top-1 and top-5, over few images of each class the mean of several draws, and their standard deviation."""
         return Outputs(arrays["labels"], lambda weights: accuracies(arrays, weights), {})
 
-    def draw(self, sample: dict, found: Any, classes: Sequence[str]) -> np.ndarray:
-        """With its class: what is predicted is not known before all features are."""
-        return pictures.write(pictures.fit(sample["inputs"]), classes[int(sample["labels"])])
+    def shown(self, sample: dict, found: Any) -> np.ndarray:
+        return sample["inputs"].permute(1, 2, 0).numpy()
+
+    def draw(self, picture: np.ndarray, found: Any, classes: Sequence[str]) -> np.ndarray:
+        """Its class: what is predicted is not known before all features are."""
+        return pictures.write(picture, classes[int(found["labels"])])
 
 
 def parts(cfg: Config) -> list[dict[str, Any]]:

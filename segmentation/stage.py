@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from mmengine.config import Config
 
@@ -14,7 +15,7 @@ from trick_transfer.engine.images import stored_px
 from trick_transfer.engine.progress import over_threads
 from trick_transfer.engine.source import Sample
 from trick_transfer.engine.split import Split, refuse
-from trick_transfer.engine.stage import Arrays, Metric, Outputs
+from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction
 
 from .formats import FORMATS, recognise
 from .layout import DATA, FOLDERS, Ade, lay_out, pairs
@@ -30,8 +31,16 @@ class Segmentation(FineTuning):
 
     name = "segmentation"
     data_set = "ade20k"
+    truth_step = "segmentation.LoadMask"
     folder = Path(__file__).parent
-    protocols = ("fcn_ade20k", "fcn_ade20k_msflip", "fcn_ade20k_authors", "fcn_ade20k_small")
+    protocols = (
+        "fcn_ade20k",
+        "fcn_ade20k_msflip",
+        "fcn_ade20k_authors",
+        "fcn_ade20k_small",
+        "fcn_ade20k_frozen",
+        "fcn_ade20k_scratch",
+    )
     authors = "fcn_ade20k_authors"
     metrics = (
         Metric("pix_acc", "pixAcc", required=True, headline=True),
@@ -111,9 +120,20 @@ class Segmentation(FineTuning):
         classes = zip(arrays["classes"].tolist(), found.tolist(), strict=True)
         return Outputs(arrays["names"], score, {name: value for name, value in classes if value >= 0})
 
-    def draw(self, sample: dict, found: Any, classes: Sequence[str]) -> np.ndarray:
-        mask = found.pred_sem_seg.data.squeeze(0).cpu().numpy()
-        return pictures.fit(pictures.cover(pictures.stored(found.img_path), mask, len(classes)))
+    def shown(self, sample: dict, found: Any) -> np.ndarray:
+        return pictures.stored(found.img_path)
+
+    def draw(self, picture: np.ndarray, found: Any, classes: Sequence[str]) -> np.ndarray:
+        mask = cv2.resize(mask_of(found), picture.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        return pictures.name_areas(pictures.cover(picture, mask, len(classes)), mask, classes)
+
+    def classes(self, cfg: Config) -> Sequence[str]:
+        from .data import ADE20K
+
+        return cfg.val_dataloader.dataset.get("metainfo", ADE20K.METAINFO)["classes"]
+
+    def predicted(self, found: Any, classes: Sequence[str]) -> Prediction:
+        return Prediction(mask=mask_of(found))
 
     def seen(self, arrays: Arrays, config: dict[str, Any]) -> pictures.Seen:
         """Predicted masks and the truth's as PNG, transparent where the truth names no class."""
@@ -128,6 +148,11 @@ class Segmentation(FineTuning):
                 return pictures.png(ids.classes(np.asarray(mask)))
 
         return pictures.Seen(names, found, classes, [f"{DATA}/images/validation/{name}" for name in names], truth)
+
+
+def mask_of(found: Any) -> np.ndarray:
+    """(H, W) uint8 of classes, in the image's own size."""
+    return found.pred_sem_seg.data.squeeze(0).cpu().numpy().astype(np.uint8)
 
 
 def data_sets(cfg: Config, training: bool = True) -> list[Any]:

@@ -60,20 +60,36 @@ def rows(miou):
             yield a_segmentation(metrics={"pix_acc": 70.0, "miou": mean + 0.1 * seed}, **who)
 
 
-def test_a_gain_is_the_difference_of_the_means_and_its_interval_the_pairs():
+CHOSEN = ("resnet50d_best", "resnet50d_efficient", "resnet50d_random_zero_gamma")
+
+
+@pytest.fixture(scope="module")
+def committed():
+    """Two rows and their control."""
+    return load_all(each for each in read_stored(ROOT / "results")[0] if each.result.recipe in CHOSEN)[0]
+
+
+def test_a_gain_is_the_difference_of_the_means_and_its_interval_the_pairs(committed):
     """Of committed runs; the means are NumPy's over what each run reports."""
-    chosen = ("resnet50d_best", "resnet50d_efficient", "resnet50d_random_zero_gamma")
-    stored = [each for each in read_stored(ROOT / "results")[0] if each.result.recipe in chosen]
-    (table, *_) = analyse(load_all(stored)[0]).tables
-    scores = {
-        name: [e.result.metrics["miou"] for e in stored if e.result.recipe == name and "miou" in e.result.metrics]
-        for name in chosen
-    }
-    for name in chosen[:2]:
+    (table, *_) = analyse(committed).tables
+    results = [run.result for run in committed]
+    scores = {name: [e.metrics["miou"] for e in results if e.recipe == name and "miou" in e.metrics] for name in CHOSEN}
+    for name in CHOSEN[:2]:
         (gain,) = (each for each in table.gains if (each.recipe, each.metric) == (name, "miou"))
-        assert gain.difference == pytest.approx(np.mean(scores[name]) - np.mean(scores[chosen[2]]), abs=1e-3)
-        (pair,) = (each for each in table.pairs["miou"] if {each.a, each.b} == {name, chosen[2]})
+        assert gain.difference == pytest.approx(np.mean(scores[name]) - np.mean(scores[CHOSEN[2]]), abs=1e-3)
+        (pair,) = (each for each in table.pairs["miou"] if {each.a, each.b} == {name, CHOSEN[2]})
         assert {gain.low, gain.high} in ({pair.low, pair.high}, {-pair.low, -pair.high})
+
+
+def test_from_scratch_there_is_no_gain_by_pre_training(committed):
+    """Of a run that the card's weights did not reach, as under `fcn_ade20k_scratch`."""
+    scratch = [
+        replace(run, stored=replace(run.stored, result=replace(run.result, arrived_percent=0.0)))
+        if run.result.stage == "segmentation"
+        else run
+        for run in committed
+    ]
+    assert {each.metric for each in analyse(scratch).tables[0].gains} == {"map_voc07", "map_area", "map_coco"}
 
 
 def test_without_stored_outputs_no_gain_is_told():

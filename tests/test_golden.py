@@ -61,18 +61,24 @@ class Case:
 
 
 DATA = {"data.num_train": 2 * TRAINED, "data.num_val": 60, "global_batch": 8, "model.backbone.depth": 18}
+# some classes have one image to train on; features so alike are nearly tied under the protocol's own penalty
+SHOT = {"val_evaluator.shots": (1,), "val_evaluator.draws": 2, "val_evaluator.inverse_l2": 1000.0}
 CASES = [
     Case("detection", protocol="faster_rcnn_voc"),
     Case("detection", protocol="faster_rcnn_fpn_voc"),
     Case("detection", protocol="faster_rcnn_voc_authors"),
     Case("detection", protocol="faster_rcnn_voc_small"),
+    Case("detection", protocol="faster_rcnn_voc_frozen"),
+    Case("detection", protocol="faster_rcnn_voc_scratch"),
     Case("segmentation", protocol="fcn_ade20k"),
     Case("segmentation", protocol="fcn_ade20k_msflip"),
     Case("segmentation", protocol="fcn_ade20k_authors"),
     Case("segmentation", protocol="fcn_ade20k_small"),
+    Case("segmentation", protocol="fcn_ade20k_frozen"),
+    Case("segmentation", protocol="fcn_ade20k_scratch"),
     Case("probing", protocol="linear_probe"),
     Case("probing", protocol="knn", sets={"val_evaluator.neighbours": 3}),  # of sixteen images
-    Case("probing", protocol="few_shot", sets={"val_evaluator.shots": (1,)}),  # some classes have no more
+    Case("probing", protocol="few_shot", sets=SHOT),
     Case("classification", "resnet50_baseline", sets=DATA),
     Case("classification", sets=DATA | {"tricks.distillation": None}),
 ]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
 from mmengine.runner import Runner
 from mmseg.models import EncoderDecoder
 from toy_ade20k import card_of, make, small
@@ -57,9 +57,16 @@ def test_an_unknown_protocol_is_refused_with_the_nearest_name() -> None:
         protocols.load(None, "fcn_ade20k_flip")
 
 
-def test_a_card_normalised_otherwise_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="std"):
-        protocols.load(replace(card_of(tmp_path), std=[1.0, 1.0, 1.0]), "fcn_ade20k")
+def test_images_are_fed_as_the_cards_weights_saw_them(tmp_path: Path) -> None:
+    card = replace(card_of(tmp_path), mean=[1.0, 2.0, 3.0], std=[4.0, 5.0, 6.0], channel_order="bgr")
+    cfg = protocols.load(replace(card, interpolation="bicubic"), "fcn_ade20k")
+    fed = cfg.model.data_preprocessor
+    assert (fed.mean, fed.std, fed.bgr_to_rgb) == ([3.0, 2.0, 1.0], [6.0, 5.0, 4.0], False)
+    steps = [*cfg.train_dataloader.dataset.dataset.pipeline, *cfg.val_dataloader.dataset.pipeline]
+    assert [each.type for each in steps if each.get("interpolation") == "bicubic"] == ["RandomResize", "Resize"]
+    init_default_scope("mmseg")
+    built = TRANSFORMS.build(next(each for each in steps if each.type == "RandomResize"))
+    assert built.resize.interpolation == "bicubic"
 
 
 @pytest.mark.parametrize("tweak", ["", "bcd"])

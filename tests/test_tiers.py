@@ -85,6 +85,7 @@ def test_a_users_own_tier_is_one_file_and_gives_its_name_to_the_results(tmp_path
         ('classification = dict(values={"model.smoothing": None})', "model.smoothing"),  # the method
         ('classification = dict(value={"max_epochs": 7})', "values"),
         ('classification = dict(values={"nowhere.max_epochs": 7})', "nowhere.max_epochs"),
+        ('detection = dict(first={"train_dataloader.dataset.pipeline": 1})', "train_dataloader.dataset.pipeline"),
         ("classification = 3", "dict"),
         ("classification = dict(values=3)", "values must be a dict, got 3"),
         ("detection = dict(source='cows')", "source must be a dict, got 'cows'"),

@@ -68,7 +68,7 @@ def test_boxes_are_drawn_where_they_are_and_weak_ones_not(black):
     found = BaseDataElement(metainfo=dict(img_path=black, ori_shape=(HEIGHT_PX, 2 * HEIGHT_PX)))
     boxes = torch.tensor([[20.0, 40.0, 120.0, 150.0], [200.0, 40.0, 300.0, 150.0]])
     found.pred_instances = InstanceData(bboxes=boxes, labels=torch.tensor([1, 0]), scores=torch.tensor([0.9, 0.1]))
-    picture = DETECTION.draw({}, found, ("cat", "dog"))
+    picture = DETECTION.draw(DETECTION.shown({}, found), found, ("cat", "dog"))
     assert picture.shape == (HEIGHT_PX, 2 * HEIGHT_PX, 3)
     assert tuple(picture[100, 20]) == tuple(picture[150, 70]) == GREEN
     assert not picture[:, 160:].any()
@@ -79,7 +79,7 @@ def test_each_class_of_a_mask_has_a_colour_of_its_own(black):
     mask = torch.zeros(1, HEIGHT_PX, 2 * HEIGHT_PX, dtype=torch.int64)
     mask[:, :, HEIGHT_PX:] = 1
     found.pred_sem_seg = PixelData(data=mask)
-    picture = SEGMENTATION.draw({}, found, ("grass", "sand"))
+    picture = SEGMENTATION.draw(SEGMENTATION.shown({}, found), found, ("grass", "sand"))[:50]  # above the names
     assert tuple(picture[5, 5]) != tuple(picture[5, -5])
     assert (picture[:, : HEIGHT_PX - 1] == picture[5, 5]).all() and (
         picture[:, HEIGHT_PX + 1 :] == picture[5, -5]

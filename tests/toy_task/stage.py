@@ -28,9 +28,11 @@ class ToyTask(FineTuning):
             arrays["names"], lambda weights: {"bright": 100 * (arrays["hits"] @ weights) / weights.sum(0)}, {}
         )
 
-    def draw(self, sample, found, classes):
-        image = np.ascontiguousarray(sample["inputs"].permute(1, 2, 0).numpy())
-        return pictures.write(pictures.fit(image), "right" if found["hit"] else "wrong")
+    def shown(self, sample, found):
+        return np.ascontiguousarray(sample["inputs"].permute(1, 2, 0).numpy())
+
+    def draw(self, picture, found, classes):
+        return pictures.write(picture, "right" if found["hit"] else "wrong")
 
 
 TOY_TASK = ToyTask()

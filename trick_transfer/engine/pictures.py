@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from .files import brief
 
-HEIGHT_PX, LETTER_PX = 192, 13  # of a drawing, and of what is written in it
+HEIGHT_PX, LETTER_PX = 192, 13  # of a small drawing, and of what is written in it
 GREEN, WHITE, BLACK = (0, 200, 80), (255, 255, 255), (0, 0, 0)
 IMAGES = 6  # that a page shows of each stage
 LONGER_SIDE_PX = 320
@@ -58,6 +58,11 @@ def fit(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, (round(image.shape[1] * HEIGHT_PX / len(image)), HEIGHT_PX))
 
 
+def letter_px(picture: np.ndarray) -> int:
+    """The size of letters that can be read when a picture fills a screen."""
+    return max(LETTER_PX, len(picture) // 32)
+
+
 def cover(image: np.ndarray, mask: np.ndarray, classes: int) -> np.ndarray:
     """Cover an image with one half-transparent colour per class, of evenly spaced hues; IGNORED pixels stay."""
     hue = (mask.astype(np.float32) * 180 / classes).astype(np.uint8)
@@ -71,31 +76,33 @@ def name_areas(picture: np.ndarray, mask: np.ndarray, classes: Sequence[str]) ->
     for number in np.unique(fitted[fitted != IGNORED]):
         room = cv2.distanceTransform(np.pad(fitted == number, 1).astype(np.uint8), cv2.DIST_L2, 3)  # also to the edges
         y, x = (int(each) for each in np.unravel_index(room.argmax(), room.shape))
-        if room[y, x] >= LETTER_PX / 2:
-            write(picture, classes[number], (max(0, x - LETTER_PX * len(classes[number]) // 4), y))
+        if room[y, x] >= (size := letter_px(picture)) / 2:
+            write(picture, classes[number], (max(0, x - size * len(classes[number]) // 4), y))
     return picture
 
 
 def frame(picture: np.ndarray, corners: Sequence[int], text: str) -> None:
     """Draw a box x1, y1, x2, y2 with its label, in place."""
     x1, y1, x2, y2 = corners
-    cv2.rectangle(picture, (x1, y1), (x2, y2), GREEN, 1)
-    write(picture, text, (x1 + 2, y1 + 12))
+    size = letter_px(picture)
+    cv2.rectangle(picture, (x1, y1), (x2, y2), GREEN, size // LETTER_PX)
+    write(picture, text, (x1 + 2, y1 + size - 1))
 
 
 @cache
-def font() -> ImageFont.FreeTypeFont:
+def font(size_px: int) -> ImageFont.FreeTypeFont:
     """One that matplotlib brings; OpenCV's and Pillow's own have no letters beyond ASCII."""
     import matplotlib  # late: it takes a while
 
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), LETTER_PX)
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size_px)
 
 
-def write(picture: np.ndarray, text: str, place: tuple[int, int] = (4, 14)) -> np.ndarray:
-    """Write white letters with a dark edge, in place."""
+def write(picture: np.ndarray, text: str, place: tuple[int, int] | None = None) -> np.ndarray:
+    """Write white letters with a dark edge, in place; by default into the upper left corner."""
+    size = letter_px(picture)
     drawn = Image.fromarray(picture)
     pen = ImageDraw.Draw(drawn)
-    pen.text(place, text, WHITE, font(), anchor="ls", stroke_width=1, stroke_fill=BLACK)
+    pen.text(place or (4, size + 1), text, WHITE, font(size), anchor="ls", stroke_width=1, stroke_fill=BLACK)
     picture[:] = np.asarray(drawn)
     return picture
 

@@ -50,6 +50,14 @@ class Outputs:
         return {name: float(values[0]) for name, values in self.score(np.ones((len(self.images), 1))).items()}
 
 
+class Prediction(NamedTuple):
+    """What a model says of one image, for a file that other programs read."""
+
+    facts: dict[str, Any] = {}  # of the image, as plain data
+    boxes: list[dict[str, Any]] = []  # as COCO's annotations
+    mask: np.ndarray | None = None  # (H, W) uint8 of classes from 0
+
+
 class Stage(ABC):
     """What differs between stages; all other code treats them alike."""
 
@@ -60,7 +68,6 @@ class Stage(ABC):
     authors: str | None = None  # of these, what the paper's authors' code does
     trains_backbone: bool = False  # the other stages fine-tune it
     optional: bool = False  # it runs only where it is asked for
-    frozen_norms: bool = False  # batch norms use what pre-training counted, not the batch
 
     # Config
 
@@ -115,6 +122,10 @@ class Stage(ABC):
         """The number that the Config states; None: the data set's own number."""
         return None
 
+    def frozen_norms(self, cfg: Config) -> bool:
+        """Whether all batch norms use what pre-training counted, not the batch."""
+        return False
+
     @abstractmethod
     def global_batch(self, cfg: Config) -> int:
         """Images per update, over all devices."""
@@ -166,8 +177,26 @@ class Stage(ABC):
         """The arrays of `outputs.npz` as metrics of weighted images. Raises LookupError or ValueError for others."""
 
     @abstractmethod
-    def draw(self, sample: Any, found: Any, classes: Sequence[str]) -> np.ndarray:
-        """A validation sample with the model's prediction drawn on it, RGB (HEIGHT_PX, W, 3)."""
+    def shown(self, sample: Any, found: Any) -> np.ndarray:
+        """The image of a validation sample, RGB (H, W, 3) in uint8, to draw the model's prediction on."""
+
+    @abstractmethod
+    def draw(self, picture: np.ndarray, found: Any, classes: Sequence[str]) -> np.ndarray:
+        """An image in any size, RGB (H, W, 3), with the model's prediction drawn on it."""
+
+    # images of the user's own, without truth
+
+    def classes(self, cfg: Config) -> Sequence[str]:
+        """The names of what a model tells apart, in the order of their numbers."""
+        raise NotImplementedError  # a stage that has a feeder has it
+
+    def feeder(self, cfg: Config) -> Callable[[Path], Any]:
+        """What makes of an image file the sample that validation would make of it, as stored; it raises ValueError."""
+        raise NotImplementedError(f"{self.name} reads no images without their truth")
+
+    def predicted(self, found: Any, classes: Sequence[str]) -> Prediction:
+        """A model's prediction as plain data."""
+        raise NotImplementedError  # a stage that has a feeder has it
 
     def seen(self, arrays: Arrays, config: dict[str, Any]) -> Seen | None:
         """The predictions in `outputs.npz` on some images, for the page; None where a stage has no pictures.

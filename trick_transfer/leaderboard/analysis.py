@@ -153,10 +153,18 @@ def with_statistics(
     rows = (replace(row, cells=row.cells | ours.get(row.recipe, {})) for row in table.rows)
     there = [step for step in found if {step.without, step.with_it} <= cells.keys()]
     lines = (effect(step, metric, cells, compared, table.tier) for step in there)
-    gains = [] if stage_of(metric).trains_backbone or not compared else gained(metric, table, untrained, compared)
+    started = {
+        recipe: untrained[recipe] for recipe in untrained.keys() & runs.keys() if has_weights(metric, runs[recipe])
+    }
+    gains = gained(metric, table, started, compared) if compared else []
     variance = table.variance | ({metric: parts} if parts.seed or parts.fine_tuning else {})
     table = replace(table, gains=(*table.gains, *gains), ledger=(*table.ledger, *lines))
     return replace(table, rows=tuple(rows), pairs=pairs, variance=variance)
+
+
+def has_weights(metric: str, some: Sequence[Scored]) -> bool:
+    """Whether a row's runs of a downstream metric began with what pre-training made, not from scratch."""
+    return all(run.result.arrived_percent == 100 for run in some if run.result.stage == stage_of(metric).name)
 
 
 def gained(metric: str, table: Table, untrained: Mapping[str, str], compared: Comparison) -> Iterator[Gain]:

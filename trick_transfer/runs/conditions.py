@@ -21,7 +21,7 @@ def conditions(task: Stage, precision: str | None, cfg: Config, batch: Batch) ->
     parts = batch.accumulation * (1 if synchronised else batch.devices)
     parts = max(parts, norm_parts(cfg.model.get("norm_parts", 1), batch.total))
     low = str(low_precision(precision)).removeprefix("torch.")
-    return spread | dict(norm_parts=1 if task.frozen_norms else parts, low_precision=low)
+    return spread | dict(norm_parts=1 if task.frozen_norms(cfg) else parts, low_precision=low)
 
 
 def check_same(folder: Path, begun: dict[str, Any], now: dict[str, Any], low_precision: bool) -> None:

@@ -8,6 +8,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
+from trick_transfer.engine.pictures import fit
 from trick_transfer.registry import HOOKS
 from trick_transfer.stages import STAGES
 
@@ -49,5 +50,6 @@ class ShowPredictions(Hook):
         finally:
             model.train()
         classes = loader.dataset.metainfo["classes"]
-        drawn = [self.stage.draw(*pair, classes) for pair in zip(samples, found, strict=True)]
+        images = [fit(self.stage.shown(*pair)) for pair in zip(samples, found, strict=True)]
+        drawn = [self.stage.draw(*pair, classes) for pair in zip(images, found, strict=True)]
         return np.concatenate(drawn, axis=1)

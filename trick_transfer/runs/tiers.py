@@ -4,6 +4,7 @@ What a tier may change is checked here, in one place: data, sizes, counts, the s
 rate. Anything else it has to list under `departs`, or where it depends on the old value, under `stand_ins`.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,7 @@ from trick_transfer.stages import STAGES
 FOLDER = Path(tiers.__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
 # `source` describes own data, `data` names a known set (with `source`: in whose folder that is)
-DICTS = ("source", "times", "rounded_times", "values", "departs", "stand_ins", "early")
+DICTS = ("source", "first", "times", "rounded_times", "values", "departs", "stand_ins", "early")
 PARTS = ("data", "protocol", "images", *DICTS)
 MAY_CHANGE = {  # by a key's last word
     *("name", "root", "num_train", "num_val", "num_classes", "classes", "metainfo"),  # data
@@ -31,6 +32,7 @@ MAY_CHANGE = {  # by a key's last word
     *("global_batch", "batch_size", "lr"),
     *("num_workers", "persistent_workers"),  # the machine
 }
+MAY_SHORTEN = {"datasets"}
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,23 @@ class Tier:
         """Apply what it states for a stage and a protocol to a Config. Raises ValueError for a key that is missing."""
         before = cfg.to_dict()
         for part in (self.parts.get(name, {}) for name in names):
+            edit(cfg, part.get("first", {}), lambda some, count: some[:count])
             for key, factor in part.get("rounded_times", {}).items():
                 scale(cfg, key, factor, before, rounded=True)
             for key, factor in part.get("times", {}).items():
                 scale(cfg, key, factor, before)
-            for key, value in {**part.get("values", {}), **part.get("departs", {})}.items():
-                for node, last in places(cfg._cfg_dict, key):
-                    node[last] = value
+            edit(cfg, {**part.get("values", {}), **part.get("departs", {})}, lambda _, value: value)
             for key, instead in part.get("stand_ins", {}).items():
                 for node, last in places(cfg._cfg_dict, key):
                     if last in node:
                         node[last] = instead.get(node[last], node[last])
+
+
+def edit(cfg: Config, stated: Mapping[str, Any], new: Callable[[Any, Any], Any]) -> None:
+    """Replace each value that a dotted key means by `new` of it and of what is stated."""
+    for key, value in stated.items():
+        for node, last in places(cfg._cfg_dict, key):
+            node[last] = new(node.get(last), value)
 
 
 def scale(cfg: Config, key: str, factor: float | str, before: dict, rounded: bool = False) -> None:
@@ -175,7 +183,8 @@ def check(where: str, part: Any) -> None:
             raise ValueError(f"{where}: {key} must be a dict, got {value!r:.60}")
     if part.get("early", {}).keys() - {"follow"} or ("early" in part and not where.endswith(": classification")):
         raise ValueError(f"{where}: early holds `follow`, of classification alone")
-    for key in [key for name in ("times", "rounded_times", "values") for key in part.get(name, {})]:
-        if key.split(".")[-1] not in MAY_CHANGE:
-            hint = nearest(key.split(".")[-1], MAY_CHANGE)
+    numbers = [(key, MAY_CHANGE) for name in ("times", "rounded_times", "values") for key in part.get(name, {})]
+    for key, allowed in [*numbers, *((key, MAY_SHORTEN) for key in part.get("first", {}))]:
+        if key.split(".")[-1] not in allowed:
+            hint = nearest(key.split(".")[-1], allowed)
             raise ValueError(f"{where} changes {key}, which is no size or length ({hint}); list it under `departs`")

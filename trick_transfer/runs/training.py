@@ -160,24 +160,26 @@ def count_updates(runner: Runner, accumulation: int) -> None:
 
 
 def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, float]:
-    """A checkpoint's metrics in percent, and samples_scored; {} in the helping processes.
-
-    Raises ValueError for a checkpoint that does not fit.
-    """
+    """A checkpoint's metrics in percent, and samples_scored; {} in the helping processes. Raises as `scorer` does."""
     with processes() as devices:
         if int(os.environ.get("LOCAL_RANK", 0)) == 0:
             check_data(run, training=False)
         barrier()
-        held = load(checkpoint)
-        cfg = resolve(run, run.connected(), run.batch()._replace(devices=devices)).cfg
-        cfg.model.pop("teacher", None)  # it has no part in scoring, nor has what is read and built for training
-        cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
-        cfg.val_evaluator.outputs = str(outputs) if outputs else None
-        runner = make_runner(cfg)
-        model = unwrapped(runner)
-        load_strictly(model, weights_in(held, checkpoint, model.state_dict()), checkpoint)
-        metrics = runner.val()
+        metrics = scorer(run, checkpoint, devices, outputs).val()
         return metrics if is_main_process() else {}
+
+
+def scorer(run: Run, checkpoint: Path, devices: int = 1, outputs: Path | None = None) -> Runner:
+    """A Runner that scores a checkpoint. Raises ValueError for one that does not fit."""
+    held = load(checkpoint)
+    cfg = resolve(run, run.connected(), run.batch()._replace(devices=devices)).cfg
+    cfg.model.pop("teacher", None)  # it has no part in scoring, nor has what is read and built for training
+    cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
+    cfg.val_evaluator.outputs = str(outputs) if outputs else None
+    runner = make_runner(cfg)
+    model = unwrapped(runner)
+    load_strictly(model, weights_in(held, checkpoint, model.state_dict()), checkpoint)
+    return runner
 
 
 def check_all_scored(cfg: Config, scored: int, expected: int) -> None:

@@ -1,9 +1,9 @@
 """mini: the embedded synthetic scenes, in minutes on two CPU cores. Data only, no logic.
 
 `data` names a data set (data_sets/sources.py). `times` multiplies a recipe's value, `rounded_times` rounds the product,
-`values` replaces one; `departs` lists what else the tier changes. In a dotted key `*` is every entry of a list, and a
-class's name is the entry of that type. Entries under a protocol's name are added to those of its stage. `stand_ins`
-replaces single old values.
+`values` replaces one, `first` cuts a list of data sets to so many; `departs` lists what else the tier changes. In a
+dotted key `*` is every entry of a list, and a class's name is the entry of that type. Entries under a protocol's name
+are added to those of its stage. `stand_ins` replaces single old values.
 These values were chosen by measurement, not taken from the paper.
 """
 
@@ -95,7 +95,17 @@ _c4 = {  # the FPN protocol's levels and its two-layer head are small enough
     # x 16 px; at 160 px the best anchor reaches IoU 0.5 for 87 % of the boxes
     "model.rpn_head.anchor_generator.scales": [2, 4],
 }
-faster_rcnn_voc = dict(values={"param_scheduler.LinearLR.end": 20, **_c4})
+_paper_like = {"param_scheduler.LinearLR.end": 20, **_c4}
+faster_rcnn_voc = faster_rcnn_voc_frozen = dict(values=_paper_like)
+_scratch_epochs = 6 * _detection_epochs
+faster_rcnn_voc_scratch = dict(
+    values={
+        **_paper_like,
+        "param_scheduler.MultiStepLR.milestones": [_scratch_epochs - 1],
+        "train_cfg.max_epochs": _scratch_epochs,
+        "train_cfg.val_begin": _scratch_epochs + 1,
+    },
+)
 faster_rcnn_voc_authors = faster_rcnn_voc_small = dict(values=_c4)
 
 _crop_px, _base_px = 96, 104  # the paper's 480 and 520
@@ -118,7 +128,14 @@ segmentation = dict(
     },
     departs={"optim_wrapper.type": "trick_transfer.LowPrecisionOptimWrapper"},
 )
-fcn_ade20k = fcn_ade20k_msflip = fcn_ade20k_small = dict(
-    values={"val_dataloader.dataset.pipeline.Resize.scale": (4 * _base_px, _base_px)},
+_scored = {"val_dataloader.dataset.pipeline.Resize.scale": (4 * _base_px, _base_px)}
+fcn_ade20k = fcn_ade20k_msflip = fcn_ade20k_small = fcn_ade20k_frozen = dict(values=_scored)
+fcn_ade20k_scratch = dict(
+    values={
+        **_scored,
+        "param_scheduler.PolyLR.end": 6 * _segmentation_epochs,
+        "train_cfg.max_epochs": 6 * _segmentation_epochs,
+        "train_cfg.val_begin": 6 * _segmentation_epochs + 1,
+    },
 )
 fcn_ade20k_authors = dict(values={"model.test_cfg.long_px": _base_px, "model.test_cfg.crop_px": _crop_px})

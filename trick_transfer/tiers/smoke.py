@@ -16,9 +16,9 @@ classification = dict(
 )
 # enough for ten images of each class to train on, in some 200 evenly spread
 probing = dict(values={"val_dataloader.num_batch_per_epoch": 50, "val_dataloader.batch_size": _images})
+_one_epoch = {"train_cfg.max_epochs": 1, "train_cfg.val_begin": 2}
 _downstream = {
-    "train_cfg.max_epochs": 1,
-    "train_cfg.val_begin": 2,
+    **_one_epoch,
     "train_dataloader.batch_size": _images,
     "train_dataloader.num_batch_per_epoch": _steps,
 }
@@ -31,3 +31,4 @@ detection = dict(
 )
 # one by one, as mmseg takes no images of several sizes in a batch
 segmentation = dict(values={**_downstream, "val_dataloader.num_batch_per_epoch": _steps * _images})
+faster_rcnn_voc_scratch = fcn_ade20k_scratch = dict(values=_one_epoch)

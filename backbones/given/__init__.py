@@ -1,0 +1,1 @@
+"""A network that somebody else trained, as a backbone."""

@@ -1,0 +1,120 @@
+"""timm's networks and weights: of the hub, of the caches on disk, or of a folder as timm's `save_for_hf` writes it."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from backbones.registry import TIMM, by_name
+from backbones.timm_adapter import check_model
+from trick_transfer.engine.fields import parse
+from trick_transfer.engine.values import check_name, closest
+
+from .architecture import Architecture, imagenet
+from .fetching import NAMES, cached, of_hub, of_url
+
+NESTED = ("state_dict_ema", "model_ema", "state_dict", "model")  # where timm looks for the weights, in its order
+ABOVE = ("num_classes", "label_names")  # what a folder says beside its `pretrained_cfg`
+OF_HEAD = ("num_classes", "global_pool")  # options that a backbone does not have
+
+
+def config(name: str) -> Any:
+    """timm's `pretrained_cfg` of NAME[.tag], of the first tag if none is named. Raises ValueError for other names."""
+    import timm  # takes seconds
+    from timm.models._registry import get_arch_pretrained_cfgs
+
+    arch, _, tag = name.partition(".")
+    check_model(arch)
+    if tag:
+        check_name(f"timm's {arch}", name, get_arch_pretrained_cfgs(arch))
+    return timm.get_pretrained_cfg(name)
+
+
+def near(name: str) -> list[str]:
+    """The source that a bare name may mean."""
+    import timm
+
+    return [TIMM + each for each in closest(name, timm.list_models())]
+
+
+def network(name: str) -> Architecture:
+    """timm/NAME[.tag] for weights from a file: those of the tag, else anyone's."""
+    arch, _, tag = name.partition(".")
+    return described(arch, config(name), {}) if tag else plain(arch, config(name), {})
+
+
+def plain(arch: str, cfg: Any, options: Mapping[str, Any]) -> Architecture:
+    """A network of which timm knows no weights."""
+    import timm
+
+    inner = {key: value for key, value in options.items() if key not in OF_HEAD}
+    backbone = by_name(TIMM + arch) | ({"options": inner} if inner else {})
+
+    def classifier(classes: int) -> nn.Module:
+        return timm.create_model(arch, pretrained_cfg=cfg and cfg.to_dict(), **{**options, "num_classes": classes})
+
+    return Architecture(backbone, classifier)
+
+
+def described(arch: str, cfg: Any, options: Mapping[str, Any]) -> Architecture:
+    """A network and what its `pretrained_cfg` says of the weights."""
+    known = plain(arch, cfg, options)
+    classes = cfg.label_names or imagenet(cfg.num_classes)
+    mean, std = ([255 * each for each in values] for values in (cfg.mean, cfg.std))
+    licence = cfg.license or "unknown"
+    return Architecture(known.backbone, known.classifier, mean, std, cfg.interpolation, licence, tuple(classes))
+
+
+def stored(cfg: Any) -> Path:
+    """The file of timm's weights, fetched if no cache has it. Raises ValueError that says how else to get it."""
+    name = f"timm/{cfg.architecture}" + (f".{cfg.tag}" if cfg.tag else "")
+    if not cfg.url and not cfg.hf_hub_id:
+        raise ValueError(f"timm has no weights of {name}; give a file of yours with --arch {name}")
+    try:
+        if cfg.hf_hub_id and not (cfg.url and cached(cfg.url).is_file()):
+            return of_hub(cfg.hf_hub_id)
+        return of_url(cfg.url)
+    except Exception as error:  # of the network, in many ways
+        raise ValueError(
+            f"the weights of {name} are in no cache, and cannot be fetched ({type(error).__name__}); where there is a "
+            f"network, get {' or '.join(NAMES)} of {cfg.hf_hub_id or cfg.url}, and give the file with --arch {name}"
+        ) from error
+
+
+def read(held: Any, cfg: Any, source: Path) -> dict[str, Tensor]:
+    """A checkpoint as timm itself loads it: published ones may have another project's names. Raises ValueError."""
+    import timm
+
+    while inner := next((held[key] for key in NESTED if isinstance(held.get(key), Mapping)), None):
+        held = inner
+    try:
+        state = timm.models.clean_state_dict(held)
+        given = {"pretrained_cfg": cfg.to_dict(), "pretrained_cfg_overlay": {"state_dict": state}}
+        return timm.create_model(cfg.architecture, pretrained=True, **given).state_dict()
+    except (RuntimeError, KeyError) as error:
+        raise ValueError(f"{source} does not fit {cfg.architecture}: {' '.join(str(error).split()):.300}") from error
+
+
+def folder(path: Path) -> tuple[Architecture, Path, int]:
+    """A Hugging Face folder's network, file of weights and number of classes. Raises ValueError, FileNotFoundError."""
+    from timm.models import PretrainedCfg
+
+    stated = parse((path / "config.json").read_text("utf-8")) if (path / "config.json").is_file() else None
+    if not isinstance(stated, dict):
+        raise ValueError(f"{path} has no config.json that names a network of timm's; give its file with --arch NAME")
+    if "architecture" not in stated:  # as timm and transformers' TimmWrapper write it
+        whose = ", ".join(stated.get("architectures") or [str(stated.get("model_type", "another library's network"))])
+        raise ValueError(
+            f"{path} holds {whose}; of Hugging Face's folders those are read whose config.json has timm's "
+            "'architecture': timm's own, and of transformers' TimmWrapper's"
+        )
+    weights = next((path / name for name in NAMES if (path / name).is_file()), None)
+    if weights is None:
+        raise FileNotFoundError(f"{path} has neither {' nor '.join(NAMES)}")
+    check_model(stated["architecture"])
+    said = stated.get("pretrained_cfg", {}) | {key: stated[key] for key in ABOVE if key in stated}
+    known = {each.name: said[each.name] for each in fields(PretrainedCfg) if each.name in said}
+    cfg = PretrainedCfg(**known | {"architecture": stated["architecture"]})
+    return described(stated["architecture"], cfg, stated.get("model_args", {})), weights, cfg.num_classes

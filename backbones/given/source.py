@@ -1,0 +1,149 @@
+"""Where a network that somebody has trained comes from: a library's name, a file, a folder, or a class.
+
+    timm/NAME[.TAG]             timm's weights: of the hub, or of its caches on disk
+    torchvision/NAME[:WEIGHTS]  torchvision's
+    FOLDER, local-dir:FOLDER    a Hugging Face folder of a network of timm's
+    FILE with --arch NAME       anyone's weights; NAME: timm/..., torchvision/..., module:Class, or ours, as resnet50d
+    module:Class                a backbone of the user's own, with --import module
+
+With --arch, TAG or WEIGHTS say that the file is theirs; only then are its mean and std known.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from backbones.registry import TIMM, sketch
+from trick_transfer.engine.files import file_sha256
+from trick_transfer.engine.weights import leaves, load, load_strictly, weights_in
+
+from . import of_timm, of_torchvision
+from .architecture import Architecture, imagenet, ours, pooled
+from .imports import adopt, own
+
+TORCHVISION, FOLDER = "torchvision/", "local-dir:"
+KINDS = "timm/NAME, torchvision/NAME, a file with --arch NAME, a Hugging Face folder, module:Class with --import module"
+# the last layer's weight, in timm's, torchvision's and lukemelas' networks
+HEAD = re.compile(
+    r"(.*\.)?(_?fc|classif|classifier(\.\d)?|(last_)?linear|heads?(\.(fc|head|linear|l))?)\.weight", re.ASCII
+)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A network as its source gives it. Mean and std are RGB in 0..255, None where they are not known."""
+
+    source: str  # as the user wrote it
+    name: str  # of the row
+    backbone: dict[str, Any]  # a registered backbone's config, without weights
+    held: Any = field(repr=False)  # the checkpoint as `engine.weights.load` returns it; None: a class alone
+    sha256: str  # of the weights' file; "" for a class alone
+    mean: list[float] | None
+    std: list[float] | None
+    channel_order: str  # "rgb" or "bgr"
+    interpolation: str  # how its training resized images: "bilinear", "bicubic"
+    licence: str
+    classes: tuple[str, ...]  # names of the head's outputs in order, WordNet ids for ImageNet's; () if not known
+    whole: Callable[[], nn.Module] | None = field(
+        repr=False
+    )  # its own classifier: normalised images (N, 3, H, W) -> logits (N, K)
+
+
+def find(source: str, arch: str | None = None, imports: Sequence[str] = ()) -> Given:
+    """The network that a source names. Raises ValueError or FileNotFoundError of one line; see the module."""
+    adopt(imports)
+    path = Path(source.removeprefix(FOLDER))
+    if arch and not path.is_file():
+        raise FileNotFoundError(f"{source} is no file, of which --arch {arch} would say what it is")
+    if path.is_file():
+        return of_file(source, path, arch)
+    if path.is_dir() or source.startswith(FOLDER):
+        return of_folder(source, path)
+    if source.startswith(TIMM):
+        return of_timms(source)
+    if source.startswith(TORCHVISION):
+        return of_torchvisions(source)
+    if ":" in source:
+        return given(source, source.rpartition(":")[2], pooled(own(source)), None, None)
+    near = [] if "/" in source else [*of_timm.near(source), *of_torchvision.near(source)]
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    raise ValueError(f"{source} does not exist; {meant}a backbone is {KINDS}")
+
+
+def network(name: str) -> Architecture:
+    """What --arch names. Raises ValueError for what does not exist, or is not taken."""
+    if name.startswith(TIMM):
+        return of_timm.network(name.removeprefix(TIMM))
+    if name.startswith(TORCHVISION):
+        return of_torchvision.network(name.removeprefix(TORCHVISION))
+    return pooled(own(name)) if ":" in name else ours(name)
+
+
+def of_file(source: str, path: Path, arch: str | None) -> Given:
+    """Anyone's weights."""
+    if not arch:
+        raise ValueError(f"{path} does not say which network it is of; add --arch timm/NAME, torchvision/NAME, or ours")
+    return given(source, path.stem, network(arch), path, load(path))
+
+
+def of_folder(source: str, path: Path) -> Given:
+    """A Hugging Face folder."""
+    found, weights, classes = of_timm.folder(path)
+    return given(source, path.resolve().name, found, weights, load(weights), classes)
+
+
+def of_timms(source: str) -> Given:
+    """timm's weights, as timm loads them."""
+    cfg = of_timm.config(source.removeprefix(TIMM))
+    weights = of_timm.stored(cfg)
+    found = of_timm.described(cfg.architecture, cfg, {})
+    name = f"timm_{cfg.architecture}" + (f".{cfg.tag}" if cfg.tag else "")
+    return given(source, name, found, weights, of_timm.read(load(weights), cfg, weights), cfg.num_classes)
+
+
+def of_torchvisions(source: str) -> Given:
+    """torchvision's weights."""
+    name, _, wanted = source.removeprefix(TORCHVISION).partition(":")
+    entry = of_torchvision.published(name, wanted)
+    weights = of_torchvision.stored(name, entry)
+    found = of_torchvision.described(name, entry)
+    return given(source, f"torchvision_{name}_{entry.name}", found, weights, load(weights))
+
+
+def given(source: str, name: str, found: Architecture, weights: Path | None, held: Any, outputs: int = -1) -> Given:
+    """A network and its weights; `outputs` of its head where the source says how many, else those of the weights."""
+    sketch(found.backbone)  # refuses what cannot be built
+    count = outputs if outputs >= 0 else head_size(held)
+    return Given(
+        source=source,
+        name=re.sub(r"[^\w.-]", "_", name),
+        backbone=found.backbone,
+        held=held,
+        sha256=file_sha256(weights) if weights else "",
+        mean=found.mean,
+        std=found.std,
+        channel_order="rgb",
+        interpolation=found.interpolation,
+        licence=found.licence,
+        classes=found.classes or imagenet(count),
+        whole=partial(loaded, found, held, source, count) if count else None,
+    )
+
+
+def head_size(held: Any) -> int:
+    """The number of classes of a checkpoint's last layer; 0 if it has none."""
+    layers = sorted(leaves(held)) if isinstance(held, Mapping) else []
+    rows = [len(each) for name, each in layers if HEAD.fullmatch(name) and isinstance(each, Tensor) and each.ndim > 1]
+    return rows[-1] if rows else 0
+
+
+def loaded(found: Architecture, held: Any, source: str, outputs: int) -> nn.Module:
+    """The source's own classifier with its weights, in evaluation mode. Raises ValueError for weights that misfit."""
+    net = found.classifier(outputs)
+    load_strictly(net, weights_in(held, source, net.state_dict()), source)
+    return net.eval()
