@@ -162,6 +162,13 @@ def on(photos, protocol, **sets):
     return Run("probing", "resnet50d_best", "smoke", sets=sets, protocol=protocol, data_root=photos)
 
 
+def test_images_are_fed_as_the_card_says(photos, tmp_path):
+    card = replace(toy_card(tmp_path), mean=[127.5] * 3, channel_order="bgr", interpolation="bicubic")
+    cfg = on(photos, "knn").connected(card).cfg
+    assert (cfg.model.data_preprocessor.mean, cfg.model.data_preprocessor.bgr_to_rgb) == ([127.5] * 3, True)
+    assert cfg.data.crop.interpolation == "bicubic"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_card_is_probed_scored_again_and_ranked_with_columns_of_its_own(photos, protocol, monkeypatch, tmp_path):
