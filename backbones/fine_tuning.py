@@ -7,6 +7,7 @@ are named `backbone`.
 """
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,13 @@ class FineTuning(Stage):
     def finish(self, cfg: Config, batch: Batch) -> None:
         cfg.train_dataloader.batch_size = batch.per_device
         cfg.optim_wrapper.accumulative_counts = batch.accumulation
+
+    def as_scored(self, cfg: Config) -> Any:
+        read = deepcopy(cfg.train_dataloader.dataset.dataset)
+        for part in parts(read):
+            if "pipeline" in part:
+                part.update(pipeline=cfg.val_dataloader.dataset.pipeline, test_mode=True)
+        return read
 
     def feeder(self, cfg: Config) -> Callable[[Path], Any]:
         pipeline = cfg.val_dataloader.dataset.pipeline

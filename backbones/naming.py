@@ -84,12 +84,19 @@ def check_strides(model: nn.Module) -> None:
 
 def check_variant(model: nn.Module, source: str | Path) -> None:
     """Raise ValueError for a bottleneck ResNet with or without tweak B: weights with our names fit both."""
+    if both := variants(model):
+        raise ValueError(
+            f"{source} fits {both} alike: only the strides differ; "
+            "say which it is: --set model.backbone.tweak=b, or --set model.backbone.tweak="
+        )
+
+
+def variants(model: nn.Module) -> str:
+    """The two networks that weights with our names fit, in words; "" if these fit one alone."""
     for net in model.modules():
         if isinstance(net, ResNet) and net.expansion > 1 and net.tweak in ("", "b"):
-            raise ValueError(
-                f"{source} fits ResNet-{net.depth} with and without tweak B alike: only the strides differ; "
-                "say which it is: --set model.backbone.tweak=b, or --set model.backbone.tweak="
-            )
+            return f"ResNet-{net.depth} with and without tweak B"
+    return ""
 
 
 def adapted_names(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, str]:

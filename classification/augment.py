@@ -20,6 +20,13 @@ Image = np.ndarray
 EIGENVALUES = (55.46, 4.794, 1.148)
 EIGENVECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
 TRIES = 10
+INTERPOLATIONS = {  # by mmcv's names
+    "nearest": cv2.INTER_NEAREST,
+    "bilinear": cv2.INTER_LINEAR,
+    "bicubic": cv2.INTER_CUBIC,
+    "area": cv2.INTER_AREA,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
 
 
 def region(image: Image, area: tuple[float, float], aspect: tuple[float, float], swaps: bool) -> Image | None:
@@ -40,34 +47,38 @@ def region(image: Image, area: tuple[float, float], aspect: tuple[float, float],
     return None
 
 
-def random_crop(image: Image, size_px: int, area: tuple[float, float], aspect: tuple[float, float]) -> Image:
+def random_crop(
+    image: Image, size_px: int, area: tuple[float, float], aspect: tuple[float, float], interpolation: str = "bilinear"
+) -> Image:
     """Step 2: a region of random area and aspect, or the largest square in the middle, as (size_px, size_px, 3)."""
     found = region(image, area, aspect, swaps=False)
     if found is None:
         side = min(image.shape[:2])
         y, x = ((length - side) // 2 for length in image.shape[:2])
         found = image[y : y + side, x : x + side]
-    return cv2.resize(found, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(found, (size_px, size_px), interpolation=INTERPOLATIONS[interpolation])
 
 
-def center_crop(image: Image, size_px: int, shorter_px: int) -> Image:
+def center_crop(image: Image, size_px: int, shorter_px: int, interpolation: str = "bilinear") -> Image:
     """Validation: the shorter edge to `shorter_px`, then the middle (size_px, size_px, 3)."""
     height, width = image.shape[:2]
     scale = shorter_px / min(height, width)
     w, h = max(size_px, round(width * scale)), max(size_px, round(height * scale))
-    image = cv2.resize(image, (w, h), interpolation=cv2.INTER_LINEAR)
+    image = cv2.resize(image, (w, h), interpolation=INTERPOLATIONS[interpolation])
     x, y = (w - size_px) // 2, (h - size_px) // 2
     return image[y : y + size_px, x : x + size_px]
 
 
-def authors_crop(image: Image, size_px: int, area: tuple[float, float], aspect: tuple[float, float]) -> Image:
+def authors_crop(
+    image: Image, size_px: int, area: tuple[float, float], aspect: tuple[float, float], interpolation: str = "bilinear"
+) -> Image:
     """Step 2 in the authors' code (MXNet image_aug_default.cc): sides are swapped half of the time, and where no region
     fits, the middle (size_px, size_px) pixels are taken as they are, of a small image after enlarging it.
     """
     found = region(image, area, aspect, swaps=True)
     if found is None:
-        return center_crop(image, size_px, max(size_px, min(image.shape[:2])))
-    return cv2.resize(found, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
+        return center_crop(image, size_px, max(size_px, min(image.shape[:2])), interpolation)
+    return cv2.resize(found, (size_px, size_px), interpolation=INTERPOLATIONS[interpolation])
 
 
 CROPS: dict[str, Callable[..., Image]] = {"random": random_crop, "authors": authors_crop, "center": center_crop}
@@ -106,13 +117,22 @@ def jitter(image: Image, form: str, low: float, high: float) -> Image:
 
 @MODELS.register_module()
 class PixelScaler(BaseDataPreprocessor):
-    """Steps 5 and 6 on the device: uint8 (N, H, W, 3) -> float (N, 3, H, W), PCA noise in training, normalised."""
+    """Steps 5 and 6 on the device: uint8 (N, H, W, 3) -> float (N, 3, H, W), PCA noise in training, normalised.
+
+    All is in RGB; `bgr` turns the result round, for weights that take it so.
+    """
 
     def __init__(
-        self, mean: tuple[float, ...], std: tuple[float, ...], pca_std: float, pca_clipped: bool = False
+        self,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        pca_std: float,
+        pca_clipped: bool = False,
+        bgr: bool = False,
     ) -> None:
         super().__init__()
         self.pca_std, self.pca_clipped = pca_std, pca_clipped  # clipped: as the authors' code, which adds it to uint8
+        self.bgr = bgr
         self.register_buffer("mean", torch.tensor(mean), persistent=False)
         self.register_buffer("std", torch.tensor(std), persistent=False)
         # a coefficient of 1 moves a pixel by one eigenvalue along its eigenvector
@@ -136,4 +156,5 @@ class PixelScaler(BaseDataPreprocessor):
         width = images.shape[2]
         rows = images.flatten(2).float()
         rows.mul_((1 / self.std).repeat(width)).add_((shift / self.std).repeat(1, width)[:, None])
-        return rows.view(images.shape).permute(0, 3, 1, 2)  # of a view, which is in channels_last
+        normalised = rows.view(images.shape).permute(0, 3, 1, 2)  # of a view, which is in channels_last
+        return normalised.flip(1) if self.bgr else normalised

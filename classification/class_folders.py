@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from trick_transfer.engine import archives
+from trick_transfer.engine.archives import subfolders
 from trick_transfer.engine.images import SUFFIXES, is_image
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.names import set_of
@@ -25,13 +27,15 @@ def folders(
     in `folder` itself); else they are train or trainval, and val or test, or other words for them (engine/names.py).
     `classes`: those that are taken, in the order of their numbers; else all, sorted. Raises ValueError for a file.
     """
-    if not folder.is_dir():
+    if not archives.is_dir(folder):
         raise ValueError(f"{folder} is no folder; the format 'folders' reads a folder of class folders")
+    folder = archives.top(folder)
     places, reading = split_folders(folder, train, val)
     told, samples = Found([], (), reading), []
     for split, place in places.items():
         for path, label in class_images(place, told):
-            samples.append(Sample(under(path, folder), path, label, split if len(places) > 1 else None))
+            name = (called(place, folder) / path.relative_to(place)).as_posix()
+            samples.append(Sample(name, path, label, split if len(places) > 1 else None))
     known = {each.name for place in places.values() for each in subfolders(place)}
     return numbered(samples, known, classes, told)
 
@@ -43,9 +47,9 @@ def split_folders(folder: Path, train: str | None, val: str | None) -> tuple[dic
         if val:
             raise ValueError(f"{folder} has no folder of training images beside {val}; name it with the option train")
         return {"train": folder}, [f"class folders in {folder}, without a split"]
-    places = {split: folder / name for split, name in names.items() if name}
+    places = {split: archives.top(folder / name) for split, name in names.items() if name}
     for split, place in places.items():
-        if not place.is_dir():
+        if not archives.is_dir(place):
             raise FileNotFoundError(f"{place} does not exist; correct the source's option {split}")
     reading = [f"{split}: class folders in {place}" for split, place in places.items()]
     others = [each.name for each in subfolders(folder) if each not in places.values()]
@@ -57,7 +61,8 @@ def split_name(folder: Path, split: str) -> str | None:
 
     A folder is called train for training only if it holds folders: train is also a class of vehicles.
     """
-    there = {set_of(each.name): each.name for each in reversed(subfolders(folder)) if subfolders(each)}
+    there = {set_of(each.stem): each.name for each in reversed(packed(folder))}
+    there |= {set_of(each.name): each.name for each in reversed(subfolders(folder)) if subfolders(each)}
     return first_of(split, there)
 
 
@@ -66,9 +71,17 @@ def first_of(split: str, there: Mapping[str | None, Any]) -> Any:
     return next((there[name] for name in SETS_OF[split] if name in there), None)
 
 
-def subfolders(folder: Path) -> list[Path]:
-    """The folders in a folder, sorted, without hidden ones."""
-    return sorted(each for each in folder.glob("[!.]*") if each.is_dir())
+def called(place: Path, folder: Path) -> PurePosixPath:
+    """A split's folder as seen from the source's; in an archive, as if that were a folder of its name."""
+    parts = place.relative_to(folder).parts
+    archived = parts and archives.is_archive(folder / parts[0])
+    return PurePosixPath(Path(parts[0]).stem) if archived else PurePosixPath(*parts)
+
+
+def packed(folder: Path) -> list[Path]:
+    """The archives in a folder that are called as a split is, sorted."""
+    there = (each for each in folder.glob("[!.]*") if each.suffix.lower() in archives.SUFFIXES and set_of(each.stem))
+    return sorted(filter(archives.is_archive, there))
 
 
 def class_images(place: Path, told: Found) -> list[tuple[Path, str]]:

@@ -24,6 +24,7 @@ from trick_transfer.engine.values import check_name
 from trick_transfer.engine.weights import load_strictly, read_weights, spelt
 
 from .follow import STARTS, gaussian
+from .given import Head, put
 from .norms import split_norms
 from .registry import MODELS
 from .tricks.distillation import FORMS, soft_loss
@@ -47,6 +48,7 @@ class ImageClassifier(BaseModel):
         data_preprocessor: dict | None = None,
         start: str = "xavier",
         norm_parts: int = 1,
+        given: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         self.backbone = BACKBONES.build(backbone)
@@ -56,6 +58,9 @@ class ImageClassifier(BaseModel):
         check_name("model.start", start, STARTS)
         if start == "gaussian":
             self.apply(gaussian)
+        if given:
+            put(given, self.backbone)
+        self.given_head = (Head(given),) if given and "outputs" in given else ()  # in a tuple, as the teacher
         split_norms(self.backbone, norm_parts)
         self.num_classes, self.smoothing, self.mix = num_classes, smoothing, mix
         # in a tuple, so that its 60 M parameters stay out of our state dict, optimiser and DDP
@@ -70,7 +75,9 @@ class ImageClassifier(BaseModel):
         return logits
 
     def logits(self, images: Tensor) -> Tensor:
-        """The backbone, average pooling and the output layer of Fig. 1."""
+        """The backbone, average pooling and the output layer of Fig. 1; of weights from elsewhere, their own head."""
+        if self.given_head:
+            return self.given_head[0].logits(images)
         return self.head(self.backbone(images)[-1].mean((2, 3)))
 
     def targets(self, labels: Tensor) -> Tensor:
@@ -191,6 +198,10 @@ def export(
     licence = about.pop("licence", "unknown")
     licences = {"code": "Apache-2.0", "weights": licence, "data": licence}
     about |= {"mean": list(scaler.mean), "std": list(scaler.std), "licences": licences}
+    if given := cfg.model.get("given"):
+        about |= {key: given[key] for key in ("channel_order", "interpolation")}
+        about["origin"] = {key: given[key] for key in ("source", "sha256")}
+        about["licences"] |= {"weights": given.licence}
     px = cfg.val_dataloader.dataset.crop.size_px  # some networks accept no other
     return write_card(folder, model.backbone, config, metrics, px, **about)
 

@@ -9,12 +9,14 @@ from mmengine.config import Config, ConfigDict
 
 from backbones.registry import by_name, check_size, registered, sketch
 from trick_transfer.engine.batch import Batch
+from trick_transfer.engine.held_out import trained_on
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.values import check_name, check_value, nearest
 
 from .augment import CROPS, JITTERS
 from .data import list_images
 from .follow import FOLLOW, KEY, follow_authors
+from .given import feed, match
 from .norms import parts_of_a_step
 from .registry import METRICS
 from .tricks import BAG, check_tricks, switch
@@ -113,6 +115,8 @@ def check_data(cfg: Config, training: bool = True) -> None:
 
 def finish(cfg: Config, batch: Batch) -> None:
     """Replace what a recipe states by what the Runner reads. Raises ValueError if the images do not fill one step."""
+    if cfg.model.get("given"):
+        feed(cfg)
     data, epochs = cfg.pop("data"), cfg.pop("max_epochs")
     for loader in (cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset):
         loader.update(root=data.root, num_classes=cfg.model.num_classes)
@@ -121,9 +125,10 @@ def finish(cfg: Config, batch: Batch) -> None:
         cfg.model.norm_parts = parts_of_a_step(parts, batch)
     cfg.optim_wrapper.accumulative_counts = batch.accumulation
     few = cfg.train_dataloader.get("num_batch_per_epoch")  # the smoke tier's
-    updates = min(few or data.num_train, data.num_train // batch.total)
+    images = trained_on(cfg, data.num_train)
+    updates = min(few or images, images // batch.total)
     if not updates:
-        raise ValueError(f"{data.num_train} training images do not fill one step of {batch}")
+        raise ValueError(f"{images} training images do not fill one step of {batch}")
     if few:
         cfg.train_dataloader.num_batch_per_epoch = updates * batch.accumulation
     cfg.train_dataloader.sampler.images = updates * batch.total  # so that an epoch ends with an update
@@ -131,3 +136,5 @@ def finish(cfg: Config, batch: Batch) -> None:
     cfg.train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=1)
     cfg.val_cfg = dict()
     cfg.pop("global_batch")
+    if cfg.model.get("given") and not epochs:
+        match(cfg)

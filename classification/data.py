@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
+from trick_transfer.engine import archives
+from trick_transfer.engine.archives import subfolders
 from trick_transfer.engine.images import decode, images_in, inspect
 from trick_transfer.engine.split import MADE_UP_PX, Reader, Split, write_image, wrong_count
 
@@ -36,12 +38,19 @@ def list_images(root: str | Path, split: str) -> tuple[list[str], list[str], np.
 
 def class_folders(root: str | Path, split: str) -> list[Path]:
     """The class folders, sorted, without hidden ones. Raises FileNotFoundError with the layout if there are none."""
-    folder = Path(root, split)
-    found = sorted(entry for entry in folder.glob("[!.]*") if entry.is_dir())
+    folder = place_of(root, split)
+    found = subfolders(folder)
     if not found:
-        state = "is empty" if folder.is_dir() else "does not exist"
+        state = "is empty" if archives.is_dir(folder) else "does not exist"
         raise FileNotFoundError(f"image folder {folder} {state}; {LAYOUT.format(root=root, split=split)}")
     return found
+
+
+def place_of(root: str | Path, split: str) -> Path:
+    """The folder of a split, or where there is none, its archive."""
+    folder = Path(root, split)
+    packed = (folder.with_name(split + suffix) for suffix in archives.SUFFIXES)
+    return folder if folder.is_dir() else archives.top(next(filter(archives.is_archive, packed), folder))
 
 
 def list_unlabelled(root: str | Path, split: str) -> list[str]:
@@ -121,7 +130,7 @@ class Folder(Split):
         return samples, wrong
 
     def labels(self, root: Path) -> set[str]:
-        return {folder.name for folder in (root / self.name).glob("[!.]*") if folder.is_dir()}
+        return {folder.name for folder in subfolders(place_of(root, self.name))}
 
     def reader(self) -> Reader:
         def look(sample: tuple[str, str]) -> Iterable[str]:

@@ -6,12 +6,13 @@ from pathlib import Path, PurePosixPath
 
 from scipy.io import loadmat
 
+from trick_transfer.engine.archives import subfolders
 from trick_transfer.engine.files import brief
 from trick_transfer.engine.images import is_image
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.source import SPLITS, Found, Sample, listed
 
-from .class_folders import class_images, subfolders, under
+from .class_folders import class_images, under
 from .layout import numbered
 from .lists import read_list
 

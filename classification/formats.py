@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from trick_transfer.engine import archives
+from trick_transfer.engine.archives import subfolders
 from trick_transfer.engine.images import images_in
 from trick_transfer.engine.names import IMAGES, SET_OF, TRUTHS
 from trick_transfer.engine.source import Format
 
-from .class_folders import folders, split_name, subfolders
+from .class_folders import folders, split_name
 from .flat_val import TINY, imagenet_val, kit, tiny_imagenet
 from .lists import SUFFIXES, list_files, lists
 
@@ -21,14 +23,16 @@ OTHERS = {*IMAGES, *TRUTHS, "leftimg8bit", "gtfine"} - {"mask"}
 
 
 def recognise(folder: Path) -> str | None:
-    """By names: a list's file; Tiny-ImageNet's and ImageNet's own lists; two class folders with images; lists."""
+    """By names: an archive; a list's file; Tiny-ImageNet's and ImageNet's lists; class folders with images; lists."""
+    if archives.is_archive(folder):
+        return "folders"
     if folder.is_file():
         return "list" if folder.suffix.lower() in SUFFIXES else None
     if (folder / "val" / TINY).is_file():
         return "tiny_imagenet"
     if kit(folder):
         return "imagenet_val"
-    place = folder / (split_name(folder, "train") or ".")
+    place = archives.top(folder / (split_name(folder, "train") or "."))
     names = {each.name.lower() for each in subfolders(place) if holds_images(each)}
     others = OTHERS & names or all(name.startswith(tuple(SET_OF)) for name in names)  # train2017, trainannot
     return "folders" if len(names) > 1 and not others else "list" if list_files(folder) else None

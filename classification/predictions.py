@@ -16,11 +16,12 @@ from mmengine.device import get_device
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from trick_transfer.engine.archives import subfolders
 from trick_transfer.engine.images import decode
 from trick_transfer.engine.weights import load_strictly, read_weights
 
 from .augment import CROPS
-from .data import class_folders, list_unlabelled
+from .data import list_unlabelled, place_of
 from .metric import KEPT
 from .registry import MODELS
 
@@ -54,8 +55,8 @@ def cropped(files: list[str], crop: dict) -> Tensor:
 def class_names(cfg: Config) -> list[str]:
     """The data's class folders, in order; where the data are not there, the classes' numbers in words."""
     for split in (cfg.val_dataloader.dataset.split, "train"):
-        if Path(cfg.data.root, split).is_dir():
-            return [folder.name for folder in class_folders(cfg.data.root, split)]
+        if folders := subfolders(place_of(cfg.data.root, split)):
+            return [folder.name for folder in folders]
     return [f"class {number}" for number in range(cfg.model.num_classes)]
 
 

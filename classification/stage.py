@@ -10,11 +10,12 @@ from mmengine.config import Config
 from backbones.base import gmacs, params_m
 from backbones.card import Card
 from trick_transfer.engine import pictures
+from trick_transfer.engine.held_out import HELD_OUT
 from trick_transfer.engine.images import decode
 from trick_transfer.engine.source import SPLITS, Sample
 from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction, Stage
 
-from . import config, layout
+from . import config, given, layout
 from .classifier import export
 from .data import Folder
 from .diagnostics import SWAPPED, residual_branches, swapped_coats
@@ -59,7 +60,7 @@ class Classification(Stage):
         cfg.model.teacher.update(card=str(card.folder / "card.json"), sha256=card.sha256)
 
     def protocol(self, cfg: dict[str, Any]) -> dict[str, Any]:
-        return {key: cfg[key] for key in (*SCORING, config.KEY) if key in cfg}
+        return {key: cfg[key] for key in (*SCORING, config.KEY, HELD_OUT) if key in cfg}
 
     def data_name(self, cfg: Config) -> str:
         return cfg.data.name
@@ -72,12 +73,21 @@ class Classification(Stage):
     def global_batch(self, cfg: Config) -> int:
         return cfg.global_batch
 
+    start = staticmethod(given.start)
+
+    def as_scored(self, cfg: Config) -> Any:
+        read = cfg.train_dataloader.dataset.dataset
+        return dict(cfg.val_dataloader.dataset, split=read.split, skip_broken=read.skip_broken)
+
     def leave(self, model: Any, cfg: Config, folder: Path, metrics: dict[str, float], **about: Any) -> dict[str, Any]:
-        card = export(model, cfg, folder, metrics, **about)
-        if Path(cfg.data.root, SWAPPED).is_dir():
-            metrics |= swapped_coats(model, cfg)
+        carried = cfg.model.get("given") and not cfg.max_epochs  # with a head of its own, or none
+        card = export(model, cfg, folder, metrics, not carried, **about)
         px = cfg.val_dataloader.dataset.crop.size_px
         facts = dict(params_m=params_m(model), gmacs=gmacs(model, px), feature_error=card.feature_error)
+        if carried:
+            return facts
+        if Path(cfg.data.root, SWAPPED).is_dir():
+            metrics |= swapped_coats(model, cfg)
         return facts | dict(branches=residual_branches(model, cfg))
 
     formats = FORMATS

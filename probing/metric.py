@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trick_transfer.engine.files import write_arrays
-from trick_transfer.engine.split import share
+from trick_transfer.engine.names import share
 
 from .classifiers import logistic_regression, nearest_neighbours, ranked, scores, standardised
 from .registry import METRICS

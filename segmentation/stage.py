@@ -40,6 +40,7 @@ class Segmentation(FineTuning):
         "fcn_ade20k_small",
         "fcn_ade20k_frozen",
         "fcn_ade20k_scratch",
+        "fcn_ade20k_swept",
     )
     authors = "fcn_ade20k_authors"
     metrics = (

@@ -240,6 +240,7 @@ def test_own_class_folders_are_probed_under_the_sizes_of_a_tier(monkeypatch, pho
         ("linear_probe", {"val_evaluator.held_out_percent": 100}, "held_out_percent=100 of 20 .*none"),
         ("knn", {"data.num_classes": 9}, "has 10 class folders.*9"),
         ("knn", {"val_evaluator.neighbour": 9}, "did you mean 'neighbours'"),
+        ("knn", {"held_out.share": 0.1}, "probing trains nothing.*--set detection.held_out.share"),
     ],
 )
 def test_what_cannot_be_probed_is_told_before_any_feature_is_computed(photos, protocol, sets, said):

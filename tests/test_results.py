@@ -11,7 +11,7 @@ import pytest
 from trick_transfer.engine.files import file_sha256
 from trick_transfer.engine.layers import changed_keys
 from trick_transfer.runs.identity import fingerprint
-from trick_transfer.runs.result import Result, read, write
+from trick_transfer.runs.result import UNSCORED, Result, read, write
 from trick_transfer.runs.store import read_stored
 from trick_transfer.runs.training import keep
 
@@ -87,6 +87,16 @@ def test_what_is_written_is_read_again(tmp_path):
 def test_a_file_is_plain_json_with_every_field(tmp_path):
     data = json.loads(store(tmp_path, a_result()).read_text())
     assert data == asdict(a_result()) and data["schema"] == 4
+
+
+def test_only_a_classification_of_given_weights_may_be_unscored_and_says_so_throughout(tmp_path):
+    unscored = dict(samples_scored=0, outputs_sha256=UNSCORED, metrics={})
+    assert read(store(tmp_path, a_result(**unscored))).metrics == {}
+    for changes in (dict(samples_scored=0), dict(outputs_sha256=UNSCORED), dict(metrics={})):
+        with pytest.raises(ValueError, match="samples_scored is|metric top1 is missing"):
+            a_result(**changes)
+    with pytest.raises(ValueError, match="samples_scored is 0"):
+        a_detection(**unscored)
 
 
 def test_the_place_follows_from_the_content():

@@ -19,8 +19,9 @@ from trick_transfer.leaderboard.rendering.markdown import markdown, readme
 from trick_transfer.leaderboard.rendering.page import render
 from trick_transfer.leaderboard.rendering.terminal import row_of, screens
 from trick_transfer.leaderboard.rendering.text import PROBLEMS, title
+from trick_transfer.leaderboard.scores.controls import controls
 from trick_transfer.runs.identity import fingerprint
-from trick_transfer.runs.result import read
+from trick_transfer.runs.result import UNSCORED, read
 
 
 def a_segmentation(**changes):
@@ -163,6 +164,22 @@ def test_a_recipe_with_one_stage_shares_the_table_with_gaps():
     head, _, *rows = grids(markdown(analysed([*a_run(), unfinished])))[0]
     missing = {name for name, cell in zip(head, rows[-1], strict=True) if cell == "–"}
     assert missing == {"VOC mAP (11-point)", "VOC mAP (area)", "pixAcc", "mIoU"}
+
+
+def test_weights_from_elsewhere_without_a_fitting_head_are_a_row_of_the_same_table_beside_their_control():
+    network = dict(type="backbones.Timm", model="mobilenetv2_100", zero_gamma=False)
+    configs = [dict(max_epochs=0, model=dict(backbone=network) | more) for more in (dict(given=dict(sha256="f")), {})]
+    given, control = (dict(config=each, config_hash=fingerprint(each)) for each in configs)
+    unscored = dict(metrics={}, samples_scored=0, outputs_sha256=UNSCORED, curves={}, params_m=3.5)
+    results = a_run("ours") + a_run("random")[1:] + [a_result(recipe="random", **control)]
+    results += [a_result(recipe="theirs", **unscored, **given), *a_run("theirs")[1:]]
+    analysis = analysed(results)
+    (table,) = [each for each in analysis.tables if each.tier != "published"]
+    rows = {row.recipe: row for row in table.rows}
+    assert rows["theirs"].cells.keys() == rows["ours"].cells.keys() - {"top1", "top5"}
+    assert rows["theirs"].trained and not rows["random"].trained and rows["theirs"].params_m == 3.5
+    assert controls(dict(theirs=given["config"], random=control["config"])) == {"theirs": "random"}
+    assert not any("theirs" in line and "classification" in line for line in analysis.problems)
 
 
 def test_a_title_names_tier_protocols_hashes_and_samples():

@@ -10,10 +10,13 @@ def part_of(scope: str, parent: Registry, *modules: str) -> Registry:
 
 
 OURS = "trick_transfer"
-SOURCES = ("engine.seeding", "engine.checkpoint", "engine.progress", "engine.history", "runs.predictions")
+SOURCES = (
+    *("engine.seeding", "engine.checkpoint", "engine.progress", "engine.history", "engine.held_out"),
+    "runs.predictions",
+)
 HOOKS = part_of(OURS, root.HOOKS, *SOURCES)
 MODEL_WRAPPERS = part_of(OURS, root.MODEL_WRAPPERS, "engine.optimiser")
 DATA_SAMPLERS = part_of(OURS, root.DATA_SAMPLERS, "engine.seeding")
-DATASETS = part_of(OURS, root.DATASETS, "engine.seeding")
+DATASETS = part_of(OURS, root.DATASETS, "engine.seeding", "engine.held_out")
 OPTIM_WRAPPERS = part_of(OURS, root.OPTIM_WRAPPERS, "engine.precision")
 OPTIM_WRAPPER_CONSTRUCTORS = part_of(OURS, root.OPTIM_WRAPPER_CONSTRUCTORS, "engine.optimiser")

@@ -13,7 +13,7 @@ class ToyTask(FineTuning):
     name = "toy_task"
     data_set = "toy"
     folder = Path(__file__).parent
-    protocols = ("brightness",)
+    protocols = ("brightness", "brightness_swept")
     metrics = (Metric("bright", "brightness accuracy", required=True, headline=True),)
 
     def image_sizes(self, cfg):

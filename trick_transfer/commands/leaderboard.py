@@ -63,7 +63,7 @@ def verify(args: argparse.Namespace) -> list[str]:
         outputs, faults = audit(each.result, each.outputs)
         beyond = sorted(each.result.metrics.keys() - outputs.metrics().keys()) if outputs else []
         remark = f"; not in the outputs: {', '.join(beyond)}" if beyond else ""
-        print(f"{each.folder}: {'differs' if faults else 'the same numbers'}{remark}")
+        print(f"{each.folder}: {'differs' if faults else 'the same numbers' if outputs else 'not scored'}{remark}")
         problems += faults
     return problems
 

@@ -4,13 +4,15 @@ tools/pipeline.sh resnet50d_best                  on the embedded benchmark, in 
 tools/pipeline.sh resnet50d_best --plan           what would run, what is there, what is missing
 tools/pipeline.sh resnet50d_best --tier paper --gpus 8 --imagenet-root /data/imagenet ...
 tools/pipeline.sh resnet50d_best --classification DIR --detection DIR --segmentation DIR    on data of your own
+tools/pipeline.sh --backbone timm/resnet50d.ra2_in1k     weights from elsewhere; with a recipe, it starts from them
 """
 
 import argparse
 
+from classification.given import KEY as GIVEN
 from trick_transfer.leaderboard.rendering.terminal import row_of
 from trick_transfer.runs import tiers
-from trick_transfer.runs.command import add_follow, parse_sets
+from trick_transfer.runs.command import add_follow, add_given, add_held_out, given_of, sets_of
 from trick_transfer.runs.own_tier import add_own_data, own_tier
 from trick_transfer.runs.plan import add_options, chain, check, check_data, console, execute, show, show_gaps, state
 from trick_transfer.runs.store import reference
@@ -20,24 +22,24 @@ from trick_transfer.stages import STAGES, usual
 def options() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe", help="see classification/recipes")
+    parser.add_argument("recipe", nargs="?", help="see classification/recipes")
     add_options(parser)
     add_own_data(parser)
+    add_given(parser)
     parser.add_argument("--seed", type=int, default=0)
-    names = ", ".join(STAGES)
-    parser.add_argument(
-        "--stages",
-        nargs="+",
-        choices=STAGES,
-        metavar="STAGE",
-        help=f"{names} (default: the tier's, or {', '.join(usual())})",
-    )
+    names = f"{', '.join(STAGES)} (default: the tier's, or {', '.join(usual())})"
+    parser.add_argument("--stages", nargs="+", choices=STAGES, metavar="STAGE", help=names)
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets",
         help="a key of the recipe; with detection. or segmentation. before it, of that stage",
     )  # fmt: skip
     add_follow(parser)
+    add_held_out(parser)
     args = parser.parse_args()
+    args.sets = sets_of(args) | given_of(args)
+    if not (args.recipe or args.backbone):
+        raise ValueError("name a recipe (classification/recipes), or give --backbone SOURCE")
+    args.recipe = args.recipe or GIVEN
     args.tier = own_tier(args)
     args.stages = args.stages or tiers.load(args.tier).stages or usual()
     return args
@@ -46,7 +48,7 @@ def options() -> argparse.Namespace:
 def main() -> int:
     """Plan, check, run, rank."""
     args = options()
-    planned = chain(args.recipe, args.seed, args.stages, parse_sets(args.sets, args.follow), args)
+    planned = chain(args.recipe, args.seed, args.stages, args.sets, args)
     check(planned, args)
     if args.plan:
         show((run, *state(run)) for run in planned)

@@ -12,13 +12,14 @@ from pathlib import Path
 from classification.predictions import submission
 from trick_transfer.engine.files import write_whole
 from trick_transfer.runs.command import add_gpus, add_run_options, run_of
-from trick_transfer.runs.launch import spread, starts_others
+from trick_transfer.runs.launch import join_srun, spread, starts_others
 from trick_transfer.runs.run import FIRST, MODEL
 from trick_transfer.runs.training import score
 
 
 def main() -> int:
     """The command line."""
+    join_srun()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_options(parser)
     parser.add_argument("--checkpoint", type=Path, help="a .safetensors or .pth of weights (default: the run's own)")

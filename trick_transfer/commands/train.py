@@ -1,7 +1,8 @@
 """Train and score one stage of one recipe.
 
     tools/train.py classification resnet50d_best --tier mini --seed 0
-    tools/train.py classification resnet50d_best --tier paper --gpus 8    or through torchrun, on several machines
+    tools/train.py classification resnet50d_best --tier paper --gpus 8    on one machine
+    srun -n 16 --kill-on-bad-exit tools/train.py classification resnet50d_best --tier paper   on several
     tools/train.py detection resnet50d_best
 
 A run that was stopped, at any moment, resumes with the same command.
@@ -12,13 +13,14 @@ from dataclasses import replace
 
 from trick_transfer.runs.command import add_run_options, add_training_options, run_of
 from trick_transfer.runs.dry_run import dry_run
-from trick_transfer.runs.launch import spread, starts_others
+from trick_transfer.runs.launch import join_srun, spread, starts_others
 from trick_transfer.runs.resolve import show
 from trick_transfer.runs.training import train
 
 
 def main() -> int:
     """The command line."""
+    join_srun()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_options(parser)
     add_training_options(parser)

@@ -7,8 +7,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from trick_transfer.engine.files import file_sha256
-from trick_transfer.engine.manifest import MANIFEST, data_files, manifest_path, read_manifest, update_manifest
+from trick_transfer.engine.manifest import (
+    MANIFEST,
+    data_files,
+    manifest_path,
+    read_manifest,
+    sha256_of,
+    update_manifest,
+)
 from trick_transfer.engine.progress import over_threads
 from trick_transfer.engine.split import Reader, Split
 
@@ -74,7 +80,7 @@ def summary(split: Split, samples: int, counts: Counter[str]) -> str:
 def changed(root: Path) -> list[str]:
     """Files that changed since the manifest was written, are gone, or are new; each file is hashed."""
     known, names = read_manifest(root), sorted(data_files(root))
-    hashes = over_threads(file_sha256, [root / name for name in names], f"comparing with {MANIFEST}")
+    hashes = over_threads(sha256_of, [root / name for name in names], f"comparing with {MANIFEST}")
     found = [(name, "changed") for name, digest in zip(names, hashes, strict=True) if known.get(name, digest) != digest]
     found += [(name, "is gone") for name in sorted(known.keys() - set(names))]
     found += [(name, "is new") for name in names if name not in known]

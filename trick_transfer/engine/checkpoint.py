@@ -26,9 +26,15 @@ KEPT = (*POSITION, "seed", "dataset_meta")  # of mmengine's meta
 
 @HOOKS.register_module()
 class WholeCheckpoint(Hook):
-    """Weights, optimiser, schedule and position after each epoch that ends with a step; see CONTRIBUTING.md."""
+    """Weights, optimiser, schedule and position after each epoch that ends with a step; see CONTRIBUTING.md.
+
+    `after_scoring`: once the epoch is scored, so that no score is lost on which something depends.
+    """
 
     priority = "VERY_LOW"
+
+    def __init__(self, after_scoring: bool = False) -> None:
+        self.after_scoring = after_scoring
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """The position in steps of this run, which may accumulate another number of them for one update."""
@@ -43,10 +49,18 @@ class WholeCheckpoint(Hook):
         check_values(checkpoint["state_dict"], f"after epoch {checkpoint['meta']['epoch']}")
 
     def after_train_epoch(self, runner: Any) -> None:
+        if not self.after_scoring:
+            self.save(runner)
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        if self.after_scoring:
+            self.save(runner, meta=dict(epoch=runner.epoch))  # else the next one
+
+    def save(self, runner: Any, **options: Any) -> None:
         # a checkpoint cannot hold accumulated gradients
         if is_main_process() and runner.optim_wrapper.should_update():
             path = Path(runner.work_dir, LATEST)
-            write_whole(path, lambda part: runner.save_checkpoint(str(part.parent), part.name))
+            write_whole(path, lambda part: runner.save_checkpoint(str(part.parent), part.name, **options))
 
 
 def unwrapped(runner: Any) -> Any:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from glob import escape
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,14 @@ def claim(part: Path, folder: bool) -> int:
                 if os.path.samestat(os.fstat(handle), part.stat()):
                     return handle
             os.close(handle)
+
+
+def cache_of(path: Path) -> Path:
+    """A folder for what is known of a file or folder beside which nothing can, or should, be written."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(
+        cache, "trick-transfer", sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    )
 
 
 def remove(part: Path) -> None:

@@ -39,7 +39,7 @@ class History(Hook):
         runner.message_hub.update_info(SECONDS, time.time() - self.begun)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        percents = {name: float(value) for name, value in (metrics or {}).items() if name != "samples_scored"}
+        percents = {name: float(value) for name, value in (metrics or {}).items() if "samples_scored" not in name}
         self.add(runner, percents, runner.epoch)
 
     def add(self, runner: Any, values: dict[str, float], epoch: int) -> None:

@@ -18,6 +18,8 @@ import simplejpeg
 from mmengine.logging import print_log
 from PIL import ExifTags, Image, ImageOps
 
+from . import archives
+
 SUFFIXES = (".jpg", ".jpeg", ".png")
 START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"  # a JPEG's first and last two bytes
 END_OF_PNG = b"IEND\xaeB`\x82"
@@ -36,13 +38,19 @@ def is_image(name: str) -> bool:
 def images_in(folder: str | Path, suffixes: Collection[str] = SUFFIXES) -> list[str]:
     """The images directly in a folder, sorted; none if it is missing. Hidden files and devices are left out."""
     if not os.path.isdir(folder):
-        return []
+        paths = [os.path.join(folder, name) for name in archives.names_in(folder)]
+        return [path for path in paths if os.path.splitext(path)[1].lower() in suffixes and archives.is_file(path)]
     with os.scandir(folder) as entries:
         return sorted(
             entry.path
             for entry in entries
-            if entry.name[0] != "." and os.path.splitext(entry.name)[1].lower() in suffixes and entry.is_file()
+            if entry.name[0] != "." and os.path.splitext(entry.name)[1].lower() in suffixes and is_file(entry)
         )
+
+
+def is_file(entry: os.DirEntry) -> bool:
+    """Whether it is a file, or a link to one, which may lie in an archive."""
+    return entry.is_file(follow_symlinks=False) or archives.is_file(entry.path)
 
 
 def by_name(folder: str | Path, suffixes: Collection[str] = SUFFIXES) -> dict[str, Path]:
@@ -58,7 +66,7 @@ def by_name(folder: str | Path, suffixes: Collection[str] = SUFFIXES) -> dict[st
 def opened(path: str | Path) -> Iterator[Image.Image]:
     """An image in Pillow. Raises OSError, SyntaxError or, for one of more pixels than Pillow reads, ValueError."""
     try:
-        with Image.open(path) as image:
+        with archives.stream(path) as file, Image.open(file) as image:
             yield image
     except Image.DecompressionBombError:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
@@ -67,10 +75,11 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
 
 def is_whole(image: str | Path) -> bool:
     """Whether an image exists and is complete; cheap, unless bytes follow the image's end."""
-    image = Path(image)
-    if not image.is_file() or image.stat().st_size <= len(END_OF_PNG):
+    if not archives.is_file(image):
         return False
-    with image.open("rb") as file:
+    with archives.stream(image) as file:
+        if file.seek(0, 2) <= len(END_OF_PNG):
+            return False
         file.seek(-len(END_OF_PNG), 2)
         if file.read().endswith((END_OF_IMAGE, END_OF_PNG)):
             return True
@@ -84,7 +93,7 @@ def is_whole(image: str | Path) -> bool:
 
 def decode(path: str | Path, turned: bool = False) -> np.ndarray:
     """An RGB image (H, W, 3) in uint8, as stored or `turned` by EXIF. Raises ValueError for broken files."""
-    data = np.fromfile(path, np.uint8)
+    data = np.frombuffer(archives.read(path), np.uint8)
     head, tail = data[:2].tobytes(), data[-2:].tobytes()  # by content: some of ImageNet's .JPEG are PNGs
     if head == START_OF_IMAGE and tail != END_OF_IMAGE and not is_whole(path):
         raise ValueError(f"{path} is a truncated JPEG; replace the file{SKIPPING}")
@@ -106,7 +115,7 @@ def turn(image: np.ndarray, orientation: int) -> np.ndarray:
 
 def inspect(path: str | Path) -> np.ndarray:
     """`decode`, but a ValueError also for a JPEG with damage inside, which decoders bridge; takes twice as long."""
-    image, data = decode(path), Path(path).read_bytes()
+    image, data = decode(path), archives.read(path)
     if data.startswith(START_OF_IMAGE):
         try:
             simplejpeg.decode_jpeg(data, "GRAY", fastdct=True, fastupsample=True, strict=True)

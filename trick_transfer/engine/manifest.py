@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from .files import file_sha256, write_whole
+from . import archives
+from .files import cache_of, file_sha256, write_whole
 from .progress import MANY, over_threads
 
 MANIFEST = "manifest.sha256"
@@ -24,9 +25,18 @@ NAMES = "surrogateescape"  # of files need not be UTF-8
 def data_files(root: str | Path) -> dict[str, int]:
     """Paths under root with forward slashes -> the ctime in ns of the file, or of a folder or link on its way.
 
-    Links are followed. Hidden files, devices, and the manifest itself are left out.
+    Links are followed, also into archives, and root may be in one. Hidden files, devices, and the manifest itself are
+    left out.
     """
-    return dict(walk(str(root), "", 0, ()))
+    if os.path.isdir(root):
+        return dict(walk(str(root), "", 0, ()))
+    changed = archives.stat(root).st_ctime_ns
+    return dict.fromkeys(archives.files_below(root), changed)
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, or of one in an archive, in hex. Raises OSError."""
+    return file_sha256(path) if path.exists() else sha256(archives.read(path)).hexdigest()
 
 
 def walk(folder: str, above: str, changed: int, inside: tuple[tuple[int, int], ...]) -> Iterator[tuple[str, int]]:
@@ -42,10 +52,12 @@ def walk(folder: str, above: str, changed: int, inside: tuple[tuple[int, int], .
             if entry.name[0] == "." or entry.name == MANIFEST:
                 continue
             newest = max(changed, entry.stat(follow_symlinks=False).st_ctime_ns)
-            if entry.is_dir():
+            if entry.is_file(follow_symlinks=False):
+                yield above + entry.name, newest
+            elif archives.is_file(entry.path):
+                yield above + entry.name, max(newest, archives.stat(entry.path).st_ctime_ns)
+            elif os.path.isdir(entry):
                 yield from walk(entry.path, f"{above}{entry.name}/", newest, (*inside, here))
-            elif entry.is_file():
-                yield above + entry.name, max(newest, entry.stat().st_ctime_ns)
 
 
 def update_manifest(root: str | Path) -> str:
@@ -62,7 +74,7 @@ def update_manifest(root: str | Path) -> str:
     names = sorted(files.keys() - hashes)
     if len(names) > MANY:
         print(f"{root}: hashing {len(names):,} files, once", file=sys.stderr)
-    digests = over_threads(file_sha256, [root / name for name in names], f"hashing {root}")
+    digests = over_threads(sha256_of, [root / name for name in names], f"hashing {root}")
     hashes |= dict(zip(names, digests, strict=True))
     if known and hashes != known:
         differing = len(dict(known.items() ^ hashes.items()))
@@ -98,8 +110,7 @@ def kept_path(root: Path) -> Path:
     """Where the manifest is written: into the data's folder, or if that cannot be written, into the cache folder."""
     if os.access(root, os.W_OK):
         return root / MANIFEST
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache, "trick-transfer", sha256(str(root.resolve()).encode()).hexdigest()[:16], MANIFEST)
+    return cache_of(root) / MANIFEST
 
 
 def manifest_path(root: Path) -> Path:

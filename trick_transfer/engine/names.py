@@ -1,7 +1,9 @@
 """What the names of folders and files say, as publishers and tools for annotation choose them."""
 
 import re
+from hashlib import sha256
 
+BYTES = 8  # of a hash
 SET_OF = {  # a word -> the set of images that it means; which sets are read is a format's matter
     **dict.fromkeys(("train", "training"), "train"),
     "trainval": "trainval",
@@ -34,3 +36,8 @@ def set_of(word: str) -> str | None:
 def is_text(name: str) -> bool:
     """Whether a file's name could be read as UTF-8."""
     return name.encode("utf-8", "ignore").decode() == name
+
+
+def share(name: str) -> float:
+    """A number in [0, 1), uniform over names, to split images by: it is the same on any machine."""
+    return int.from_bytes(sha256(name.encode("utf-8", "surrogateescape")).digest()[:BYTES]) / 256**BYTES

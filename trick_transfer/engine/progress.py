@@ -80,8 +80,7 @@ class ProgressLine(Hook):
 
     def before_val(self, runner: Any) -> None:
         if not self.training(runner):
-            loader = runner.val_dataloader
-            self.start("score", len(loader), 0, loader.batch_size * get_world_size())
+            self.score(runner.val_dataloader)
 
     def after_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if not self.training(runner):
@@ -90,6 +89,18 @@ class ProgressLine(Hook):
     def after_val(self, runner: Any) -> None:
         if not self.training(runner):
             self.stop()
+
+    def before_test(self, runner: Any) -> None:
+        self.score(runner.test_dataloader)
+
+    def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        self.step(batch_idx + 1)
+
+    def after_test(self, runner: Any) -> None:
+        self.stop()
+
+    def score(self, loader: Any) -> None:
+        self.start("score", len(loader), 0, loader.batch_size * get_world_size())
 
     def training(self, runner: Any) -> bool:
         """Whether this validation is part of a training, whose progress line stays."""

@@ -13,12 +13,13 @@ COUNTS = {  # the least whole number, by a key's last word
     **dict.fromkeys(("batch_size", "global_batch", "num_batch_per_epoch", "num_train", "num_val", "num_classes"), 1),
     **dict.fromkeys(("size_px", "shorter_px", "channels", "feat_channels", "val_begin", "version"), 1),
     **dict.fromkeys(("num", "nms_pre", "max_per_img"), 1),
-    **dict.fromkeys(("max_epochs", "num_workers"), 0),
+    **dict.fromkeys(("max_epochs", "num_workers", "patience"), 0),
 }
 RANGES = {  # by a key's last word; all other numbers are finite
     **dict.fromkeys(("lr", "weight_decay", "loss_weight", "warmup_epochs", "milestones"), (0, inf)),
     **dict.fromkeys(("momentum", "prob", "dropout_ratio"), (0, 1)),
     "std": (1e-6, inf),
+    "share": (0.001, 0.9),  # of the training images
 }
 
 

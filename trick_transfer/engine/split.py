@@ -7,7 +7,6 @@ what passes the check can be trained on. Readers are imported late, as mmdet and
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,12 +18,6 @@ MADE_UP_PX = ((375, 500), (500, 375), (333, 500))  # heights and widths: ImageNe
 TRAINING = ("train", "trainval", "training")  # the data sets' names for it
 MADE_UP_SAMPLES = 4  # of a split whose classes have no folders
 LISTED = 3  # problems in an error's one line
-HASH_BYTES = 8
-
-
-def share(name: str) -> float:
-    """A number in [0, 1), uniform over names, and the same on any machine."""
-    return int.from_bytes(sha256(name.encode("utf-8", "surrogateescape")).digest()[:HASH_BYTES]) / 256**HASH_BYTES
 
 
 class Split(ABC):

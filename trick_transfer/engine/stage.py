@@ -94,6 +94,10 @@ class Stage(ABC):
     def connect(self, cfg: Config, card: Any) -> None:
         """Fill in an earlier run's backbone or teacher (a backbones.card.Card). Raises ValueError for a misfit."""
 
+    def start(self, cfg: Config, given: Any) -> None:
+        """Let training start from weights from elsewhere, or leave it out. Raises ValueError where it cannot."""
+        raise ValueError(f"{self.name} starts from a card; leave out given={given!r:.80}")
+
     def protocol(self, cfg: dict[str, Any]) -> dict[str, Any]:
         """The part of a Config, as plain data, that must be equal for two results to be compared."""
         return cfg
@@ -133,6 +137,10 @@ class Stage(ABC):
     @abstractmethod
     def finish(self, cfg: Config, batch: Batch) -> None:
         """Turn what the recipe or protocol states into what a Runner reads, for a batch split over devices."""
+
+    def as_scored(self, cfg: Config) -> Any:
+        """The Config of the training images as the scored ones are read; `finish` was called. Raises ValueError."""
+        raise ValueError(f"{self.name} cannot hold out training images; leave out --held-out")
 
     def arrived(self, model: Any, card: Any) -> dict[str, float]:
         """arrived_percent and feature_error: how much of the card is in a new model, before training."""

@@ -19,6 +19,9 @@ from torch import Tensor, nn
 
 COUNTER = "num_batches_tracked"  # older weights, such as torchvision's first ones, lack it, and nothing here reads it
 LISTED, DEPTH = 4, 6  # names in a message; dicts within dicts
+# torch's wrappers of a single layer (torch.compile, FSDP, activation checkpointing): they stand amid a name
+WRAPPERS = re.compile(r"(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+BARE = "(no prefix)"
 MAKERS = (np._core.multiarray._reconstruct, np._core.multiarray.scalar)  # type: ignore[attr-defined]
 # What a checkpoint may hold beside torch's own: they are data, and making one runs none of the file's code.
 SAFE: list[Any] = [
@@ -41,12 +44,22 @@ def load(path: str | Path, device: Any = "cpu") -> Any:
         with torch.serialization.safe_globals(SAFE):
             return torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # whatever a damaged file makes torch raise
+        convert = "load it where you trust it, and torch.save(model.state_dict(), 'weights.pth')"
         if code := re.search(r"GLOBAL (\S+)", str(error)):
-            raise ValueError(f"{path} holds {code[1]}, which could run code; save its state dict alone") from error
+            raise ValueError(f"{path} holds {code[1]}, which could run code; {convert}") from error
+        if "TorchScript" in str(error):
+            raise ValueError(f"{path} is a TorchScript program, which is code; {convert}") from error
         # without torch's advice to read it unsafely
         reason = str(error).rpartition("WeightsUnpickler error: ")[2].strip()
         lines = reason.split(". ")[0].splitlines() or [type(error).__name__]
-        raise ValueError(f"{path} is not a plain, whole checkpoint of weights: {lines[0]}") from error
+        why = "a Git LFS pointer; fetch it: git lfs pull" if is_pointer(path) else lines[0]
+        raise ValueError(f"{path} is not a plain, whole checkpoint of weights: {why}") from error
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether a file only says where Git LFS keeps the real one."""
+    with path.open("rb") as file:
+        return file.read(24) == b"version https://git-lfs."
 
 
 def leaves(node: Mapping[Any, Any], prefix: str = "", depth: int = DEPTH) -> Iterator[tuple[str, Any]]:
@@ -69,9 +82,7 @@ def weights_in(held: Any, path: str | Path, names: Collection[str] = (), part: s
     `part` is that prefix, or its beginning, if there are several. Raises ValueError unless all are whole tensors of
     finite numbers.
     """
-    if not isinstance(held, Mapping):
-        raise ValueError(f"{path} holds a {type(held).__name__}, not a state dict")
-    state = dict(leaves(held))
+    state = flat(held, path)
     if names:
         prefix = prefix_of(state, names, path, part)
         state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
@@ -82,26 +93,57 @@ def weights_in(held: Any, path: str | Path, names: Collection[str] = (), part: s
     return state
 
 
+def flat(held: Any, source: str | Path) -> dict[str, Any]:
+    """The `leaves` of a checkpoint, their names without torch's `WRAPPERS`. Raises ValueError for what is no dict."""
+    if not isinstance(held, Mapping):
+        raise ValueError(f"{source} holds a {type(held).__name__}, not a state dict")
+    state = dict(leaves(held))
+    bare = {WRAPPERS.sub("", name): value for name, value in state.items()}
+    return bare if len(bare) == len(state) else state  # else it holds a network twice, told apart by the wrapper
+
+
 def prefix_of(state: Collection[str], names: Collection[str], source: str | Path, part: str = "") -> str:
     """What stands before a network's `names` in those of a checkpoint. Raises ValueError if none or several fit."""
-    known = {spelt(name) for name in names if not name.endswith(COUNTER)}
-    found: dict[str, set[str]] = defaultdict(set)
-    for name in state:
-        for start in [0, *(dot.end() for dot in re.finditer(r"\.", name))]:
-            if spelt(name[start:]) in known and name[:start].startswith(part and f"{part}."):
-                found[name[:start]].add(spelt(name[start:]))
-    whole = [prefix for prefix, those in found.items() if those == known]
+    known = [name for name in names if not name.endswith(COUNTER)]
+    found = behind(state, known, part)
+    whole = [prefix for prefix, those in found.items() if len(those) == len(known)]
     if len(whole) > 1:
-        shown = ", ".join(prefix.rstrip(".") or "(no prefix)" for prefix in whole)
-        raise ValueError(f"{source} holds {len(whole)} such networks: {shown}; name one with --part of tools/export.py")
+        raise several(whole, source)
     if not found:
-        has, needs = (next(iter(some), "nothing") for some in (state, names))
-        where = f" behind {part}" if part else ""
-        raise ValueError(f"{source} has none of the network's names{where}: {has:.80} is there, {needs} is needed")
+        raise no_names(state, names, source, part)
     prefix = max(found, key=lambda each: len(found[each]))
     if prefix:
         print(f"{source}: read without the prefix {prefix}", file=sys.stderr)
     return prefix
+
+
+def behind(state: Collection[str], names: Collection[str], part: str = "") -> dict[str, dict[str, str]]:
+    """{prefix: {each of a network's `names` that a checkpoint has behind it: its name there}}."""
+    known = {spelt(name): name for name in names}
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for name in state:
+        for start in [0, *(dot.end() for dot in re.finditer(r"\.", name))]:
+            if (own := known.get(spelt(name[start:]))) and is_part(name[:start], part):
+                found[name[:start]][own] = name
+    return found
+
+
+def is_part(prefix: str, part: str) -> bool:
+    """Whether a prefix is `part`, or begins with it; `BARE` is none at all."""
+    return not prefix if part == BARE else prefix.startswith(part and f"{part}.")
+
+
+def several(prefixes: Collection[str], source: str | Path) -> ValueError:
+    """The error for a checkpoint of several networks that all fit."""
+    shown = ", ".join(prefix.rstrip(".") or BARE for prefix in prefixes)
+    return ValueError(f"{source} holds {len(prefixes)} such networks: {shown}; name one with --part")
+
+
+def no_names(state: Collection[str], names: Collection[str], source: str | Path, part: str) -> ValueError:
+    """The error for a checkpoint that has none of a network's names."""
+    has, needs = (next(iter(some), "nothing") for some in (state, names))
+    where = f" behind {part}" if part else ""
+    return ValueError(f"{source} has none of the network's names{where}: {has:.80} is there, {needs} is needed")
 
 
 def spelt(name: str) -> str:

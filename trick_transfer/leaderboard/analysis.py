@@ -8,6 +8,7 @@ import numpy as np
 
 from trick_transfer.engine.files import brief
 from trick_transfer.runs.result import Result
+from trick_transfer.runs.sweep import hours
 from trick_transfer.stages import metrics, stage_of
 
 from .paper.as_leaderboard import published
@@ -117,8 +118,8 @@ def device_hours(trained: Sequence[Result], runs: Sequence[Scored], own: bool) -
 
 
 def mean_hours(results: Sequence[Result]) -> float:
-    """Measured time times devices."""
-    return float(np.mean([each.seconds * each.devices / 3600 for each in results]))
+    """Measured time times devices, with that of a sweep's trials."""
+    return float(np.mean([hours(each) for each in results]))
 
 
 def total_hours(metric: str, of_backbone: float | None, results: Sequence[Result]) -> float | None:

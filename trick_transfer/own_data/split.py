@@ -1,7 +1,7 @@
 """A split by the hash of each image's name: it does not move when files are added, on any machine."""
 
+from trick_transfer.engine.names import share
 from trick_transfer.engine.source import SPLITS, Found
-from trick_transfer.engine.split import share
 
 
 def with_splits(found: Found, val_percent: float) -> Found:

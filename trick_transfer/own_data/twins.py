@@ -13,8 +13,9 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from trick_transfer.engine.files import file_sha256
+from trick_transfer.engine import archives
 from trick_transfer.engine.images import opened
+from trick_transfer.engine.manifest import sha256_of
 from trick_transfer.engine.progress import over_threads
 from trick_transfer.engine.source import SPLITS, Found, Sample
 
@@ -70,12 +71,12 @@ def without_twins(found: Found, drop: bool) -> Found:
 
 def same_files(found: Found) -> list[list[Sample]]:
     """Groups of two samples or more whose files are equal byte by byte; only files of one size are read."""
-    samples = [sample for sample in found.samples if sample.image.is_file()]
-    sizes = [sample.image.stat().st_size for sample in samples]
+    samples = [sample for sample in found.samples if archives.is_file(sample.image)]
+    sizes = [archives.size(sample.image) for sample in samples]
     times = Counter(sizes)
     samples = [sample for sample, size in zip(samples, sizes, strict=True) if times[size] > 1]
     groups = defaultdict(list)
-    for sample, digest in zip(samples, over_images(file_sha256, samples, "equal files"), strict=True):
+    for sample, digest in zip(samples, over_images(sha256_of, samples, "equal files"), strict=True):
         groups[digest].append(sample)
     return [group for group in groups.values() if len(group) > 1]
 

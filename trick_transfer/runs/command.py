@@ -5,7 +5,11 @@ import ast
 from pathlib import Path
 from typing import Any
 
+from backbones.given.imports import adopt
 from classification.follow import FOLLOW, KEY
+from classification.given import FEEDS, OPTIONS
+from classification.given import KEY as GIVEN
+from trick_transfer.engine.held_out import HELD_OUT
 from trick_transfer.engine.precision import PRECISIONS
 from trick_transfer.stages import STAGES
 
@@ -30,6 +34,37 @@ def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets")
     parser.add_argument("--data-root", type=Path, help="the data set's folder (default: under data/)")
     add_follow(parser)
+    add_held_out(parser)
+
+
+def add_given(parser: argparse.ArgumentParser) -> None:
+    """--backbone, and what it may need: --arch --mean --std --part --allow-missing --name."""
+    group = parser.add_argument_group("weights from elsewhere")
+    group.add_argument(
+        "--backbone", metavar="SOURCE", help="timm/NAME, torchvision/NAME, a file, a folder: docs/backbones.md"
+    )
+    group.add_argument("--arch", help="of a file of weights: timm/NAME, torchvision/NAME, or resnet50d and so on")
+    for key in FEEDS:
+        group.add_argument(f"--{key}", nargs=3, type=float, help="of the images it was trained on, RGB in 0..255")
+    group.add_argument("--part", help="of a file with several networks: the prefix of its names")
+    group.add_argument("--allow-missing", nargs="+", metavar="PATTERN", help="tensors that may keep their random start")
+    group.add_argument("--row", metavar="NAME", help="of its row (default: the source's)")
+
+
+def given_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The setting that `add_given`'s options make; empty without --backbone. Raises ValueError for the others alone."""
+    names = {key: key for key in OPTIONS} | dict(source="backbone", name="row")
+    options = {key: value for key, name in names.items() if (value := vars(args)[name])}
+    if options and not args.backbone:
+        raise ValueError(f"--{names[min(options)].replace('_', '-')} goes with --backbone SOURCE")
+    return {GIVEN: options} if options else {}
+
+
+class Import(argparse.Action):
+    """Imports modules as soon as they are read, so that later options may name what they define."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        adopt(values)
 
 
 def add_follow(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +75,17 @@ def add_follow(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_held_out(parser: argparse.ArgumentParser) -> None:
+    """--held-out --patience, which are settings."""
+    parser.add_argument(
+        "--held-out", type=float, metavar="SHARE", help="of the training images, such as 0.1: not trained on, but "
+        "scored after each epoch; the best epoch's weights count",
+    )  # fmt: skip
+    parser.add_argument(
+        "--patience", type=int, metavar="EPOCHS", help="end a training whose score on --held-out was not better in them"
+    )
+
+
 def add_places(parser: argparse.ArgumentParser) -> None:
     """--tier --work-dir."""
     names = ", ".join(tiers.NAMES)
@@ -47,6 +93,9 @@ def add_places(parser: argparse.ArgumentParser) -> None:
         "--tier", "--data", default=TIER, metavar="TIER", help=f"{names}, or a file of your own: docs/data.md"
     )
     parser.add_argument("--work-dir", type=Path, default=Path("work"))
+    parser.add_argument(
+        "--import", nargs="+", action=Import, metavar="MODULE", help="that defines backbones of your own"
+    )
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +125,14 @@ def parse_sets(pairs: list[str], follow: str | None = None) -> dict[str, Any]:
     return sets
 
 
+def sets_of(args: argparse.Namespace) -> dict[str, Any]:
+    """All settings that the options state."""
+    stated = {"share": args.held_out, "patience": args.patience}
+    held_out = {f"{HELD_OUT}.{key}": value for key, value in stated.items() if value is not None}
+    return parse_sets(args.sets, args.follow) | held_out
+
+
 def run_of(args: argparse.Namespace) -> Run:
     """The run that the options name."""
-    further = parse_sets(args.sets, args.follow), args.protocol, args.work_dir, args.data_root, args.backbone_seed
+    further = sets_of(args), args.protocol, args.work_dir, args.data_root, args.backbone_seed
     return Run(args.stage, args.name, args.tier, args.seed, *further)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from trick_transfer.data_sets.sources import DATA_SETS, DataSet, Part
 from trick_transfer.engine.batch import Batch, too_few
+from trick_transfer.engine.held_out import trained_on
 from trick_transfer.engine.manifest import update_manifest
 
 from .run import Run
@@ -48,7 +49,7 @@ def check_data(run: Run, training: bool = True) -> None:
         make(run.root.parent)
     if remark := look_at_data(run, training):
         print(remark, file=sys.stderr)
-    if training:
+    if training and run.root.is_dir():
         update_manifest(run.root)
 
 
@@ -56,7 +57,7 @@ def check_filled(run: Run, batch: Batch) -> None:
     """Raise ValueError for own images so few that each epoch would drop its only batch, before anything is trained."""
     cfg = run.layers.cfg
     facts = run.facts if cfg.train_dataloader.get("drop_last") and cfg.get("max_epochs", 1) else None
-    if facts and (images := facts.counts["train"]) < batch.per_device * batch.devices:
+    if facts and (images := trained_on(cfg, facts.counts["train"])) < batch.per_device * batch.devices:
         raise ValueError(f"{run.stage}: {too_few(images, batch.per_device)}")
 
 
@@ -65,6 +66,8 @@ def look_at_data(run: Run, training: bool = True) -> str:
 
     Data that are not the data set's are the user's own, if the user names their folder. Raises OSError, ValueError.
     """
+    if run.carries_weights and not run.root.is_dir():
+        return f"{run.root} does not exist: {run.name} is carried on without a score in {run.stage}"
     facts, name = data_set(run), run.data_set_name
     downloads = bool(facts and facts.archives)
     prepare = f"tools/data.py prepare {name} gets it, or says how" if downloads else "complete it"

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from classification.classifier import ImageClassifier, export
 from trick_transfer.engine.batch import Batch
 from trick_transfer.engine.checkpoint import unwrapped
+from trick_transfer.engine.held_out import trained_on
 from trick_transfer.engine.receipt import device
 
 from .data import data_set, look_at_data
@@ -144,6 +145,7 @@ def dry_run(run: Run, devices: int, accumulation: int) -> str:
         facts = data_set(run)
         assert facts is not None  # stand_in refuses it
         images = run.task.training_images(layers.cfg) or facts.training_images(run.own_root)
+        images = trained_on(layers.cfg, images)
         epoch_steps = steps_an_epoch(full, images, batch)
         course = rates(full, epoch_steps)
         runner, watch = two_steps(full)

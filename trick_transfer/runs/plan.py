@@ -16,6 +16,7 @@ from classification.classifier import untrained_card
 from classification.follow import KEY
 from trick_transfer.command_line import Stopped
 from trick_transfer.data_sets.sources import DATA_SETS
+from trick_transfer.engine.held_out import HELD_OUT
 from trick_transfer.engine.precision import low_precision
 from trick_transfer.engine.values import check_name
 from trick_transfer.stages import STAGES
@@ -26,6 +27,7 @@ from .launch import launch
 from .resolve import TRACKERS, check_tracker
 from .run import FIRST, Run, lineage
 from .state import state as state_of
+from .sweep import trials
 
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)  # a log has no width of its own
 
@@ -54,20 +56,21 @@ def run_of(stage: str, recipe: str, seed: int, args: argparse.Namespace, sets: d
 
 
 def chain(recipe: str, seed: int, stages: Sequence[str], sets: dict[str, Any], args: argparse.Namespace) -> list[Run]:
-    """A recipe's stages in order; a teacher's training is before its student's."""
+    """A recipe's stages in order; a teacher's training is before its student's, a sweep's trials before its run."""
     own = by_stage(sets, stages)
     first = replace(run_of(FIRST, recipe, seed, args, own[FIRST]), tier=tiers.of_backbones(args.tier))
     later = [run_of(stage, recipe, seed, args, own[stage]) for stage in STAGES if stage in stages and stage != FIRST]
     upstream = FIRST in stages or (first.tier != args.tier and not first.card.is_file())
-    return [*(lineage(first) if upstream else ()), *(replace(run, recipe=first.name) for run in later)]
+    named = [replace(run, recipe=first.name) for run in later]
+    return [*(lineage(first) if upstream else ()), *(each for run in named for each in (*trials(run), run))]
 
 
 def by_stage(sets: dict[str, Any], stages: Sequence[str]) -> dict[str, dict]:
-    """Settings by stage: whom to follow is each one's, others without a stage's name the recipe's.
+    """Settings by stage: whom to follow and what to hold out is each one's, others without a stage's name the recipe's.
 
     Raises ValueError for a stage that is not run.
     """
-    shared = {KEY: sets[KEY]} if KEY in sets else {}
+    shared = {key: value for key, value in sets.items() if key.split(".")[0] in (KEY, HELD_OUT)}
     own = {stage: dict(shared) for stage in STAGES}
     downstream = own.keys() - {FIRST}
     for key, value in sets.items():
@@ -87,6 +90,8 @@ def state(run: Run) -> tuple[str, str]:
     upstream = run.upstream()
     if upstream and not upstream.card.is_file():
         return "missing", f"waits for {upstream.recipe}"
+    if waiting := [trial for trial in trials(run) if state(trial)[0] != "done"]:
+        return "missing", f"waits for {len(waiting)} trials"
     word, changed = state_of(run, run.config())
     return word, f"changed: {', '.join(changed[:4])}" if changed else ""
 

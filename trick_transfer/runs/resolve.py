@@ -11,7 +11,9 @@ import torch
 from mmengine.config import Config
 
 from backbones.registry import sketch
+from trick_transfer.engine import held_out
 from trick_transfer.engine.batch import Batch
+from trick_transfer.engine.held_out import HELD_OUT
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.optimiser import FUSED
 
@@ -31,12 +33,14 @@ def resolve(run: Run, layers: Layers, batch: Batch) -> Layers:
 def equip(run: Run, cfg: Config, batch: Batch) -> None:
     """Add what the machine and the engine decide."""
     run.task.finish(cfg, batch)
+    if HELD_OUT in cfg:
+        held_out.split(cfg, run.task)
     cfg.optim_wrapper.constructor = "trick_transfer.MergedGroups"
     cfg.optim_wrapper.optimizer.update(FUSED)
     if uses_low_precision(cfg):
         cfg.optim_wrapper.precision = run.precision
     cfg.train_dataloader.dataset.seed = run.seed
-    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+    for loader in filter(None, (cfg.train_dataloader, cfg.val_dataloader, cfg.get("test_dataloader"))):
         loader.persistent_workers = bool(loader.num_workers)  # torch refuses them where there are none
         if steps := loader.pop("num_batch_per_epoch", None):  # mmengine's asks for images that may not be there
             limit(loader, steps * loader.batch_size * batch.devices)
@@ -47,7 +51,7 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
     cfg.default_hooks = dict(
         history=dict(type="trick_transfer.History"),
         finite_loss=dict(type="trick_transfer.FiniteLoss"),
-        checkpoint=dict(type="trick_transfer.WholeCheckpoint"),
+        checkpoint=dict(type="trick_transfer.WholeCheckpoint", after_scoring=HELD_OUT in cfg),
         param_scheduler=dict(type="trick_transfer.ScheduleUpdates"),
         logger=dict(type="trick_transfer.OpenLogger", interval=20),
     )
@@ -55,6 +59,7 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
         dict(type="trick_transfer.SeedEachStep", accumulation=batch.accumulation),
         dict(type="trick_transfer.ProgressLine", title=f"{run.name} seed {run.seed} {run.stage}"),
     ]
+    cfg.custom_hooks += held_out.hooks(cfg, run.task) if HELD_OUT in cfg else []
     cfg.visualizer = dict(type="Visualizer", vis_backends=backends(run))
     if run.tracker != "none":
         cfg.custom_hooks.append(dict(type="trick_transfer.ShowPredictions", stage=run.stage))

@@ -21,6 +21,7 @@ from .identity import fingerprint
 SCHEMA: Literal[4] = 4
 FILE_NAME = "metrics.json"
 OUTPUTS = "outputs.npz"  # beside it: the metrics can be recomputed from these
+UNSCORED = "none"  # in place of their sha256: a classification of given weights without a head for the data's classes
 Texts = Annotated[dict[str, str], FILLED]
 FolderName = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
 
@@ -39,7 +40,7 @@ class Result:
     backbone_seed: NonNegativeInt  # of the run whose backbone was fine-tuned; in classification its own seed
     metrics: dict[str, Percent]
     curves: dict[str, list[list[float]]]  # [epoch, value] pairs of loss, lr, and the metrics scored after an epoch
-    samples_scored: PositiveInt
+    samples_scored: NonNegativeInt  # 0: see UNSCORED
     outputs_sha256: Text
     data_manifest: Text  # sha256 of the data's manifest, see engine/manifest.py
     licences: Texts
@@ -68,6 +69,7 @@ class Result:
     config_hash: Text  # fingerprint(config)
     remarks: list[str]  # what was done to this file after the run, such as a conversion from an older schema
     settings: dict[str, str] = field(default_factory=dict)  # by hand, as Python writes them; earlier results have none
+    chosen: dict[str, Any] = field(default_factory=dict)  # on held-out training images: which epoch, and by what
     schema: Literal[4] = SCHEMA
 
     def __post_init__(self) -> None:
@@ -95,8 +97,10 @@ def faults(result: Result) -> Iterator[str]:
     stage = STAGES[result.stage]
     needed = ("params_m", "gmacs") if stage.trains_backbone else ("arrived_percent", "feature_error")
     yield from (f"{name} is missing: {stage.name} must have it" for name in needed if getattr(result, name) is None)
-    required = (metric.name for metric in stage.metrics if metric.required)
+    required = (metric.name for metric in stage.metrics if metric.required and result.samples_scored)
     yield from (f"metric {name} is missing" for name in required if name not in result.metrics)
+    if (result.samples_scored == 0) != (result.outputs_sha256 == UNSCORED and stage.trains_backbone):
+        yield f"samples_scored is {result.samples_scored}, outputs_sha256 {result.outputs_sha256!r:.80}"
     if stage.trains_backbone and result.seed != result.backbone_seed:
         yield f"backbone_seed is {result.backbone_seed}, but {stage.name} trains the backbone itself"
     if result.config_hash != fingerprint(result.config):

@@ -14,7 +14,11 @@ from mmengine.config import Config
 
 from backbones.card import Card, read_card
 from classification.follow import FOLLOW, KEY
+from classification.given import KEY as GIVEN
+from classification.given import name_of
+from trick_transfer.engine import held_out
 from trick_transfer.engine.batch import Batch, solve
+from trick_transfer.engine.held_out import HELD_OUT, headline
 from trick_transfer.engine.layers import Layers, copied
 from trick_transfer.engine.optimiser import check_optimiser
 from trick_transfer.engine.processes import cores
@@ -25,7 +29,7 @@ from trick_transfer.own_data.prepare import Facts, prepared
 from trick_transfer.own_data.source import Source
 from trick_transfer.stages import STAGES
 
-from . import tiers
+from . import sweep, tiers
 from .identity import fingerprint, plain, values
 
 FIRST = next(stage.name for stage in STAGES.values() if stage.trains_backbone)
@@ -58,6 +62,10 @@ class Run:
             raise ValueError(f"seed must be from 0 to 2**32 - 1, got {self.seed}")
         if self.protocol and not self.task.protocols:
             raise ValueError(f"{self.stage} has one protocol, its data's; leave out --protocol {self.protocol}")
+        if self.recipe == GIVEN and GIVEN not in self.sets and self.task.trains_backbone:
+            raise ValueError(
+                f"recipe {GIVEN} carries weights from elsewhere; name them: tools/pipeline.sh --backbone SOURCE"
+            )
         if KEY in self.sets and not self.task.trains_backbone:
             self.follow()
         if self.data_root and self.source:
@@ -123,8 +131,10 @@ class Run:
     @property
     def name(self) -> str:
         """The recipe and the settings, so that no experiment overwrites another: a hash of those that make no name."""
-        words = [f"{key}-{value.strip(QUOTES).replace('/', '_')}" for key, value in self.own.items()]
-        name = "+".join([self.recipe, *words])
+        own = dict(self.own)
+        words = [f"{GIVEN}-{name_of(self.sets[GIVEN])}"] if own.pop(GIVEN, None) else []
+        words += [f"{key}-{value.strip(QUOTES).replace('/', '_')}" for key, value in own.items()]
+        name = "+".join([self.recipe, *words]).removeprefix(f"{GIVEN}+{GIVEN}-")  # weights that are not trained on
         plain_words = all(re.fullmatch(r"[\w.-]+", each, re.ASCII) for each in words)
         return name if plain_words and len(name) <= LONGEST_NAME else f"{self.recipe}+{fingerprint(self.own)[:8]}"
 
@@ -138,6 +148,11 @@ class Run:
             return json.loads(path.read_text("utf-8")) | self.own
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path} is not what a run wrote; train its backbone again, or delete it") from error
+
+    @property
+    def carries_weights(self) -> bool:
+        """Whether it only carries weights from elsewhere to the later stages, and needs no data for that."""
+        return GIVEN in self.sets and not self.layers.cfg.max_epochs
 
     @property
     def title(self) -> str:
@@ -202,8 +217,17 @@ class Run:
             folder = facts.source["folder"]
             layers.add(folder, lambda cfg: task.adopt(cfg, tier.name, facts.classes, facts.counts))
         layers.add("machine", few_workers)
+        given = late.pop(GIVEN, None)
+        if any(key.split(".")[0] == HELD_OUT for key in late):
+            layers.add("--held-out", lambda cfg: held_out.add_key(cfg, task))
         layers.add("--set", lambda cfg: override(cfg, late, also=["tricks"] if task.trains_backbone else []))
+        if given is not None:
+            layers.add("given weights", lambda cfg: task.start(cfg, given))
+        if sweep.is_trial(layers.cfg):
+            layers.add("--set", lambda cfg: sweep.make_trial(cfg, task))
         check_numbers(layers.cfg)
+        if HELD_OUT in layers.cfg:
+            held_out.check(layers.cfg, task)
         task.check(layers.cfg)
         check_optimiser(layers.cfg.optim_wrapper.optimizer, layers.cfg.get("param_scheduler", ()))
         return layers
@@ -213,8 +237,21 @@ class Run:
         return copied(self.layers.cfg)
 
     def config(self) -> Config:
-        """The Config of `connected`. Raises ValueError or FileNotFoundError."""
-        return self.connected().cfg
+        """The Config of `final`. Raises ValueError or FileNotFoundError."""
+        return self.final().cfg
+
+    def final(self) -> Layers:
+        """The experiment that is trained: `connected`, with what a sweep's trials chose."""
+        layers = self.connected()
+        if choice := self.choice:
+            layers.add("sweep", lambda cfg: sweep.take(cfg, choice.rate, choice.length))
+        return layers
+
+    @property
+    def choice(self) -> sweep.Trial | None:
+        """The best trial of a swept protocol. Raises FileNotFoundError if one is missing."""
+        found = sweep.tried(self)
+        return sweep.best(found, headline(self.task).better) if found else None
 
     def connected(self, card: Card | None = None) -> Layers:
         """The experiment with the card of an earlier stage; `card` replaces one that is not written yet."""
@@ -248,7 +285,8 @@ class Run:
             return Run(FIRST, self.recipe, tier, self.upstream_seed, work_dir=self.work_dir)
         teacher = self.layers.cfg.model.get("teacher")
         shared = ("model.num_classes", KEY)
-        sets = {key: value for key, value in self.sets.items() if key.startswith("data.") or key in shared}
+        prefixes = ("data.", f"{HELD_OUT}.")  # a teacher does not see what its student holds out
+        sets = {key: value for key, value in self.sets.items() if key.startswith(prefixes) or key in shared}
         return replace(self, recipe=teacher.recipe, sets=sets) if teacher else None
 
     def backbone(self) -> Card:

@@ -90,8 +90,9 @@ def selected(stored: Iterable[Stored], row: str) -> list[Stored]:
 def move(stored: Stored, root: Path) -> Path:
     """Move a result and its outputs to another root, the result last. Returns the new folder."""
     folder = root / stored.result.folder
-    for name in (OUTPUTS, FILE_NAME):
+    names = [OUTPUTS, FILE_NAME] if stored.result.samples_scored else [FILE_NAME]
+    for name in names:
         write_whole(folder / name, partial(copyfile, stored.folder / name))
-    for name in (FILE_NAME, OUTPUTS):
+    for name in reversed(names):
         (stored.folder / name).unlink()
     return folder

@@ -17,6 +17,7 @@ from .plan import run_of, state
 from .result import Result
 from .run import FIRST, Run, lineage
 from .store import Stored, read_both, reference
+from .sweep import trials
 
 Found = dict[Path, Stored]  # by where it belongs, relative to the results' root
 
@@ -81,7 +82,8 @@ def plan(runs: Iterable[Run], found: Found, args: argparse.Namespace) -> tuple[l
         if current(run, found, args):
             lines.setdefault(run.folder, (run, "done", ""))
             continue
-        for each in [*lineage(trunk(run, args)), run]:
+        waiting = [trial for trial in trials(run) if state(trial)[0] != "done"]
+        for each in [*lineage(trunk(run, args)), *waiting, run]:
             word, remark = state(each)
             there = found.get(place(each))
             if word == "done" and not there:

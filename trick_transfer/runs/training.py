@@ -20,9 +20,11 @@ from mmengine.dist import barrier, init_dist, is_main_process
 from mmengine.runner import Runner
 
 from backbones.card import read_card
+from trick_transfer.engine import held_out
 from trick_transfer.engine.batch import Batch, too_few
 from trick_transfer.engine.checkpoint import LATEST, SAFELY, unwrapped
 from trick_transfer.engine.files import alone, file_sha256, in_turn, write_tensors, write_whole
+from trick_transfer.engine.held_out import BEST, HELD_OUT
 from trick_transfer.engine.history import curves, seconds
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.manifest import manifest_digest
@@ -34,9 +36,10 @@ from .conditions import MACHINE, check_same, conditions
 from .data import check_data, licence
 from .identity import fingerprint, plain
 from .resolve import check_tracker, resolve, uses_low_precision
-from .result import FILE_NAME, OUTPUTS, Result, read, write
+from .result import FILE_NAME, OUTPUTS, UNSCORED, Result, read, write
 from .run import MODEL, SETTINGS, Run
 from .state import begun, check_same_data, state
+from .sweep import told
 
 LOST = "by peer|Broken pipe|remote process exited"  # gloo's and NCCL's words
 WAIT_SECONDS = 2.0
@@ -44,12 +47,13 @@ WAIT_SECONDS = 2.0
 
 @contextmanager
 def processes() -> Iterator[int]:
-    """Join the process group, if torchrun started one; yields the number of processes. mmengine's set-up needs CUDA."""
+    """Join the process group, if torchrun or srun started one; yields the number of processes."""
     if "RANK" not in os.environ:
         yield 1
         return
     os.environ.setdefault("MKL_NUM_THREADS", "1")  # as mmengine does, with a warning
-    if torch.cuda.is_available():
+    if torch.cuda.is_available():  # mmengine's set-up needs it, and takes LOCAL_RANK for the GPU's number
+        os.environ["LOCAL_RANK"] = str(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())  # srun may show one
         init_dist("pytorch")
     else:
         dist.init_process_group("gloo")
@@ -63,6 +67,11 @@ def processes() -> Iterator[int]:
         raise ConnectionError(f"another process of this run is gone: {error}") from error
     finally:
         dist.destroy_process_group()  # its threads must not outlive the interpreter: that aborts
+
+
+def is_first_here() -> bool:
+    """Whether this process is the first one on its machine; to be asked before `processes`."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def make_runner(complete_cfg: Config) -> Runner:
@@ -90,7 +99,7 @@ def begin(run: Run, cfg: Config, batch: Batch, resume: bool) -> None:
     receipt, now = run.folder / "config.json", conditions(run.task, run.precision, cfg, batch)
     if latest.is_file():
         check_same(run.folder, begun(run).get(MACHINE, {}), now, uses_low_precision(cfg))
-    now["data_manifest"] = manifest_digest(run.root)
+    now["data_manifest"] = manifest_digest(run.root) if run.root.is_dir() else UNSCORED
     text = json.dumps({MACHINE: now} | plain(cfg), indent=1) + "\n"
     write_whole(receipt, lambda part: part.write_text(text))
     if run.own and run.task.trains_backbone:
@@ -103,10 +112,11 @@ def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None
     keep_freed_memory()
     check_tracker(run.tracker)
     commit()  # the one that runs
+    first_here = is_first_here()
     with processes() as devices:
-        layers = run.connected()
+        layers = run.final()
         run.check_teacher()
-        if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+        if first_here:
             check_data(run)
         barrier()  # the manifest is written
         check_same_data(run)
@@ -127,24 +137,45 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
     """Train from the last checkpoint, if there is one, then score and record."""
     latest = run.folder / LATEST
     cfg = resolve(run, layers, batch).cfg
-    cfg.val_evaluator.outputs = str(run.folder / OUTPUTS)
+    scoring = "test" if HELD_OUT in cfg else "val"  # else validation is of the held-out images
+    if evaluator := cfg[f"{scoring}_evaluator"]:
+        evaluator.outputs = str(run.folder / OUTPUTS)
     if latest.is_file():
         cfg.load_from, cfg.resume = f"{SAFELY}{latest}", True
     runner = make_runner(cfg)
     facts: dict[str, Any] = {} if run.task.trains_backbone else run.task.arrived(unwrapped(runner), read_card(run.card))
+    chosen = told(run)
     if cfg.train_cfg.max_epochs:  # 0: the recipe of random weights
         count_updates(runner, batch.accumulation)
         runner.train()
+        if HELD_OUT in cfg:
+            chosen |= choose(run, cfg, runner)
     started = time.time()
-    metrics = runner.val()
+    metrics = getattr(runner, scoring)() if evaluator else {"samples_scored": 0}  # given weights, and no head that fits
     runner.visualizer.close()
     facts |= dict(steps=ceil(runner.iter / batch.accumulation), seconds=seconds(runner) + time.time() - started)
-    facts |= dict(curves=curves(runner), samples_scored=int(metrics.pop("samples_scored")))
+    facts |= dict(chosen=chosen, curves=curves(runner), samples_scored=int(metrics.pop("samples_scored")))
+    if HELD_OUT in cfg:  # then validation gave no curve of these
+        facts["curves"] |= {name: [[chosen.get("epoch", 0), value]] for name, value in metrics.items()}
     if not is_main_process():
         return None
-    data = runner.val_dataloader.dataset
-    check_all_scored(layers.cfg, facts["samples_scored"], getattr(data, "scored", len(data)))
+    if evaluator:
+        data = getattr(runner, f"{scoring}_dataloader").dataset
+        check_all_scored(layers.cfg, facts["samples_scored"], getattr(data, "scored", len(data)))
     return record(run, layers.cfg, unwrapped(runner), batch, metrics, facts)
+
+
+def choose(run: Run, cfg: Config, runner: Runner) -> dict[str, Any]:
+    """Take the weights of the epoch that the held-out images choose; returns which it is, and by what."""
+    found = held_out.chosen(cfg, run.task, runner)
+    if found["epoch"] < runner.epoch:
+        best, model = run.folder / BEST, unwrapped(runner)
+        barrier()  # it is written
+        load_strictly(model, weights_in(load(best), best, model.state_dict()), best)
+    if is_main_process():
+        score = f"{found['by']} {found['score']:.2f} on {found['images']} held-out images"
+        print(f"{run.title}: {found['rule']} epoch {found['epoch']} of {found['of_epochs']}: {score}", file=sys.stderr)
+    return found
 
 
 def count_updates(runner: Runner, accumulation: int) -> None:
@@ -161,8 +192,9 @@ def count_updates(runner: Runner, accumulation: int) -> None:
 
 def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, float]:
     """A checkpoint's metrics in percent, and samples_scored; {} in the helping processes. Raises as `scorer` does."""
+    first_here = is_first_here()
     with processes() as devices:
-        if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+        if first_here:
             check_data(run, training=False)
         barrier()
         metrics = scorer(run, checkpoint, devices, outputs).val()
@@ -171,10 +203,13 @@ def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, 
 
 def scorer(run: Run, checkpoint: Path, devices: int = 1, outputs: Path | None = None) -> Runner:
     """A Runner that scores a checkpoint. Raises ValueError for one that does not fit."""
-    held = load(checkpoint)
-    cfg = resolve(run, run.connected(), run.batch()._replace(devices=devices)).cfg
+    held, layers = load(checkpoint), run.connected()
+    layers.cfg.pop(HELD_OUT, None)  # what is always scored, is
+    cfg = resolve(run, layers, run.batch()._replace(devices=devices)).cfg
     cfg.model.pop("teacher", None)  # it has no part in scoring, nor has what is read and built for training
     cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
+    if not cfg.val_evaluator:
+        raise ValueError(f"{run.name} has no head for the classes of {run.root}, so there is nothing to score")
     cfg.val_evaluator.outputs = str(outputs) if outputs else None
     runner = make_runner(cfg)
     model = unwrapped(runner)
@@ -190,16 +225,23 @@ def check_all_scored(cfg: Config, scored: int, expected: int) -> None:
 
 
 def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts: dict) -> Result:
-    """Keep the weights, export a classifier, and write the result with its receipt last: then all is written."""
-    write_tensors(run.folder / MODEL, model.cpu().state_dict())
+    """Keep the weights, export a classifier, and write the result with its receipt last: then all is written.
+
+    Of a trial nothing is kept but its result, in the run's folder: it has no row.
+    """
+    trial = HELD_OUT in cfg and not cfg.held_out.test
+    if not trial:
+        write_tensors(run.folder / MODEL, model.cpu().state_dict())
     of_data = licence(run)  # lists the data's files
     about = dict(name=run.name, tier=run.tier_file.name, seed=run.seed, licence=of_data)
     unmeasured = dict.fromkeys(("params_m", "gmacs", "arrived_percent", "feature_error", "branches"))
     facts = unmeasured | facts | run.task.leave(model, cfg, run.card.parent, metrics, **about)
     result = Result(metrics=metrics, **facts, **receipt(run, cfg, batch, of_data))
-    keep(result, run.folder / OUTPUTS, run.results_root / result.folder)
+    if not trial:
+        keep(result, run.folder / OUTPUTS, run.results_root / result.folder)
     write(result, run.folder / FILE_NAME)
-    (run.folder / LATEST).unlink(missing_ok=True)  # half a gigabyte that nothing needs any more
+    for name in (LATEST, *([BEST] if trial else [])):  # half a gigabyte that nothing needs any more
+        (run.folder / name).unlink(missing_ok=True)
     return result
 
 
@@ -209,7 +251,9 @@ def receipt(run: Run, cfg: Config, batch: Batch, of_data: str) -> dict[str, Any]
     found |= dict(seed=run.seed, backbone_seed=run.upstream_seed, settings=run.settings)
     found |= dict(protocol=run.protocol or run.task.protocol_name(cfg), protocol_version=cfg.version)
     found |= dict(protocol_hash=run.protocol_hash(), config=plain(cfg), config_hash=fingerprint(plain(cfg)))
-    found |= dict(outputs_sha256=file_sha256(run.folder / OUTPUTS), data_manifest=begun(run)[MACHINE]["data_manifest"])
+    outputs = run.folder / OUTPUTS
+    found |= dict(outputs_sha256=file_sha256(outputs) if outputs.is_file() else UNSCORED)
+    found |= dict(data_manifest=begun(run)[MACHINE]["data_manifest"])
     own_data = {} if run.task.trains_backbone else {f"{run.stage} data": of_data}
     found |= dict(licences=read_card(run.card).licences | own_data)
     found |= conditions(run.task, run.precision, cfg, batch) | dict(
@@ -224,5 +268,6 @@ def receipt(run: Run, cfg: Config, batch: Batch, of_data: str) -> dict[str, Any]
 def keep(result: Result, outputs: Path, folder: Path) -> None:
     """A result and its outputs, which stay together even if two runs of one name, in two work folders, end at once."""
     with in_turn(folder):
-        write_whole(folder / OUTPUTS, lambda part: shutil.copyfile(outputs, part))
+        if result.samples_scored:
+            write_whole(folder / OUTPUTS, lambda part: shutil.copyfile(outputs, part))
         write(result, folder / FILE_NAME)

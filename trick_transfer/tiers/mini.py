@@ -96,7 +96,7 @@ _c4 = {  # the FPN protocol's levels and its two-layer head are small enough
     "model.rpn_head.anchor_generator.scales": [2, 4],
 }
 _paper_like = {"param_scheduler.LinearLR.end": 20, **_c4}
-faster_rcnn_voc = faster_rcnn_voc_frozen = dict(values=_paper_like)
+faster_rcnn_voc = faster_rcnn_voc_frozen = faster_rcnn_voc_swept = dict(values=_paper_like)
 _scratch_epochs = 6 * _detection_epochs
 faster_rcnn_voc_scratch = dict(
     values={
@@ -129,7 +129,7 @@ segmentation = dict(
     departs={"optim_wrapper.type": "trick_transfer.LowPrecisionOptimWrapper"},
 )
 _scored = {"val_dataloader.dataset.pipeline.Resize.scale": (4 * _base_px, _base_px)}
-fcn_ade20k = fcn_ade20k_msflip = fcn_ade20k_small = fcn_ade20k_frozen = dict(values=_scored)
+fcn_ade20k = fcn_ade20k_msflip = fcn_ade20k_small = fcn_ade20k_frozen = fcn_ade20k_swept = dict(values=_scored)
 fcn_ade20k_scratch = dict(
     values={
         **_scored,

@@ -82,10 +82,12 @@ _c4 = {
 }
 faster_rcnn_voc = faster_rcnn_voc_authors = faster_rcnn_voc_small = dict(values=_c4)
 _low_precision = {"optim_wrapper.type": "trick_transfer.LowPrecisionOptimWrapper"}
-faster_rcnn_voc_frozen = faster_rcnn_voc_scratch = dict(  # what `faster_rcnn_voc_small` is to `faster_rcnn_voc`
-    first={"train_dataloader.dataset.dataset.datasets": 1},
-    values={"optim_wrapper.optimizer.lr": 0.02, "param_scheduler.LinearLR.end": 50, **_c4},
-    departs=_low_precision,
+faster_rcnn_voc_frozen = faster_rcnn_voc_scratch = faster_rcnn_voc_swept = (
+    dict(  # what `faster_rcnn_voc_small` is to `faster_rcnn_voc`
+        first={"train_dataloader.dataset.dataset.datasets": 1},
+        values={"optim_wrapper.optimizer.lr": 0.02, "param_scheduler.LinearLR.end": 50, **_c4},
+        departs=_low_precision,
+    )
 )
 
 _crop_px = 128
@@ -114,5 +116,5 @@ segmentation = dict(
 )
 _scored = {"val_dataloader.dataset.pipeline.Resize.scale": (4 * _crop_px, _crop_px)}
 fcn_ade20k = fcn_ade20k_msflip = fcn_ade20k_small = dict(values=_scored)
-fcn_ade20k_frozen = fcn_ade20k_scratch = dict(values=_scored, departs=_low_precision)
+fcn_ade20k_frozen = fcn_ade20k_scratch = fcn_ade20k_swept = dict(values=_scored, departs=_low_precision)
 fcn_ade20k_authors = dict(values={"model.test_cfg.long_px": _crop_px, "model.test_cfg.crop_px": _crop_px})

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from trick_transfer.engine.layers import changed_keys
 from trick_transfer.runs.result import Result
+from trick_transfer.runs.sweep import is_swept
 from trick_transfer.stages import STAGES
 
 from ..table import YOURS, Protocol
@@ -64,17 +65,22 @@ def order(group: Group) -> tuple:
 
 
 def choices(chain: Chain) -> list[frozenset[Protocol]]:
-    """The sets with one protocol for each stage of a chain: several, if a stage was scored under several."""
+    """The sets with one protocol for each scored stage of a chain: several, if one was scored under several."""
     stages = defaultdict(set)
-    for run in chain:
+    for run in filter(is_scored, chain):
         stages[run.result.stage].add(protocol(run.result))
     return [frozenset(chosen) for chosen in product(*stages.values())]
+
+
+def is_scored(run: Scored) -> bool:
+    """False: given weights without a head for the data's classes, which only say what was fine-tuned."""
+    return run.result.samples_scored > 0
 
 
 def protocol_sets(rows: Mapping[str, list[Chain]]) -> list[frozenset[Protocol]]:
     """The sets that some chain was scored under, without subsets of others: a shorter chain's row has gaps."""
     found = {chosen for chains in rows.values() for chain in chains for chosen in choices(chain)}
-    return [chosen for chosen in found if not any(chosen < other for other in found)]
+    return [chosen for chosen in found if chosen and not any(chosen < other for other in found)]
 
 
 def group(tier: str, chosen: frozenset[Protocol], rows: Mapping[str, list[Chain]]) -> Group:
@@ -83,7 +89,7 @@ def group(tier: str, chosen: frozenset[Protocol], rows: Mapping[str, list[Chain]
     for name in sorted(rows):
         for chain in rows[name]:
             if any(choice <= chosen for choice in choices(chain)):
-                entered[name] += [run for run in chain if protocol(run.result) in chosen]
+                entered[name] += [run for run in chain if not is_scored(run) or protocol(run.result) in chosen]
     return Group(tier, tuple(sorted(chosen, key=lambda each: [*STAGES].index(each.stage))), dict(entered))
 
 
@@ -91,7 +97,7 @@ def copies(runs: Sequence[Scored]) -> list[Scored]:
     """Your own runs with the same outputs as a reference run: such a copy is not a second run."""
     key = attrgetter("tier", "recipe", "stage", "protocol", "outputs_sha256")
     known = {key(run.result) for run in runs if not run.stored.own}
-    return [run for run in runs if run.stored.own and key(run.result) in known]
+    return [run for run in runs if run.stored.own and is_scored(run) and key(run.result) in known]
 
 
 def doubts(runs: Sequence[Scored], groups: Sequence[Group]) -> list[str]:
@@ -104,7 +110,8 @@ def doubts(runs: Sequence[Scored], groups: Sequence[Group]) -> list[str]:
         for run in sorted(row, key=lambda each: each.result.seed):
             one = first.setdefault(protocol(run.result), run.result)
             old, new = (each.config | {"precision": each.precision} for each in (one, run.result))
-            if keys := [key for key in changed_keys(old, new) if key.split(".")[-1] not in PER_SEED]:
+            differing = (key for key in changed_keys(old, new) if key.split(".")[-1] not in PER_SEED)
+            if keys := [key for key in differing if not is_swept(key, old)]:
                 averaged = f"differs from seed {one.seed}, with which it is averaged, in {', '.join(keys)}"
                 lines.append(f"{run.stored.name} {averaged}")
             if whose(run)[:-1] in recipes and whose(run) not in backbones:

@@ -33,8 +33,9 @@ def controls(configs: Mapping[str, dict[str, Any]]) -> dict[str, str]:
 
 
 def is_trained(config: Mapping[str, Any]) -> bool:
-    """Whether a classification's config trains its network: a control's does not."""
-    return config.get("max_epochs") != 0
+    """Whether a network is trained, here or elsewhere, by its classification's config: a control's is not."""
+    given = (config.get("model") or {}).get("given") or {}  # without a sha256, a network alone
+    return config.get("max_epochs") != 0 or bool(given.get("sha256"))
 
 
 def dead(runs: Sequence[Scored]) -> Iterator[str]:

@@ -40,7 +40,9 @@ def load_all(stored: Iterable[Stored]) -> tuple[list[Scored], list[str]]:
     runs: list[Scored] = []
     problems: list[str] = []
     for each in stored:
-        if not each.outputs.is_file():
+        if not each.result.samples_scored:
+            runs.append(means_only(each))
+        elif not each.outputs.is_file():
             runs.append(means_only(each))
             problems.append(f"{each.outputs} is missing (so no interval)")
             continue
@@ -69,6 +71,8 @@ def means_only(stored: Stored) -> Scored:
 
 def audit(result: Result, path: Path) -> tuple[Outputs | None, list[str]]:
     """A result's outputs, or None and one line for each fault; the file is read only if its hash is the result's."""
+    if not result.samples_scored:
+        return None, []
     if not path.is_file():
         return None, [f"{path} is missing"]
     if (found := file_sha256(path)) != result.outputs_sha256:

@@ -109,6 +109,14 @@ function facts(run, own) {
       "last |gamma|, largest and median by stage": Object.values(run.branches.gammas)
         .map(({ largest, median }) => `${largest.toFixed(3)} and ${median.toFixed(3)}`).join("; "),
     }),
+    ...(run.chosen.epoch && {
+      "epoch that counts": `${run.chosen.epoch} of ${run.chosen.of_epochs}, the ${run.chosen.rule} one by ${run.chosen.by} on `
+        + `${run.chosen.images} held-out training images (${+run.chosen.score.toPrecision(4)} %)`,
+    }),
+    ...(run.chosen.sweep && {
+      sweep: `rate × ${run.chosen.sweep.rate}, epochs × ${run.chosen.sweep.length}: the best of ${run.chosen.sweep.trials.length} trials by `
+        + `${run.chosen.sweep.by} on held-out training images; they took ${deviceHours(run.chosen.sweep.device_hours)}`,
+    }),
     "device and precision": `${run.devices} × ${run.device}, ${run.precision}`,
     batch: `${run.per_device} images a device × ${run.devices} × ${run.accumulation} accumulated`,
     build: listed(run.build),

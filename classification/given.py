@@ -1,0 +1,124 @@
+"""Weights from elsewhere: a classification starts from them, and one of zero epochs carries them to the later stages.
+
+`given` is a setting: a dict of OPTIONS, or the source alone; see `backbones.given.source`. It decides the network and
+how images are fed. The given head is scored where its classes are the data's; in training the head is new.
+"""
+
+import re
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import Tensor
+
+from backbones.base import Backbone
+from backbones.given.fit import Fitted, fit
+from backbones.given.source import Given, find
+from trick_transfer.engine.values import check_name
+from trick_transfer.engine.weights import load_strictly
+
+from .data import class_folders
+
+KEY = "given"
+WEIGHTS = (".pth", ".pt", ".bin", ".safetensors")
+FITS = ("part", "allow_missing")  # see `backbones.given.fit`
+FEEDS = ("mean", "std")  # where the source does not say them
+OPTIONS = ("source", "arch", *FITS, *FEEDS, "name")
+
+
+def options_of(given: Any) -> dict[str, Any]:
+    """A setting's options. Raises ValueError for unknown ones, or none."""
+    options = {"source": given} if isinstance(given, str) else given
+    if not isinstance(options, dict) or not isinstance(options.get("source"), str):
+        raise ValueError(f"{KEY} must be a source such as 'timm/resnet50d', or a dict that has one, got {given!r:.80}")
+    for name in options:
+        check_name(KEY, name, OPTIONS)
+    return options
+
+
+def name_of(given: Any) -> str:
+    """What weights are called in the name of a run: their `name`, or their source's last words."""
+    options = options_of(given)
+    source = options["source"]
+    short = Path(source).stem if Path(source).suffix in WEIGHTS else source
+    return options.get("name") or re.sub(r"[^\w.-]+", "_", short).strip("_.-")
+
+
+def found(options: dict[str, Any]) -> Given:
+    """What the options name; read once."""
+    return find_once(options["source"], options.get("arch"))
+
+
+find_once = cache(find)  # a run asks for it in its plan, its Config, and its model
+
+
+def start(cfg: Config, given: Any) -> None:
+    """Let a recipe start from weights. Raises ValueError or FileNotFoundError for those that cannot be used."""
+    options = options_of(given)
+    of = found(options)
+    gamma = {"zero_gamma": cfg.model.backbone.get("zero_gamma", False)}
+    cfg.model.backbone = of.backbone | gamma
+    scaler = cfg.model.data_preprocessor
+    for key in FEEDS:
+        if (values := options.get(key) or getattr(of, key)) is None:
+            raise ValueError(f"{of.source} does not say how its images were normalised; give --mean and --std, 0..255")
+        scaler[key] = list(values)
+    if of.channel_order == "bgr":
+        scaler.bgr = True
+    said = {key: getattr(of, key) for key in ("sha256", "channel_order", "interpolation", "licence")}
+    cfg.model.given = {key: value for key, value in options.items() if key not in FEEDS} | said
+
+
+def match(cfg: Config) -> None:
+    """Choose the given head's outputs for the data's classes, in a resolved Config; if none fits, nothing is scored."""
+    of, data = found(cfg.model.given), cfg.val_dataloader.dataset
+    known = Path(data.root, data.split).is_dir()
+    folders = [folder.name for folder in class_folders(data.root, data.split)] if known else []
+    outputs = list(map(of.classes.index, folders)) if set(folders) <= set(of.classes) else None
+    if of.whole and not of.classes and outputs_of(of, data.crop.size_px) == len(folders):
+        outputs = list(range(len(folders)))
+    if of.whole and outputs:
+        cfg.model.given.outputs = outputs
+    else:
+        print(f"{of.source} has no head for the classes of {data.root}: it is not scored", file=sys.stderr)
+        cfg.val_evaluator = cfg.val_dataloader = cfg.val_cfg = None
+
+
+@torch.inference_mode()
+def outputs_of(of: Given, px: int) -> int:
+    """How many classes a given head tells apart."""
+    assert of.whole
+    return of.whole().eval()(torch.zeros(1, 3, px, px)).shape[1]
+
+
+def feed(cfg: Config) -> None:
+    """Let images be resized as the given weights saw them; not part of what makes two scores comparable."""
+    for dataset in (cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset):
+        if cfg.model.given.interpolation != "bilinear":
+            dataset.crop.interpolation = cfg.model.given.interpolation
+
+
+def put(given: dict[str, Any], backbone: Backbone) -> Fitted:
+    """Load given weights into a backbone, and say what of them arrived. Raises ValueError for those that do not fit."""
+    of = found(given)
+    fitted = fit(of.held, of.source, backbone, **{key: given[key] for key in FITS if key in given})
+    load_strictly(backbone, fitted.trunk, of.source)
+    print(*(f"{of.source}: {line}" for line in fitted.report), sep="\n", file=sys.stderr)
+    return fitted
+
+
+class Head:
+    """The given classifier, for scoring alone. It is no nn.Module, so that nothing saves or trains it."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        whole = found(given).whole
+        assert whole
+        self.model = whole().eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.outputs = given["outputs"]
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) -> logits (N, K) of the data's classes."""
+        return self.model.to(images.device)(images)[:, self.outputs]

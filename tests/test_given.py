@@ -1,0 +1,115 @@
+"""Weights from elsewhere: carried to the later stages, scored with their own head, and trained on."""
+
+import cv2
+import numpy as np
+import pytest
+import timm
+import torch
+from torch.nn import functional as F
+
+from classification import given
+from classification.augment import PixelScaler, center_crop
+from classification.classifier import ImageClassifier
+from classification.config import load
+from trick_transfer.runs.result import read
+from trick_transfer.runs.run import Run
+from trick_transfer.runs.training import train
+
+NAME = "mobilenetv2_035"
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A whole classifier of timm's with ten classes, and its file."""
+    torch.manual_seed(0)
+    net = timm.create_model(NAME, num_classes=10).eval()
+    torch.save({"state_dict": {f"module.{name}": each for name, each in net.state_dict().items()}}, tmp_path / "w.pth")
+    return net, {"source": str(tmp_path / "w.pth"), "arch": f"timm/{NAME}", "mean": [1, 2, 3], "std": [4, 5, 6]}
+
+
+def a_run(recipe, sets, root=None, tier="smoke"):
+    return Run("classification", recipe, tier, sets=sets, data_root=root)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ("timm/resnet50d.ra2_in1k", "timm_resnet50d.ra2_in1k"),
+        ("torchvision/resnet50:IMAGENET1K_V2", "torchvision_resnet50_IMAGENET1K_V2"),
+        (dict(source="/data/runs/epoch 90.pth"), "epoch_90"),
+        (dict(source="my_module:MyBackbone", name="mine"), "mine"),
+    ],
+)
+def test_a_row_is_called_as_its_weights(options, name):
+    assert a_run("given", {"given": options}).name == name
+    assert a_run("resnet50d_best", {"given": options}).name == f"resnet50d_best+given-{name}"
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [(7, "got 7"), ({"arch": "timm/x"}, "source"), ({"source": "x.pth", "pats": 1}, "'pats'.*'part'")],
+)
+def test_a_setting_that_names_no_weights_is_refused(options, named):
+    with pytest.raises(ValueError, match=named):
+        a_run("resnet50d_best", {"given": options}).layers  # noqa: B018
+
+
+def test_the_recipe_of_given_weights_asks_for_them():
+    with pytest.raises(ValueError, match="--backbone SOURCE"):
+        a_run("given", {})
+
+
+def test_a_classifier_with_given_weights_computes_what_they_do(weights):
+    net, options = weights
+    cfg = load("given")
+    given.start(cfg, options)
+    images = torch.randn(2, 3, 64, 64)
+    model = ImageClassifier(cfg.model.backbone, 10, given=cfg.model.given).eval()
+    with torch.no_grad():
+        maps = net.blocks(F.relu6(net.bn1(net.conv_stem(images))))
+        assert torch.allclose(model.backbone(images)[-1], maps, atol=1e-5)
+    cfg.model.given.outputs = [7, 0]
+    model = ImageClassifier(cfg.model.backbone, 2, given=cfg.model.given).eval()
+    assert torch.allclose(model(images), net(images)[:, [7, 0]], atol=1e-5)
+    assert not any(name.startswith("given") for name in model.state_dict())
+
+
+def test_weights_without_a_known_normalisation_need_one(weights):
+    options = {key: each for key, each in weights[1].items() if key != "std"}
+    with pytest.raises(ValueError, match="--mean and --std"):
+        given.start(load("given"), options)
+
+
+def test_images_in_bgr_are_normalised_in_rgb_and_turned_round():
+    image = np.random.default_rng(0).integers(0, 256, (1, 4, 5, 3), np.uint8)
+    fed = PixelScaler((1.0, 2.0, 3.0), (4.0, 5.0, 6.0), pca_std=0.0, bgr=True).normalise(torch.from_numpy(image), False)
+    assert np.allclose(fed, ((image - [1, 2, 3]) / [4, 5, 6]).transpose(0, 3, 1, 2)[:, ::-1], atol=1e-5)
+
+
+def test_a_crop_resizes_as_the_weights_ask():
+    image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    expected = cv2.resize(image, (60, 60), interpolation=cv2.INTER_CUBIC)[5:55, 5:55]
+    assert (center_crop(image, 50, 60, "bicubic") == expected).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fits", [True, False])
+def test_given_weights_are_scored_where_their_classes_are_the_datas_and_carried_on_where_not(weights, photos, fits):
+    net, options = weights
+    sets = {"model.num_classes": 10, "data.num_train": 20, "data.num_val": 11, "given": options}
+    if not fits:
+        net.reset_classifier(7)
+        torch.save(net.state_dict(), options["source"])
+    result = train(run := a_run("given", sets, photos))
+    assert read(run.folder / "metrics.json") == result
+    assert ("top1" in result.metrics, result.samples_scored) == ((True, 8) if fits else (False, 0))
+    card = run.card.read_text()
+    assert '"mean": [\n  1' in card and '"source": "' in card
+
+
+@pytest.mark.slow
+def test_training_starts_from_given_weights_and_has_a_new_head(weights, photos):
+    sets = {"model.num_classes": 10, "data.num_train": 20, "data.num_val": 11, "given": weights[1]}
+    sets |= {"tricks.zero_gamma": None, "tricks.distillation": None, "max_epochs": 1, "optim_wrapper.optimizer.lr": 0.0}
+    result = train(run := a_run("resnet50d_best", sets, photos))
+    assert result.steps > 0 and run.card.with_name("head.safetensors").is_file()

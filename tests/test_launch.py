@@ -1,0 +1,76 @@
+"""A command as several processes: srun's tasks find each other as torchrun's processes do."""
+
+import os
+import stat
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from trick_transfer.runs.launch import first_node, launch, slurm_ranks
+
+TRAIN = str(Path(__file__).parents[1] / "tools" / "train.py")
+STEP = {"SLURM_JOB_ID": "4711", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NODELIST": "localhost"}
+TASKS = [STEP | {"SLURM_PROCID": str(task), "SLURM_LOCALID": str(task)} for task in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost"}),
+        ({"SLURM_LOCALID": "0", "MASTER_ADDR": "head", "MASTER_PORT": "1234"},
+         {"RANK": "1", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "head", "MASTER_PORT": "1234"}),
+        ({"SLURM_STEP_NUM_TASKS": "1"}, {}),  # a shell of srun's, or one process that starts others
+        ({"RANK": "0"}, {}),  # torchrun, started by srun
+    ],
+)  # fmt: skip
+def test_a_task_of_srun_has_torchruns_variables(changed, expected):
+    found = slurm_ranks(TASKS[1] | changed)
+    port = int(found.get("MASTER_PORT", "1024"))
+    assert found | {"MASTER_PORT": ""} == expected | {"MASTER_PORT": ""} and 1023 < port < 32768
+    assert expected.get("MASTER_PORT", str(port)) == str(port)
+
+
+def test_a_batch_script_without_srun_is_one_process():
+    assert slurm_ranks({"SLURM_JOB_ID": "4711", "SLURM_NTASKS": "8", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}) == {}
+
+
+def test_two_steps_of_a_job_have_ports_of_their_own():
+    assert len({slurm_ranks(TASKS[0] | {"SLURM_STEP_ID": str(step)})["MASTER_PORT"] for step in range(31)}) == 31
+
+
+def test_scontrol_tells_the_first_of_several_nodes(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OSError, match="MASTER_ADDR"):
+        first_node("gpu[01-04,7]")
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text('#!/bin/sh\n[ "$*" = "show hostnames gpu[01-04,7]" ] && echo gpu01 && echo gpu02\n')
+    scontrol.chmod(scontrol.stat().st_mode | stat.S_IXUSR)
+    assert first_node("gpu[01-04,7]") == "gpu01"
+    assert first_node("gpu01") == "gpu01"
+
+
+def test_a_command_that_starts_others_is_refused_in_several_tasks(monkeypatch):
+    for name, value in TASKS[0].items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(ValueError, match="--ntasks 1.*--gpus 2"):
+        launch(["train", "--help"])
+
+
+@pytest.mark.slow
+def test_sruns_tasks_train_as_torchruns_processes_do(photos, tmp_path):
+    sets = ["max_epochs=1", "model.backbone.depth=18", "data.num_train=20", "data.num_val=11"]
+    sets += ["train_dataloader.num_workers=0", "val_dataloader.num_workers=0"]
+    words = [TRAIN, "classification", "resnet50d_mixup", "--tier", "smoke", "--data-root", str(photos), "--set", *sets]
+    by_torchrun, by_srun = tmp_path / "torchrun", tmp_path / "srun"
+    for folder in (by_torchrun, by_srun):
+        folder.mkdir()
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *words]
+    subprocess.run(run, cwd=by_torchrun, check=True, capture_output=True)
+    tasks = [subprocess.Popen([sys.executable, *words], cwd=by_srun, env=os.environ | task) for task in TASKS]
+    assert [task.wait(300) for task in tasks] == [0, 0]
+    weights = [next((folder / "work").rglob("model.safetensors")).read_bytes() for folder in (by_torchrun, by_srun)]
+    assert len({sha256(each).hexdigest() for each in weights}) == 1
