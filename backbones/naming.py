@@ -59,14 +59,6 @@ def from_timm(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor
     return {name: state[their] for their, name in theirs.items()}
 
 
-def trunk_names(model: nn.Module, timm: bool) -> list[str]:
-    """What a checkpoint of a classifier calls its backbone's tensors: our names, or timm's."""
-    ours = [name for name in model.state_dict() if name.startswith("backbone.")]
-    if timm and is_adapted(ours):
-        return [name.removeprefix("backbone.net.") for name in ours]
-    return list(timm_names(ours).values()) if timm else ours
-
-
 def is_adapted(names: Iterable[str]) -> bool:
     """Whether a network is one of `timm_adapter`."""
     return any(name.startswith(("net.", "backbone.net.")) for name in names)

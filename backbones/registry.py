@@ -26,6 +26,11 @@ def by_name(name: str) -> dict[str, Any]:
     return dict(type="backbones.Timm", model=name.removeprefix(TIMM), zero_gamma=False)  # the trick's slot
 
 
+def name_of(config: Mapping[str, Any]) -> str:
+    """What a backbone is called in a message."""
+    return TIMM + config["model"] if "model" in config else config["type"]
+
+
 def check_size(config: Mapping[str, Any], height_px: int, width_px: int) -> None:
     """Raise ValueError unless a backbone, stem included, accepts images of a size. As cheap as `sketch`."""
     net = sketch(config)
@@ -34,11 +39,10 @@ def check_size(config: Mapping[str, Any], height_px: int, width_px: int) -> None
     except (AssertionError, RuntimeError, ValueError) as error:
         if isinstance(error, NotImplementedError) or "meta tensors" in str(error):
             return  # not a refusal: the network reads values, which a sketch does not have
-        name = TIMM + config["model"] if "model" in config else config["type"]
         why = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise ValueError(
-            f"{name} does not accept images of {height_px} x {width_px} px ({why}); if timm has an option for other "
-            "sizes, set it in a recipe: options=dict(img_size=...) or dict(dynamic_img_size=True)"
+            f"{name_of(config)} does not accept images of {height_px} x {width_px} px ({why}); if timm has an option "
+            "for other sizes, set it in a recipe: options=dict(img_size=...) or dict(dynamic_img_size=True)"
         ) from error
 
 

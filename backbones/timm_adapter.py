@@ -1,4 +1,4 @@
-"""Any network of timm (Wightman 2019) as a backbone: `timm/NAME` in a recipe. Pretrained weights are never downloaded.
+"""Any network of timm (Wightman 2019) as a backbone: `timm/NAME` in a recipe, which never has pretrained weights.
 
 Maps are those of timm's `features_only`. Weights start from Xavier as in our ResNet (sec. 2.1), whatever the network's
 authors chose. Parameter names are `net.` and timm's, but `blocks.0` is `blocks_0`. Departure: the shortcut of timm's

@@ -5,7 +5,7 @@ the teacher's term. Each is off (None) unless its slot is set. A trained classif
 for other tasks, and head.safetensors to make it a teacher.
 """
 
-from collections.abc import Collection
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from backbones.card import Card, read_card, write_card
-from backbones.naming import from_timm, trunk_names
+from backbones.given.fit import fit
+from backbones.given.spelling import OURS
 from backbones.registry import MODELS as BACKBONES
 from backbones.registry import sketch
 from trick_transfer.engine.files import write_tensors
 from trick_transfer.engine.values import check_name
-from trick_transfer.engine.weights import load_strictly, read_weights, spelt
+from trick_transfer.engine.weights import load, load_strictly, read_weights
 
 from .follow import STARTS, gaussian
 from .given import Head, put
@@ -129,49 +130,22 @@ def read_classifier(card_path: str | Path) -> ImageClassifier:
 def build(cfg: Config, checkpoint: Path, timm: bool = False, part: str = "", head: bool = True) -> ImageClassifier:
     """A recipe's classifier with a checkpoint's weights, or only its backbone (`head`). Raises ValueError for misfits.
 
-    `timm`: the names are timm's. `part`: what to take of a checkpoint that holds several networks, see `read_weights`.
+    `timm`: the names are timm's or others', not ours. `part`: which network, of several in one file, see `fit`.
     """
     scaler = cfg.model.data_preprocessor
     model = ImageClassifier(cfg.model.backbone, cfg.model.num_classes, data_preprocessor=scaler)
-    trunk = trunk_names(model, timm)
-    try:
-        state = read_weights(checkpoint, trunk, part)
-    except ValueError:
-        check_names(checkpoint, model, timm)
-        raise
-    beside = beside_trunk(state, trunk)
+    fitted = fit(load(checkpoint), str(checkpoint), model.backbone, part)
+    if timm == (fitted.whose == OURS):
+        fix = "our names; leave out --timm" if timm else f"{fitted.whose} names; add --timm"
+        raise ValueError(f"{checkpoint} has {fix}")
+    print(f"{checkpoint}:", *fitted.report, sep="\n  ", file=sys.stderr)
+    load_strictly(model.backbone, fitted.trunk, checkpoint)
     if head:
-        check_head(beside, cfg.model.num_classes, checkpoint)
-        load(model, state, checkpoint, timm)
-    else:
-        alone = {name.removeprefix("backbone."): each for name, each in state.items() if name not in beside}
-        load(model.backbone, alone, checkpoint, timm)
+        check_head(fitted.head, cfg.model.num_classes, checkpoint)
+        layers = {name.rpartition(".")[0] for name in fitted.head}
+        alone = {name.rpartition(".")[2]: each for name, each in fitted.head.items()}
+        load_strictly(model.head, alone if len(layers) == 1 else fitted.head, checkpoint)
     return model.eval()
-
-
-def load(net: nn.Module, state: dict[str, Tensor], source: Path, timm: bool) -> None:
-    """Load weights under our names or timm's. Raises ValueError that names the source and what does not fit."""
-    try:
-        renamed = from_timm(state, net) if timm else state
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
-    load_strictly(net, renamed, source)
-
-
-def check_names(source: Path, model: ImageClassifier, timm: bool) -> None:
-    """Raise ValueError if a checkpoint has the other names, ours in place of timm's or timm's in place of ours."""
-    try:
-        read_weights(source, trunk_names(model, not timm))
-    except ValueError:
-        return
-    raise ValueError(f"{source} has our names; leave out --timm" if timm else f"{source} has timm's names; add --timm")
-
-
-def beside_trunk(state: dict[str, Tensor], trunk: Collection[str]) -> dict[str, Tensor]:
-    """The tensors of other layers than the backbone's: the head's."""
-    known = {spelt(name) for name in trunk}
-    layers = {name.split(".")[0] for name in state if spelt(name) in known}
-    return {name: each for name, each in state.items() if name.split(".")[0] not in layers}
 
 
 def check_head(head: dict[str, Tensor], classes: int, source: Path) -> None:

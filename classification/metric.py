@@ -12,7 +12,7 @@ from trick_transfer.engine.files import write_arrays
 from .registry import METRICS
 
 KEPT = 5
-COLUMNS = ("labels", "ranked", "logits", "logits_mean", "log_sum_exp")  # of the .npz
+COLUMNS = ("labels", "ranked", "logits", "logits_mean", "log_sum_exp")  # of the .npz, beside the names of the classes
 
 
 def topk(ranked: np.ndarray, labels: np.ndarray, k: int) -> float:
@@ -26,6 +26,7 @@ class TopK(BaseMetric):
 
     The .npz has one row per image: label, the best five classes, their logits, the mean of all logits (for Figure 4 of
     the paper: the gap between the best and the mean of the rest), and the logarithm of the softmax's denominator.
+    Beside them are the classes' names, if the data have some.
     """
 
     default_prefix = ""
@@ -48,6 +49,7 @@ class TopK(BaseMetric):
         kept = columns[0] >= 0  # -1: the file could not be read
         table = {name: column[kept] for name, column in zip(COLUMNS, columns, strict=True)}
         if self.outputs and is_main_process():
-            write_arrays(self.outputs, table)
+            names = (self.dataset_meta or {}).get("classes")
+            write_arrays(self.outputs, table | ({"classes": np.array(names)} if names else {}))
         scores = {f"top{k}": topk(table["ranked"], table["labels"], k) for k in self.k}
         return scores | {"samples_scored": int(kept.sum())}

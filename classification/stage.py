@@ -13,7 +13,7 @@ from trick_transfer.engine import pictures
 from trick_transfer.engine.held_out import HELD_OUT
 from trick_transfer.engine.images import decode
 from trick_transfer.engine.source import SPLITS, Sample
-from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction, Stage
+from trick_transfer.engine.stage import Arrays, Details, Metric, Outputs, Prediction, Stage, as_points, name_of
 
 from . import config, given, layout
 from .classifier import export
@@ -108,16 +108,35 @@ class Classification(Stage):
     def outputs(self, arrays: Arrays) -> Outputs:
         """top1, top5, and the expected calibration error in bins of equal width (confidence from log_sum_exp)."""
         hits = arrays["ranked"] == arrays["labels"][:, None]
-        confidence = np.exp(arrays["logits"][:, 0].astype(float) - arrays["log_sum_exp"])
-        bins = np.clip(np.ceil(confidence * ECE_BINS) - 1, 0, ECE_BINS - 1)  # (low, high], as in the source
-        gaps = (bins == np.arange(ECE_BINS)[:, None]) * (hits[:, 0] - confidence)
+        confidence, bins = in_bins(arrays)
+        gaps = bins * (hits[:, 0] - confidence)
         columns = np.vstack([hits[:, 0], hits.any(1), gaps])
 
         def score(weights: np.ndarray) -> Arrays:
             top1, top5, *gaps = 100 * (columns @ weights) / weights.sum(0)
             return {"top1": top1, "top5": top5, "ece": np.abs(gaps).sum(0)}
 
-        return Outputs(arrays["labels"], score, {})
+        return Outputs(arrays["labels"], score)
+
+    def details(self, arrays: Arrays, config: Mapping[str, Any]) -> Details:
+        """Top-1 of each class, which classes are confused, and accuracy over confidence in the bins of the ECE."""
+        labels, predicted = arrays["labels"], arrays["ranked"][:, 0]
+        names, right = arrays.get("classes", np.array([])).tolist(), labels == predicted
+        pairs, images = np.unique(np.column_stack([labels, predicted]), axis=0, return_counts=True)
+        confusion = [
+            (name_of(names, true), name_of(names, said), count)
+            for (true, said), count in zip(pairs.tolist(), images.tolist(), strict=True)
+        ]
+        confidence, bins = in_bins(arrays)
+        filled = bins[bins.any(1)].astype(float)
+        means = (filled @ each / filled.sum(1) for each in (confidence, right))
+        return Details(
+            "top-1",
+            {name_of(names, label): 100 * float(right[labels == label].mean()) for label in np.unique(labels).tolist()},
+            tuple(sorted(confusion, key=lambda each: -each[2])),
+            ("confidence", "accuracy"),
+            {"calibration": as_points(*means)},
+        )
 
     def shown(self, sample: dict, found: dict) -> np.ndarray:
         return sample["inputs"]
@@ -135,6 +154,13 @@ class Classification(Stage):
 
     def predicted(self, found: dict, classes: Sequence[str]) -> Prediction:
         return Prediction({"labels": best_classes(found["logits"], classes)})
+
+
+def in_bins(arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    """(images,) the confidence in the best class; (ECE_BINS, images) whether it is in each bin, (low, high]."""
+    confidence = np.exp(arrays["logits"][:, 0].astype(float) - arrays["log_sum_exp"])
+    bins = np.clip(np.ceil(confidence * ECE_BINS) - 1, 0, ECE_BINS - 1)
+    return confidence, bins == np.arange(ECE_BINS)[:, None]
 
 
 CLASSIFICATION = Classification()

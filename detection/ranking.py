@@ -37,20 +37,30 @@ class Curve(NamedTuple):
     truths: np.ndarray  # (images,) truths that are not difficult
 
 
+def recall_and_envelope(curve: Curve, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(images, rounds) weights -> (T, rounds) each: the recall at each true positive, the best precision from there."""
+    hits = np.cumsum(weights[curve.images], 0)
+    found = hits + np.cumsum(curve.between @ weights, 0)
+    precision = np.divide(hits, found, out=np.zeros(hits.shape), where=found > 0)
+    recall = hits / np.maximum(curve.truths @ weights, 1)
+    return recall, np.maximum.accumulate(precision[::-1], 0)[::-1]
+
+
+def precision_at(curve: Curve, levels: np.ndarray) -> np.ndarray:
+    """The best precision over all images at each level of recall or a higher one; 0 where no recall reaches it."""
+    recall, envelope = (each[:, 0] for each in recall_and_envelope(curve, np.ones((len(curve.truths), 1))))
+    return np.append(envelope, 0.0)[np.searchsorted(recall, levels)]
+
+
 def average_precision(curve: Curve, weights: np.ndarray, levels: np.ndarray | None) -> np.ndarray:
     """(images, rounds) weights -> (rounds,) in 0 to 1; nan in rounds without a truth.
 
     The mean of the precision's envelope over levels of recall, or without levels the area under it.
     """
-    truths = curve.truths @ weights
-    hits = np.cumsum(weights[curve.images], 0)
-    found = hits + np.cumsum(curve.between @ weights, 0)
-    precision = np.divide(hits, found, out=np.zeros(hits.shape), where=found > 0)
-    envelope = np.maximum.accumulate(precision[::-1], 0)[::-1]
-    recall = hits / np.maximum(truths, 1)
+    recall, envelope = recall_and_envelope(curve, weights)
     reached = recall if levels is None else np.searchsorted(levels, recall, side="right") / len(levels)
     area = (envelope * np.diff(reached, axis=0, prepend=0)).sum(0)
-    return np.where(truths > 0, area, np.nan)
+    return np.where(curve.truths @ weights > 0, area, np.nan)
 
 
 def curves(arrays: Arrays) -> list[list[Curve]]:

@@ -14,12 +14,12 @@ from trick_transfer.engine import pictures
 from trick_transfer.engine.images import decode, stored_px
 from trick_transfer.engine.source import Sample
 from trick_transfer.engine.split import Split
-from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction
+from trick_transfer.engine.stage import ALL_CLASSES, Arrays, Details, Metric, Outputs, Prediction, as_points, name_of
 
 from .annotation import TURNED, parse
 from .formats import FORMATS, recognise
 from .layout import SETS, YEAR, Voc, lay_out, read_list
-from .ranking import average_precision, curves
+from .ranking import average_precision, curves, precision_at
 
 STRIDES = [4, 8, 16, 32]  # of the maps, in all protocols
 LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
@@ -121,7 +121,22 @@ class Detection(FineTuning):
                 for name, (some, levels) in ways.items()
             }
 
-        return Outputs(arrays["image_ids"], score, {})
+        return Outputs(arrays["image_ids"], score)
+
+    def details(self, arrays: Arrays, config: Mapping[str, Any]) -> Details:
+        """The 11-point AP of each class that has a truth, and its precision over recall, at VOC's IoU of 0.5."""
+        names = config.get("val_dataloader", {}).get("dataset", {}).get("metainfo", {}).get("classes", ())
+        labels = [name_of(names, label) for label in arrays["class_labels"].tolist()]
+        found = dict(zip(labels, (of_voc for of_voc, *_ in curves(arrays)), strict=True))
+        even = np.ones((len(arrays["image_ids"]), 1))
+        precise = {name: precision_at(curve, COCO_LEVELS) for name, curve in found.items()}
+        whole = {ALL_CLASSES: np.mean([*precise.values()], 0)} if precise else {}
+        return Details(
+            "AP (11-point)",
+            {name: 100 * float(average_precision(curve, even, VOC07_LEVELS)[0]) for name, curve in found.items()},
+            axes=("recall", "precision"),
+            curves={name: as_points(COCO_LEVELS, each) for name, each in (whole | precise).items()},
+        )
 
     def seen(self, arrays: Arrays, config: dict[str, Any]) -> pictures.Seen:
         """The stored detections, and the truth: [x1, y1, x2, y2, class, score] in the image's pixels."""

@@ -15,7 +15,7 @@ from trick_transfer.engine.images import stored_px
 from trick_transfer.engine.progress import over_threads
 from trick_transfer.engine.source import Sample
 from trick_transfer.engine.split import Split, refuse
-from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction
+from trick_transfer.engine.stage import Arrays, Details, Metric, Outputs, Prediction
 
 from .formats import FORMATS, recognise
 from .layout import DATA, FOLDERS, Ade, lay_out, pairs
@@ -105,21 +105,20 @@ class Segmentation(FineTuning):
 
     def outputs(self, arrays: Arrays) -> Outputs:
         """pix_acc, and miou over the classes that occur in truth or prediction (in a round: among the images drawn)."""
-        hit, predicted, truth = np.moveaxis(arrays["counts"].astype(float), 0, 2)  # (classes, images) each
-        union = predicted + truth - hit
+        hit, union, truth = areas(arrays)
         of_all = np.vstack([hit.sum(0), truth.sum(0)])
-
-        def iou(weights: np.ndarray) -> np.ndarray:
-            with np.errstate(invalid="ignore"):  # 0/0: the class does not occur
-                return 100 * (hit @ weights) / (union @ weights)
 
         def score(weights: np.ndarray) -> Arrays:
             right, known = of_all @ weights
-            return {"pix_acc": 100 * right / known, "miou": np.nanmean(iou(weights), 0)}
+            return {"pix_acc": 100 * right / known, "miou": np.nanmean(iou(hit @ weights, union @ weights), 0)}
 
-        found = iou(np.ones((len(arrays["names"]), 1)))[:, 0]
-        classes = zip(arrays["classes"].tolist(), found.tolist(), strict=True)
-        return Outputs(arrays["names"], score, {name: value for name, value in classes if value >= 0})
+        return Outputs(arrays["names"], score)
+
+    def details(self, arrays: Arrays, config: Mapping[str, Any]) -> Details:
+        """The IoU of each class that occurs."""
+        hit, union, _ = areas(arrays).sum(2)
+        found = zip(arrays["classes"].tolist(), iou(hit, union).tolist(), strict=True)
+        return Details("IoU", {name: value for name, value in found if value >= 0})
 
     def shown(self, sample: dict, found: Any) -> np.ndarray:
         return pictures.stored(found.img_path)
@@ -154,6 +153,18 @@ class Segmentation(FineTuning):
 def mask_of(found: Any) -> np.ndarray:
     """(H, W) uint8 of classes, in the image's own size."""
     return found.pred_sem_seg.data.squeeze(0).cpu().numpy().astype(np.uint8)
+
+
+def areas(arrays: Arrays) -> np.ndarray:
+    """(3, classes, images): pixels that are right, of the union of prediction and truth, and of the truth."""
+    hit, predicted, truth = np.moveaxis(arrays["counts"].astype(float), 0, 2)
+    return np.stack([hit, predicted + truth - hit, truth])
+
+
+def iou(hit: np.ndarray, union: np.ndarray) -> np.ndarray:
+    """In percent; nan where the class does not occur."""
+    with np.errstate(invalid="ignore"):
+        return 100 * hit / union
 
 
 def data_sets(cfg: Config, training: bool = True) -> list[Any]:

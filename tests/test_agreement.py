@@ -1,6 +1,7 @@
-"""Is the order on one tier that on another: tau against scipy and a count by hand, its bounds against made truths."""
+"""Is the order on one tier, or under one protocol, that on another: tau and ranks against scipy and a count by hand."""
 
 import sys
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -71,6 +72,19 @@ def test_tau_is_scipys_and_the_pairs_counted_by_hand():
     assert one.tau == pytest.approx((same - other) / (same + other)) and (same, other) == (8, 2)
     assert tuple(one.cells) == tuple(reversed(RECIPES)), "the best on the first tier first"
     assert one.tiers == ("mini", "photos9") and one.levels == ("seed and image",) * 2
+
+
+def test_ranks_are_scipys_the_best_first_and_equal_scores_share_the_better_one():
+    one = found(two_tiers(scores=(50.0, 61.0, 61.0, 73.0, 72.0)))
+    for side, scores in enumerate((MINI, (50.0, 61.0, 61.0, 73.0, 72.0))):
+        expected = stats.rankdata([-score for score in scores], "min")
+        assert [one.ranks[recipe][side] for recipe in RECIPES] == expected.tolist()
+    errors = [
+        replace(each, metrics=each.metrics | {"ece": each.metrics["top1"] / 10})
+        for each in (*results("mini", MINI), *results("photos9", SWAPPED))
+    ]
+    ranks = found(scored(errors), "ece").ranks
+    assert [ranks[recipe][1] for recipe in RECIPES] == stats.rankdata(SWAPPED).tolist(), "of an error the least is best"
 
 
 def test_pairs_that_all_are_separated_leave_one_tau():
@@ -156,6 +170,30 @@ def test_protocols_may_differ_and_are_named():
     assert lines([found(scored(some), "map_voc07")])[1][5] == "faster_rcnn_voc; faster_rcnn_fpn_voc"
 
 
+FROZEN = dict(protocol="faster_rcnn_voc_frozen", protocol_hash="f" * 64)
+
+
+def two_protocols(**more):
+    """A tier's backbones, each fine-tuned by the paper's protocol and with its backbone frozen."""
+    detections = dict(make=a_detection, metric="map_voc07")
+    fine_tuned = results("mini", MINI, 2, **detections)
+    return [*results("mini", MINI, 2), *fine_tuned, *results("mini", SWAPPED, 2, **detections, **FROZEN | more)]
+
+
+def test_two_protocols_of_a_tier_are_compared_in_their_own_stages_metrics():
+    all_found = analyse(scored(two_protocols())).agreements
+    assert {each.metric for each in all_found} == {"map_voc07", "map_area"}, "top-1 is one number under both"
+    one = found(scored(two_protocols()), "map_voc07")
+    assert one.tiers == ("mini", "mini") and one.sides == one.protocols == ("faster_rcnn_voc", FROZEN["protocol"])
+    assert one.tau == pytest.approx(stats.kendalltau(MINI, SWAPPED).statistic) and (one.same, one.reversed) == (8, 2)
+    assert one.ranks["resnet50d_best"] == (1, 2) and one.ranks["resnet50d_smooth"] == (2, 1)
+
+
+def test_protocols_are_not_compared_on_other_data_nor_with_another_version_of_themselves():
+    for other in (dict(data_manifest="d" * 64), dict(protocol="faster_rcnn_voc", protocol_version=3)):
+        assert not analyse(scored(two_protocols(**other))).agreements
+
+
 @pytest.mark.parametrize("spread", [1.0, 3.0])
 def test_the_bounds_hold_the_tau_of_the_true_scores(spread):
     """Truths in the same order on both tiers, where a bootstrapped tau's percentiles miss it; noise of seeds is 1."""
@@ -189,6 +227,13 @@ def test_the_leaderboard_answers_as_soon_as_two_tiers_share_three_rows(show):
     few = analyse(scored([*results("mini", MINI, 2), *results("photos9", MINI[:2], 2)]))
     tried = analyse(scored([*results("mini", MINI, 2), *results("smoke", MINI, 2)]))
     assert not any("Is the order on" in show(each) for each in (alone, few, tried))
+
+
+@pytest.mark.parametrize("show", [markdown, page])
+def test_the_leaderboard_shows_how_ranks_move_between_protocols(show):
+    told = show(analyse(scored(two_protocols())))
+    assert "Is the order under faster_rcnn_voc the order under faster_rcnn_voc_frozen? (mini)" in told
+    assert "2 are in the opposite order" in told and "1 → 2" in told and "2 → 1" in told
 
 
 def test_the_json_has_it():
@@ -229,6 +274,17 @@ def test_the_tool_prints_and_draws_it_in_any_order_of_the_tiers(tool, tmp_path):
     assert all(recipe.encode() in drawn for recipe in RECIPES)
     assert tool("photos9", "mini").out == said.out
     assert (tmp_path / "agreement_mini_photos9.svg").read_bytes() == drawn
+
+
+def test_the_tool_compares_two_protocols_of_a_tier(tool, tmp_path):
+    for each in two_protocols():
+        store(tmp_path / "work/results", each)
+    said = tool("mini", "faster_rcnn_voc_frozen", "faster_rcnn_voc").out
+    title = "Is the order under faster_rcnn_voc the order under faster_rcnn_voc_frozen?"
+    assert all(part in said for part in (title, "0.60", "1 → 2"))
+    assert (tmp_path / "agreement_mini_faster_rcnn_voc_faster_rcnn_voc_frozen.svg").is_file()
+    with pytest.raises(ValueError, match="faster_rcnn_voc_scratch"):
+        tool("mini", "faster_rcnn_voc_scratch", "faster_rcnn_voc")
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def arrived(fitted, state):
 
 
 WRAPPED = {  # who writes such checkpoints: (the file, what is told of it)
-    "timm": (lambda s: s, "read as timm's or torchvision's names"),
+    "timm": (lambda s: s, "read as torchvision's and timm's names"),
     "timm's training": (lambda s: {"state_dict": s, "optimizer": {"state": {0: {"m": torch.zeros(2)}}}}, "state_dict."),
     "timm's average": (lambda s: {"state_dict_ema": s, "epoch": 3}, "behind state_dict_ema."),
     "torchvision's training": (lambda s: {"model": s, "args": Namespace(lr=0.1)}, "behind model."),
@@ -83,14 +83,12 @@ def test_our_classifiers_checkpoint_is_read_with_its_head():
     fitted = fit({"state_dict": model.state_dict(), "meta": {"epoch": 1}}, "x.pth", ResNet(18, tweak="bcd"))
     assert all(torch.equal(each, model.backbone.state_dict()[name]) for name, each in fitted.trunk.items())
     assert fitted.head.keys() == {"head.weight", "head.bias"}
-    assert fitted.report[0] == "read as its own names behind state_dict.backbone."
+    assert fitted.report[0] == "read as the network's own names behind state_dict.backbone."
 
 
 def test_weights_that_fit_two_variants_alike_are_told():
     state = ResNet(26, tweak="b").state_dict()
-    assert (
-        "with and without tweak B alike; taken for tweak 'b'" in fit(state, "x.pth", ResNet(26, tweak="b")).report[-1]
-    )
+    assert "with and without tweak B alike" in fit(state, "x.pth", ResNet(26, tweak="b")).report[-1]
 
 
 SEVERAL = {  # the networks in one file: (the file, the parts that are named)
@@ -114,7 +112,7 @@ def test_of_several_networks_one_must_be_named(net, state, kind):
         fit(wrap(state), "x.pth", net)
     other = {name: each + 1 for name, each in state.items()}
     held = {"model": state, "model_ema": other}
-    for part, expected in (("model", state), ("model_ema", other)):
+    for part, expected in (("model", state), ("model_ema", other), ("model_ema.", other)):
         assert arrived(fit(held, "x.pth", net, part), expected)
     for part in parts:
         assert fit(wrap(state), "x.pth", net, part).head.keys() >= {"fc.weight", "fc.bias"}
@@ -136,13 +134,14 @@ def test_what_is_beside_the_backbone_is_its_head_and_no_other_network(net, state
 def test_missing_tensors_are_an_error_unless_they_are_named(net, state):
     held = without(state, r"^layer4|bn1\.num_batches")
     with pytest.raises(
-        ValueError, match=r"^x\.pth does not fit timm/resnet10t: 55 of 70 .*lacks layer4\.0\.bn1\.bias.*more"
+        ValueError,
+        match=r"^x\.pth is of another architecture than timm/resnet10t: 55 of 70 .*lacks layer4\.0\.bn1\.bias.*more",
     ):
         fit(held, "x.pth", net)
     for pattern in ("layer4.*", "net.layer4.*"):  # the checkpoint's names, the backbone's
         fitted = fit(held, "x.pth", net, allow_missing=[pattern])
         assert "matched 55 of the backbone's 70 tensors" in fitted.report[1]
-        assert re.search("missing.*the network's start is kept: net.layer4.*and 11 more", fitted.report[2])
+        assert re.search("missing.*the backbone's start is kept: net.layer4.*and 11 more", fitted.report[2])
         assert torch.equal(fitted.trunk["net.layer4.0.conv1.weight"], net.state_dict()["net.layer4.0.conv1.weight"])
     with pytest.raises(ValueError, match=r"--allow-missing layer9\.\* names no tensor"):
         fit(held, "x.pth", net, allow_missing=["layer4.*", "layer9.*"])
@@ -199,20 +198,22 @@ def zeros(net):
 
 
 LOOKS = {  # a network's maker: what its checkpoint looks like
-    "resnet50": (timm, "a ResNet-50"),
-    "resnet101": (models, "a ResNet-101"),
-    "vit_tiny_patch16_224": (timm, "a vision transformer"),
-    "vit_b_32": (models, "a vision transformer"),
-    "convnext_atto": (timm, "a ConvNeXt"),
-    "convnext_tiny": (models, "a ConvNeXt"),
-    "swin_tiny_patch4_window7_224": (timm, "a Swin transformer"),
-    "swin_t": (models, "a Swin transformer"),
-    "tf_efficientnet_lite0": (timm, "an EfficientNet or MobileNet"),
-    "efficientnet_b0": (models, "an EfficientNet or MobileNet"),
-    "mobilenet_v2": (models, "a MobileNetV2"),
-    "mobilenet_v3_small": (models, "an EfficientNet or MobileNet"),
-    "densenet121": (models, "a DenseNet"),
-    "regnetx_002": (timm, "a RegNet"),
+    "resnet50": (timm, "a ResNet-50 or ResNeXt-50"),
+    "resnet101": (models, "a ResNet-101 or ResNeXt-101"),
+    "resnet18d": (timm, "a ResNet-18-D"),
+    "resnet50c": (timm, "a ResNet-50-C or ResNeXt-50-C"),
+    "vit_tiny_patch16_224": (timm, "a vision transformer of 12 blocks"),
+    "vit_b_32": (models, "a vision transformer of 12 blocks"),
+    "convnext_atto": (timm, "a ConvNeXt of 12 blocks"),
+    "convnext_tiny": (models, "a ConvNeXt of 18 blocks"),
+    "swin_tiny_patch4_window7_224": (timm, "a Swin transformer of 12 blocks"),
+    "swin_t": (models, "a Swin transformer of 12 blocks"),
+    "tf_efficientnet_lite0": (timm, "an EfficientNet or MobileNet of 16 blocks"),
+    "efficientnet_b0": (models, "an EfficientNet or MobileNet of 16 blocks"),
+    "mobilenet_v2": (models, "a MobileNetV2 of 17 blocks"),
+    "mobilenet_v3_small": (models, "an EfficientNet or MobileNet of 11 blocks"),
+    "densenet121": (models, "a DenseNet of 58 layers"),
+    "regnetx_002": (timm, "a RegNet of 13 blocks"),
     "hrnet_w18_small": (timm, "an HRNet"),
     "vgg11": (models, "a VGG"),
 }
@@ -222,9 +223,14 @@ LOOKS = {  # a network's maker: what its checkpoint looks like
 def test_of_another_architecture_it_is_said_which_it_looks_like(net, name):
     source, kind = LOOKS[name]
     with torch.device("meta"):
-        held = source.create_model(name) if source is timm else models.get_model(name)
+        held = source.create_model(name) if source is timm else source.get_model(name)
     with pytest.raises(ValueError, match=rf"^x\.pth [^\n]*; it looks like {kind}$"):
         fit({"model": zeros(held)}, "x.pth", net)
+
+
+def test_a_resnet_of_another_tweak_is_told():
+    with pytest.raises(ValueError, match=r"^x\.pth .* than ResNet-18-C: .*; it looks like a ResNet-18-D of ours$"):
+        fit(ResNet(18, tweak="bcd").state_dict(), "x.pth", ResNet(18, tweak="bc"))
 
 
 @pytest.mark.parametrize(

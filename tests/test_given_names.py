@@ -3,6 +3,7 @@
 import os
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from zipfile import ZipFile
 
 import pytest
@@ -84,6 +85,17 @@ def test_torchvisions_weights_give_torchvisions_maps_and_logits(family):
     assert len(fitted.trunk) + len(fitted.head) == len(counted)
 
 
+def test_torchvisions_published_densenets_have_older_names():
+    """Those that torchvision's own loader expects in its files, without counters."""
+    theirs, backbone = stirred(models.densenet121()), Timm("densenet121")
+    old = named("torchvision's published DenseNet", theirs)
+    held = {old[name]: each for name, each in theirs.state_dict().items() if not name.endswith("num_batches_tracked")}
+    assert "features.denseblock1.denselayer2.norm.1.weight" in held
+    again = models.densenet121()
+    models.densenet._load_state_dict(again, SimpleNamespace(get_state_dict=lambda **_: dict(held)), False)
+    assert same(fit(held, "x.pth", backbone).trunk, fit(again.state_dict(), "x.pth", backbone).trunk)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", ["efficientnet_v2_s", "efficientnet_b5"])
 def test_torchvisions_large_efficientnets_have_another_epsilon(size):
@@ -118,7 +130,7 @@ def test_our_resnet_takes_anyones_weights(whose):
 
 
 def test_a_resnet_that_strides_elsewhere_is_refused():
-    with pytest.raises(ValueError, match="without tweak B strides in the first 1x1"):
+    with pytest.raises(ValueError, match=r"^x\.pth: ResNet-50 without tweak B strides in the first 1x1"):
         fit(models.resnet50().state_dict(), "x.pth", ResNet(50))
 
 

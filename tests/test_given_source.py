@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from importlib import reload
 
@@ -15,12 +16,14 @@ from timm.data import ImageNetInfo
 from timm.models import save_for_hf
 
 from backbones.base import Backbone
-from backbones.given import imports
+from backbones.given import imports, of_torchvision
+from backbones.given.fit import fit
 from backbones.given.imports import NAMED
 from backbones.given.source import find
 from backbones.registry import MODELS, sketch
 from trick_transfer.engine.files import file_sha256
 
+QUICK = ("resnet18", "mobilenet_v3_small", "regnet_x_400mf", "densenet121")
 IMAGENET = ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375])
 
 
@@ -123,6 +126,11 @@ FOLDERS = {  # what is told: config.json
         architectures=["ResNetForImageClassification"], model_type="resnet"
     ),
     "timm/resnet51 does not exist; did you mean": dict(architecture="resnet51", pretrained_cfg={}),
+    r"config\.json: mean\.0 .*number": dict(architecture="resnet18", pretrained_cfg=dict(mean=["a", "b", "c"])),
+    r"config\.json: architecture .*string": dict(architecture=["resnet18"], pretrained_cfg={}),
+    r"config\.json: .*dict": dict(architecture="resnet18", pretrained_cfg={}, model_args=[1]),
+    "takes 1 channels": dict(architecture="resnet18", pretrained_cfg=dict(input_size=[1, 28, 28])),
+    "checkpoint_path would load weights": dict(architecture="resnet18", model_args=dict(checkpoint_path="evil.pth")),
     r"neither model\.safetensors nor pytorch_model\.bin": dict(architecture="resnet18", pretrained_cfg={}),
 }
 
@@ -133,7 +141,7 @@ def test_a_folder_that_is_not_timms_is_refused_in_one_line(tmp_path, told):
     folder.mkdir()
     if FOLDERS[told]:
         (folder / "config.json").write_text(json.dumps(FOLDERS[told]))
-        if "timm/" in told or "Wrapper" in told:
+        if "neither" not in told:
             put(folder / "model.safetensors", {"a": torch.zeros(1)})
     with pytest.raises((ValueError, FileNotFoundError), match=told) as error:
         find(str(folder))
@@ -141,18 +149,43 @@ def test_a_folder_that_is_not_timms_is_refused_in_one_line(tmp_path, told):
 
 
 def test_torchvisions_weights_of_torchs_cache_come_with_its_transforms(tmp_path):
-    net = trained(torchvision.models.resnet50())
-    entry = torchvision.models.ResNet50_Weights.IMAGENET1K_V2
+    net = trained(torchvision.models.mobilenet_v2())
+    entry = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V2
     path = put(tmp_path / "torch" / "checkpoints" / os.path.basename(entry.url), net.state_dict())
-    given = find("torchvision/resnet50")  # its default
-    assert (given.name, given.sha256) == ("torchvision_resnet50_IMAGENET1K_V2", file_sha256(path))
-    assert given.backbone == dict(type="backbones.ResNet", depth=50, tweak="b")
+    given = find("torchvision/mobilenet_v2")  # its default
+    assert (given.name, given.sha256) == ("torchvision_mobilenet_v2_IMAGENET1K_V2", file_sha256(path))
+    assert given.backbone["model"] == "mobilenetv2_100"
     assert (given.mean, given.std) == (pytest.approx(IMAGENET[0]), pytest.approx(IMAGENET[1]))
     assert given.interpolation == entry.transforms().interpolation.value
     assert list(given.classes) == ImageNetInfo("imagenet-1k").label_names()
     assert same_logits(given, net)
-    with pytest.raises(ValueError, match=r"resnet50-0676ba61\.pth .*--arch torchvision/resnet50:IMAGENET1K_V1$"):
-        find("torchvision/resnet50:IMAGENET1K_V1")
+    with pytest.raises(
+        ValueError, match=r"mobilenet_v2-b0353104\.pth .*--arch torchvision/mobilenet_v2:IMAGENET1K_V1$"
+    ):
+        find("torchvision/mobilenet_v2:IMAGENET1K_V1")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in of_torchvision.EQUALS],
+)
+def test_each_network_of_torchvisions_that_is_taken_equals_a_backbone(name):
+    """In all tensors and epsilons; that the maps are the same, tests/test_given_names.py shows."""
+    theirs, net = torchvision.models.get_model(name, weights=None), MODELS.build(of_torchvision.EQUALS[name])
+    assert "(100.0%)" in fit(theirs.state_dict(), name, net).report[1]
+    epsilons = {layer.eps for layer in theirs.modules() if isinstance(layer, torch.nn.BatchNorm2d)}
+    assert {norm.eps for _, norm in net.norms()} == epsilons
+
+
+def test_torchvisions_published_densenets_have_a_dot_more_in_their_names(tmp_path):
+    """Its own code takes it out when it loads them (torchvision/models/densenet.py)."""
+    net = trained(torchvision.models.densenet121(num_classes=5))
+    state = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))(?=\d)", r"\1.", name): each for name, each in net.state_dict().items()
+    }
+    given = find(str(put(tmp_path / "densenet121-a639ec97.pth", state)), "torchvision/densenet121")
+    assert same_logits(given, net)
+    assert "(100.0%)" in fit(given.held, given.source, MODELS.build(given.backbone)).report[1]
 
 
 UNKNOWN = {  # what is told: the source and --arch
@@ -185,7 +218,9 @@ def test_of_a_file_nothing_is_known_unless_its_tag_is_named(tmp_path):
     assert (given.name, given.sha256) == ("some_weights", file_sha256(path))
     assert (given.mean, given.std, given.licence, given.classes) == (None, None, "unknown", ())
     assert find(str(path), "timm/resnet18.a1_in1k").licence == "apache-2.0"
-    assert find(str(path), "torchvision/resnet18:IMAGENET1K_V1").mean == pytest.approx(IMAGENET[0])
+    of_torchvision = find(str(path), "torchvision/resnet18:IMAGENET1K_V1")
+    assert of_torchvision.mean == pytest.approx(IMAGENET[0])
+    assert of_torchvision.backbone == dict(type="backbones.ResNet", depth=18, tweak="b")
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ MAY_IMPORT = {  # of ours, beside itself
     "data_sets": FOUNDATION | STAGES | {"mini"},
     "own_data": FOUNDATION | {"data_sets"},
     "runs": FOUNDATION | STAGES | {"stages", "tiers", "data_sets", "own_data"},
-    "leaderboard": FOUNDATION | STAGES | {"runs", "stages"},
+    "leaderboard": FOUNDATION | STAGES | {"runs", "mini", "stages"},
     "speed": FOUNDATION | STAGES,
     "commands": FOUNDATION | STAGES | {"leaderboard", "runs", "mini", "data_sets", "own_data", "speed", "stages"},
     "tools": set(),

@@ -25,6 +25,7 @@ from segmentation.stage import DATA as ADE20K
 from trick_transfer.engine.files import file_sha256, read_arrays
 from trick_transfer.engine.manifest import update_manifest
 from trick_transfer.engine.pictures import Seen, photo
+from trick_transfer.engine.stage import Details
 from trick_transfer.leaderboard.paper.as_leaderboard import published
 from trick_transfer.leaderboard.rendering.page import render
 from trick_transfer.leaderboard.rendering.side_by_side import collect, listed, of_the_data, side_by_side
@@ -54,6 +55,7 @@ FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--window-size=1280,900"),
 )
+NAMES = [f"kind {number}" for number in range(30)]
 MASK = (np.arange(48 * 64).reshape(48, 64) % 3).astype(np.uint8)
 
 
@@ -256,6 +258,40 @@ def test_each_run_of_a_row_has_its_receipt(browser):
     assert len(runs) == 2 and "backbone's tensors" not in dialog.text
     runs[1].click()
     assert "100 %" in dialog.text and "map_voc07\n40.5" in dialog.text
+
+
+CONFUSED = Details(
+    *(
+        "top-1",
+        {"cat": 75.0, NASTY: 50.0},
+        (("cat", "cat", 3), (NASTY, NASTY, 2), (NASTY, "cat", 2), ("cat", NASTY, 1)),
+    ),
+    *(("confidence", "accuracy"), {"calibration": ((0.25, 0.5), (0.75, 1.0))}),
+)
+MISTAKEN = Details("top-1", dict.fromkeys(NAMES, 0.0), (("cat", "dog", 7), *((name, name, 1) for name in NAMES)))
+
+
+@pytest.mark.slow
+def test_a_receipt_has_the_confused_classes_the_curve_and_the_scores_of_each_class(browser, tmp_path):
+    analysis = an_analysis()
+    rows = [replace(row, classes={"AP (11-point)": {"bear": 12.5}}) for row in analysis.tables[0].rows]
+    analysis = with_rows(analysis, rows)
+    paths = [run.path for row in rows if row.recipe == "resnet50d_best" for run in row.runs]
+    open_page(browser, tmp_path, replace(analysis, details=dict(zip(paths, (CONFUSED, MISTAKEN), strict=True))))
+    find(browser, "[data-recipe=resnet50d_best] .open").click()
+    dialog = browser.find_element(By.ID, "receipt")
+    lines = wait(browser, lambda: dialog.find_elements(By.CSS_SELECTOR, ".confusion tr"))
+    assert [[cell.text for cell in line.find_elements(By.XPATH, "./*")] for line in lines[1:]] == [
+        ["cat", "3", "1"],
+        [NASTY, "2", "2"],
+    ]
+    assert dialog.find_elements(By.CSS_SELECTOR, "svg[aria-label='accuracy over confidence, calibration, in 2 points']")
+    dialog.find_elements(By.CSS_SELECTOR, "input[name=run]")[1].click()
+    assert "cat, taken for dog" in dialog.text and "7 images" in dialog.text
+    assert not dialog.find_elements(By.CSS_SELECTOR, ".confusion")
+    summary = dialog.find_element(By.CSS_SELECTOR, ".body > details summary")
+    summary.click()
+    assert summary.text.startswith("AP (11-point) of each class") and "bear\n12.50" in dialog.text
 
 
 def distilled(teacher):
@@ -521,15 +557,22 @@ def test_500_rows_weigh_less_than_10_megabytes():
     cells = {name: a_cell(40.0, group=group) for name in metrics()}
 
     def size(many):
-        runs = {}
+        runs, details = {}, {}
         for number in range(many):
             curves = {name: [[each, random.random()] for each in range(120)] for name in ("loss", "lr", "top1", "top5")}
             for stage in ("classification", "detection", "segmentation"):
                 config = {f"key{key}": f"value {key} of {stage}" for key in range(300)}  # 10 kB, as the real ones
                 result = a_result(recipe=f"recipe{number}", curves=curves, config=config)
                 runs[f"{number}/{stage}"] = Stored(result, result.folder)
+                confusion = tuple((a, b, int(random.integers(99))) for a in NAMES for b in NAMES)
+                curve = {"calibration": tuple(random.random((101, 2)).tolist())}
+                details[f"{number}/{stage}"] = Details("top-1", dict.fromkeys(NAMES, 1.0), confusion, curves=curve)
         rows = tuple(replace(a_row("resnet50d_best", []), recipe=f"recipe{n}", cells=cells) for n in range(many))
-        made = Analysis((replace(table, metrics=tuple(map(column, metrics())), rows=rows), *others), runs)
+        by_class = {
+            "IoU": dict(zip([f"kind {at}" for at in range(150)], (100 * random.random(150)).tolist(), strict=True))
+        }
+        rows = tuple(replace(row, classes=by_class) for row in rows)
+        made = Analysis((replace(table, metrics=tuple(map(column, metrics())), rows=rows), *others), runs, (), details)
         return len(render(made, nothing(made)).encode())
 
     few, more = size(20), size(70)

@@ -216,7 +216,7 @@ def test_segmentation_scores_are_those_of_mmseg(tmp_path, seed):
     outputs = scores.read(tmp_path / "o.npz", "segmentation")
     expected = {"pix_acc": 100 * theirs["aAcc"], "miou": 100 * np.nanmean(theirs["IoU"])}
     assert outputs.metrics() == pytest.approx(expected)
-    assert outputs.classes == pytest.approx(dict(zip("abcde", 100 * theirs["IoU"], strict=False)))
+    assert outputs.details.classes == pytest.approx(dict(zip("abcde", 100 * theirs["IoU"], strict=False)))
 
 
 @pytest.mark.parametrize(("stage", "make"), [*zip(STAGES, (classified, detected, segmented), strict=True)])

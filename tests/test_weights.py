@@ -115,6 +115,21 @@ def test_a_checkpoint_that_holds_code_is_refused_and_not_run(tmp_path, save):
     assert "\n" not in str(caught.value) and not (tmp_path / "pwned").exists()
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:.*TorchScript")
+def test_a_program_and_a_model_are_refused_with_the_way_to_convert_them(tmp_path):
+    torch.jit.script(nn.Linear(2, 2)).save(tmp_path / "a.pt")
+    torch.save(nn.Linear(2, 2), tmp_path / "b.pth")
+    for name, told in (("a.pt", "TorchScript"), ("b.pth", r"torch\.nn\.modules\.linear\.Linear")):
+        with pytest.raises(ValueError, match=rf"{name} [^\n]*{told}[^\n]*torch\.save\(model\.state_dict\(\), [^\n]*$"):
+            read_weights(tmp_path / name)
+
+
+def test_a_pointer_of_git_lfs_is_told(tmp_path):
+    (tmp_path / "a.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(ValueError, match=r"a\.bin .*Git LFS.*git lfs pull"):
+        read_weights(tmp_path / "a.bin")
+
+
 @pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
 def test_a_truncated_checkpoint_is_named(tmp_path, name):
     path, state = tmp_path / name, nn.Linear(50, 50).state_dict()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ class Architecture:
     """A registered backbone's config; the rest as in `Given`, for the weights that the name stands for, if it does."""
 
     backbone: dict[str, Any]
-    classifier: Callable[[int], nn.Module]  # number of classes -> the whole network, its weights random
+    classifier: Callable[[int], nn.Module] | None = None  # classes -> the whole network, its weights random
     mean: list[float] | None = None
     std: list[float] | None = None
     interpolation: str = "bilinear"
@@ -43,18 +44,13 @@ class Pooled(nn.Module):
         return self.head(self.backbone(images)[-1].mean((2, 3)))
 
 
-def pooled(backbone: dict[str, Any]) -> Architecture:
-    """The architecture of a backbone that is no library's."""
-    return Architecture(backbone, lambda classes: Pooled(backbone, classes))
-
-
 def ours(name: str) -> Architecture:
     """`resnet50d` and so on, as our recipes name them. Raises ValueError for another name."""
     check_name("--arch", name, OURS)
-    return pooled(OURS[name])
+    return Architecture(OURS[name], partial(Pooled, OURS[name]))
 
 
-def imagenet(count: int = 1000) -> tuple[str, ...]:
+def imagenet(count: int) -> tuple[str, ...]:
     """The WordNet ids of the ImageNet of `count` classes, in order; () if there is none, as timm tells them apart."""
     from timm.data import ImageNetInfo, infer_imagenet_subset  # takes seconds
 

@@ -22,6 +22,7 @@ class Fitted:
 
     trunk: dict[str, Tensor]  # all of the backbone's tensors, under its own names and of its shapes
     head: dict[str, Tensor]  # what the checkpoint has beside them, under its own names less the prefix
+    whose: str  # names the checkpoint has: `OURS`, or those of somebody else
     report: tuple[str, ...]
 
 
@@ -43,17 +44,18 @@ def fit(held: Any, source: str, backbone: nn.Module, part: str = "", allow_missi
     head = reading.head(others)
     check_values({name: state[name] for name in reading.names.values()} | head, source)
     if fault := reading.fault(allow_missing):
-        told = f"{len(reading.fitting)} of {len(own)} tensors do, read as {read_as(reading)}; {fault}"
-        there = {name: each for name, each in state.items() if name.startswith(reading.prefix)}
-        raise ValueError(f"{source} does not fit {label(backbone)}: {told}{looks_like(there)}")
+        told = f"{len(reading.fitting)} of {len(own)} tensors fit, read as {read_as(reading)}; {fault}"
+        there = [name for name in state if name.startswith(reading.prefix)]
+        raise ValueError(f"{source} is of another architecture than {label(backbone)}: {told}{looks_like(there)}")
     reading.spelling.check(backbone, source)
     check_patterns(allow_missing, reading)
     lines = list(tell(reading, head))
-    if len(everything.keys() - dict(leaves(held)).keys()):
+    if everything.keys() - dict(leaves(held)).keys():
         lines.insert(1, "read without torch's wrappers amid the names")
     if reading.spelling.who == OURS and (both := variants(backbone)):
-        lines.append(f"they fit {both} alike; taken for tweak {backbone.tweak!r}")
-    return Fitted({name: taken(name, each, reading) for name, each in start.items()}, head, tuple(lines))
+        lines.append(f"they fit {both} alike, of which the backbone is one: only the strides differ")
+    trunk = {name: taken(name, each, reading) for name, each in start.items()}
+    return Fitted(trunk, head, reading.spelling.who, tuple(lines))
 
 
 def taken(name: str, start: Tensor, reading: Reading) -> Tensor:
@@ -75,20 +77,23 @@ def tell(reading: Reading, head: Mapping[str, Tensor]) -> Iterator[str]:
     yield f"read as {read_as(reading)}"
     yield f"matched {len(fitting)} of the backbone's {len(reading.own)} tensors ({len(fitting) / len(reading.own):.1%})"
     if missing := reading.own.keys() - reading.fitting:
-        yield f"missing, as allowed; the network's start is kept: {some(missing)}"
-    changed = [name for name in fitting if reading.tensor(name).shape != reading.own[name].shape]
-    if changed:
-        shapes = [
-            f"{reading.short(n)} {tuple(reading.tensor(n).shape)} to {tuple(reading.own[n].shape)}" for n in changed
-        ]
-        yield f"reshaped: {some(shapes)}"
-    kinds = Counter(str(reading.tensor(n).dtype) for n in fitting if reading.tensor(n).dtype != reading.own[n].dtype)
-    if kinds:
+        yield f"missing or of another shape, as allowed; the backbone's start is kept: {some(missing)}"
+    pairs = {reading.short(name): (reading.tensor(name), reading.own[name]) for name in fitting}
+    if changed := {
+        name: (shape(their), shape(our)) for name, (their, our) in pairs.items() if their.shape != our.shape
+    }:
+        yield f"reshaped: {some([f'{name} {their} to {our}' for name, (their, our) in changed.items()])}"
+    if kinds := Counter(str(their.dtype) for their, our in pairs.values() if their.dtype != our.dtype):
         yield f"converted: {', '.join(f'{count} of {kind}' for kind, count in kinds.items())}"
     if reading.left:
         yield f"left over in the backbone's layers: {some(reading.left)}"
     if head:
-        yield f"beside the backbone: {some([f'{name} {tuple(each.shape)}' for name, each in head.items()])}"
+        yield f"beside the backbone: {some([f'{name} {shape(each)}' for name, each in head.items()])}"
+
+
+def shape(tensor: Tensor) -> str:
+    """As `(64, 3, 7, 7)`."""
+    return str(tuple(tensor.shape))
 
 
 def check_patterns(patterns: Sequence[str], reading: Reading) -> None:

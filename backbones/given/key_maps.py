@@ -13,6 +13,7 @@ from .spelling import OURS, Spelling
 STAGES = range(5)
 RULES: dict[str, list[tuple[str, str]]] = {
     "OpenMMLab's": [(r"^conv1\.(\d)", r"stem.\1"), (r"^bn1\.", "stem.7.")],  # of a stem of three convolutions
+    "torchvision's published DenseNet": [(r"(denselayer\d+\.(norm|conv))(\d)", r"\1.\3")],
     "torchvision's ConvNeXt": [
         *((r"^head\.norm", "classifier.0"), (r"^head\.fc", "classifier.2"), (r"^stem\.", "features.0.")),
         *((rf"^stages\.{s}\.downsample", f"features.{2 * s}") for s in STAGES),
@@ -52,7 +53,7 @@ def spellings(net: nn.Module) -> list[Spelling]:
     timm = timm_names(own) if of_ours else {name: dotted(name) if is_adapted(own) else name for name in own}
     return [
         Spelling(OURS, {name: name for name in own}),
-        Spelling("timm's or torchvision's", timm),
+        Spelling("torchvision's and timm's", timm),
         *(Spelling(who, substituted(timm, rules)) for who, rules in RULES.items()),
         *(block_spellings(timm) if "conv_stem.weight" in timm.values() else ()),
     ]

@@ -1,10 +1,10 @@
 """timm's networks and weights: of the hub, of the caches on disk, or of a folder as timm's `save_for_hf` writes it."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from backbones.registry import TIMM, by_name
@@ -12,24 +12,24 @@ from backbones.timm_adapter import check_model
 from trick_transfer.engine.fields import parse
 from trick_transfer.engine.values import check_name, closest
 
-from .architecture import Architecture, imagenet
+from .architecture import Architecture
 from .fetching import NAMES, cached, of_hub, of_url
 
 NESTED = ("state_dict_ema", "model_ema", "state_dict", "model")  # where timm looks for the weights, in its order
-ABOVE = ("num_classes", "label_names")  # what a folder says beside its `pretrained_cfg`
+ABOVE = ("architecture", "num_classes", "label_names")  # what a folder says beside its `pretrained_cfg`
 OF_HEAD = ("num_classes", "global_pool")  # options that a backbone does not have
 
 
 def config(name: str) -> Any:
     """timm's `pretrained_cfg` of NAME[.tag], of the first tag if none is named. Raises ValueError for other names."""
     import timm  # takes seconds
-    from timm.models._registry import get_arch_pretrained_cfgs
+    from timm.models import PretrainedCfg
 
     arch, _, tag = name.partition(".")
     check_model(arch)
     if tag:
-        check_name(f"timm's {arch}", name, get_arch_pretrained_cfgs(arch))
-    return timm.get_pretrained_cfg(name)
+        check_name(f"timm's {arch}", name, timm.list_pretrained(f"{arch}.*"))
+    return timm.get_pretrained_cfg(name) or PretrainedCfg(architecture=arch)
 
 
 def near(name: str) -> list[str]:
@@ -53,7 +53,7 @@ def plain(arch: str, cfg: Any, options: Mapping[str, Any]) -> Architecture:
     backbone = by_name(TIMM + arch) | ({"options": inner} if inner else {})
 
     def classifier(classes: int) -> nn.Module:
-        return timm.create_model(arch, pretrained_cfg=cfg and cfg.to_dict(), **{**options, "num_classes": classes})
+        return timm.create_model(arch, pretrained_cfg=cfg.to_dict(), **{**options, "num_classes": classes})
 
     return Architecture(backbone, classifier)
 
@@ -61,10 +61,11 @@ def plain(arch: str, cfg: Any, options: Mapping[str, Any]) -> Architecture:
 def described(arch: str, cfg: Any, options: Mapping[str, Any]) -> Architecture:
     """A network and what its `pretrained_cfg` says of the weights."""
     known = plain(arch, cfg, options)
-    classes = cfg.label_names or imagenet(cfg.num_classes)
     mean, std = ([255 * each for each in values] for values in (cfg.mean, cfg.std))
     licence = cfg.license or "unknown"
-    return Architecture(known.backbone, known.classifier, mean, std, cfg.interpolation, licence, tuple(classes))
+    return Architecture(
+        known.backbone, known.classifier, mean, std, cfg.interpolation, licence, tuple(map(str, cfg.label_names or ()))
+    )
 
 
 def stored(cfg: Any) -> Path:
@@ -99,22 +100,43 @@ def read(held: Any, cfg: Any, source: Path) -> dict[str, Tensor]:
 
 def folder(path: Path) -> tuple[Architecture, Path, int]:
     """A Hugging Face folder's network, file of weights and number of classes. Raises ValueError, FileNotFoundError."""
-    from timm.models import PretrainedCfg
-
-    stated = parse((path / "config.json").read_text("utf-8")) if (path / "config.json").is_file() else None
-    if not isinstance(stated, dict):
-        raise ValueError(f"{path} has no config.json that names a network of timm's; give its file with --arch NAME")
-    if "architecture" not in stated:  # as timm and transformers' TimmWrapper write it
-        whose = ", ".join(stated.get("architectures") or [str(stated.get("model_type", "another library's network"))])
-        raise ValueError(
-            f"{path} holds {whose}; of Hugging Face's folders those are read whose config.json has timm's "
-            "'architecture': timm's own, and of transformers' TimmWrapper's"
-        )
+    stated = settings(path / "config.json")
     weights = next((path / name for name in NAMES if (path / name).is_file()), None)
     if weights is None:
         raise FileNotFoundError(f"{path} has neither {' nor '.join(NAMES)}")
-    check_model(stated["architecture"])
-    said = stated.get("pretrained_cfg", {}) | {key: stated[key] for key in ABOVE if key in stated}
-    known = {each.name: said[each.name] for each in fields(PretrainedCfg) if each.name in said}
-    cfg = PretrainedCfg(**known | {"architecture": stated["architecture"]})
-    return described(stated["architecture"], cfg, stated.get("model_args", {})), weights, cfg.num_classes
+    cfg, options = parsed(stated, path / "config.json")
+    arch = cfg.architecture or ""
+    check_model(arch)
+    if cfg.input_size[0] != 3:
+        raise ValueError(f"{path}: the network takes {cfg.input_size[0]} channels, photographs have 3")
+    return described(arch, cfg, options), weights, cfg.num_classes
+
+
+def settings(path: Path) -> dict[str, Any]:
+    """A config.json of a network of timm's, as timm and transformers' TimmWrapper write it. Raises ValueError."""
+    stated = parse(path.read_text("utf-8")) if path.is_file() else None
+    if not isinstance(stated, dict):
+        raise ValueError(f"{path} does not exist, or holds no settings; give a file of weights with --arch NAME")
+    if "architecture" not in stated:
+        whose = stated.get("architectures") or stated.get("model_type") or "another library's network"
+        raise ValueError(
+            f"{path} names {whose}; of Hugging Face's folders those are read whose config.json has timm's "
+            "'architecture': timm's own, and of transformers' TimmWrapper's"
+        )
+    return stated
+
+
+def parsed(stated: dict[str, Any], path: Path) -> tuple[Any, dict[str, Any]]:
+    """timm's `pretrained_cfg` and the options of the network. Raises ValueError for values of other types."""
+    from timm.models import PretrainedCfg
+
+    try:
+        said = stated.get("pretrained_cfg", {}) | {key: stated[key] for key in ABOVE if key in stated}
+        names = said.pop("label_names", None)  # timm declares one name
+        cfg: Any = TypeAdapter(PretrainedCfg).validate_python(said)
+        options = TypeAdapter(dict[str, Any]).validate_python(stated.get("model_args", {}))
+    except (TypeError, ValidationError) as error:
+        told = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
+        raise ValueError(f"{path}: {'.'.join(map(str, told['loc']))} {told['msg']}") from error
+    cfg.label_names = names if isinstance(names, list) else None
+    return cfg, options

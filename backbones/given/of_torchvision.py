@@ -1,34 +1,43 @@
 """torchvision's networks: each is built as the registered backbone that equals it, and takes torchvision's weights.
 
-What has no equal is refused. Equal means the same maps of the same weights, which tests/test_given_source.py compares.
+What has no equal is refused. Equal means the same maps of the same weights, which tests compare.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
 from backbones.registry import TIMM, by_name
 from trick_transfer.engine.values import check_name, closest
 
-from .architecture import OURS, Architecture, imagenet
+from .architecture import OURS, Architecture
 from .fetching import cached, of_url
 
-FAMILIES = "ResNet, ResNeXt, Wide ResNet, DenseNet, ConvNeXt, EfficientNet and its V2, MobileNetV2 and V3"
-EPS = {"options": {"bn_eps": 1e-3}}  # of torchvision's batch norms there; timm's is 1e-5
+FAMILIES = "ResNet, ResNeXt, Wide ResNet, RegNet, DenseNet, VGG, ConvNeXt, EfficientNet, MobileNetV2 and MobileNetV3"
+ALIKE = (  # timm's name, too
+    *("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2"),
+    *("densenet121", "densenet161", "densenet169", "densenet201"),
+    *("vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"),
+    *("convnext_tiny", "convnext_small", "convnext_base", "convnext_large"),
+    *(f"efficientnet_b{size}" for size in range(8)),
+)
+OTHERWISE = {
+    **{f"efficientnet_v2_{size}": f"efficientnetv2_{size}" for size in "sml"},
+    "mobilenet_v2": "mobilenetv2_100",
+    **{f"mobilenet_v3_{size}": f"mobilenetv3_{size}_100" for size in ("small", "large")},
+    **{"regnet_x_400mf": "regnetx_004_tv", "regnet_x_800mf": "regnetx_008", "regnet_x_1_6gf": "regnetx_016"},
+    **{"regnet_x_3_2gf": "regnetx_032", "regnet_x_8gf": "regnetx_080", "regnet_x_16gf": "regnetx_160"},
+    **{"regnet_x_32gf": "regnetx_320", "regnet_y_400mf": "regnety_004", "regnet_y_800mf": "regnety_008_tv"},
+    **{"regnet_y_1_6gf": "regnety_016", "regnet_y_3_2gf": "regnety_032", "regnet_y_8gf": "regnety_080_tv"},
+    **{"regnet_y_16gf": "regnety_160", "regnet_y_32gf": "regnety_320"},
+}
+LARGE_EPS = re.compile("efficientnet_(b[567]|v2)|mobilenet_v3")  # of torchvision's batch norms there; timm's is 1e-5
 EQUALS: dict[str, dict[str, Any]] = {
     **{f"resnet{depth}": OURS[f"resnet{depth}b"] for depth in (18, 34, 50, 101, 152)},
     **{
-        name: by_name(TIMM + name)
-        for name in (
-            *("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2"),
-            *("densenet121", "densenet161", "densenet169", "densenet201"),
-            *(f"efficientnet_b{size}" for size in range(5)),
-            *(f"convnext_{size}" for size in ("tiny", "small", "base", "large")),
-        )
+        name: by_name(TIMM + timms) | ({"options": {"bn_eps": 1e-3}} if LARGE_EPS.match(name) else {})
+        for name, timms in {**dict(zip(ALIKE, ALIKE, strict=True)), **OTHERWISE}.items()
     },
-    **{f"efficientnet_b{size}": by_name(f"{TIMM}efficientnet_b{size}") | EPS for size in (5, 6, 7)},
-    **{f"efficientnet_v2_{size}": by_name(f"{TIMM}efficientnetv2_{size}") | EPS for size in "sml"},
-    "mobilenet_v2": by_name(f"{TIMM}mobilenetv2_100"),
-    **{f"mobilenet_v3_{size}": by_name(f"{TIMM}mobilenetv3_{size}_100") | EPS for size in ("small", "large")},
 }
 
 
@@ -69,7 +78,7 @@ def described(name: str, entry: Any) -> Architecture:
     known, fed = plain(name), entry.transforms()
     mean, std = ([255 * each for each in values] for values in (fed.mean, fed.std))
     licence = entry.meta.get("license", "unknown")
-    return Architecture(known.backbone, known.classifier, mean, std, fed.interpolation.value, licence, imagenet())
+    return Architecture(known.backbone, known.classifier, mean, std, fed.interpolation.value, licence)
 
 
 def stored(name: str, entry: Any) -> Path:

@@ -20,10 +20,11 @@ from torch import Tensor, nn
 
 from backbones.registry import TIMM, sketch
 from trick_transfer.engine.files import file_sha256
-from trick_transfer.engine.weights import leaves, load, load_strictly, weights_in
+from trick_transfer.engine.weights import leaves, load, load_strictly
 
 from . import of_timm, of_torchvision
-from .architecture import Architecture, imagenet, ours, pooled
+from .architecture import Architecture, imagenet, ours
+from .fit import fit
 from .imports import adopt, own
 
 TORCHVISION, FOLDER = "torchvision/", "local-dir:"
@@ -49,9 +50,8 @@ class Given:
     interpolation: str  # how its training resized images: "bilinear", "bicubic"
     licence: str
     classes: tuple[str, ...]  # names of the head's outputs in order, WordNet ids for ImageNet's; () if not known
-    whole: Callable[[], nn.Module] | None = field(
-        repr=False
-    )  # its own classifier: normalised images (N, 3, H, W) -> logits (N, K)
+    # its own classifier, of one `part` of the checkpoint: normalised images (N, 3, H, W) -> logits (N, K)
+    whole: Callable[..., nn.Module] | None = field(repr=False)
 
 
 def find(source: str, arch: str | None = None, imports: Sequence[str] = ()) -> Given:
@@ -69,7 +69,7 @@ def find(source: str, arch: str | None = None, imports: Sequence[str] = ()) -> G
     if source.startswith(TORCHVISION):
         return of_torchvisions(source)
     if ":" in source:
-        return given(source, source.rpartition(":")[2], pooled(own(source)), None, None)
+        return given(source, source.rpartition(":")[2], Architecture(own(source)), None, None)
     near = [] if "/" in source else [*of_timm.near(source), *of_torchvision.near(source)]
     meant = f"did you mean {' or '.join(near)}? " if near else ""
     raise ValueError(f"{source} does not exist; {meant}a backbone is {KINDS}")
@@ -81,7 +81,7 @@ def network(name: str) -> Architecture:
         return of_timm.network(name.removeprefix(TIMM))
     if name.startswith(TORCHVISION):
         return of_torchvision.network(name.removeprefix(TORCHVISION))
-    return pooled(own(name)) if ":" in name else ours(name)
+    return Architecture(own(name)) if ":" in name else ours(name)
 
 
 def of_file(source: str, path: Path, arch: str | None) -> Given:
@@ -119,6 +119,7 @@ def given(source: str, name: str, found: Architecture, weights: Path | None, hel
     """A network and its weights; `outputs` of its head where the source says how many, else those of the weights."""
     sketch(found.backbone)  # refuses what cannot be built
     count = outputs if outputs >= 0 else head_size(held)
+    classes = found.classes or imagenet(count)
     return Given(
         source=source,
         name=re.sub(r"[^\w.-]", "_", name),
@@ -130,20 +131,22 @@ def given(source: str, name: str, found: Architecture, weights: Path | None, hel
         channel_order="rgb",
         interpolation=found.interpolation,
         licence=found.licence,
-        classes=found.classes or imagenet(count),
-        whole=partial(loaded, found, held, source, count) if count else None,
+        classes=classes if len(classes) == count else (),
+        whole=partial(loaded, found.classifier, count, held, source) if found.classifier and count else None,
     )
 
 
 def head_size(held: Any) -> int:
     """The number of classes of a checkpoint's last layer; 0 if it has none."""
-    layers = sorted(leaves(held)) if isinstance(held, Mapping) else []
-    rows = [len(each) for name, each in layers if HEAD.fullmatch(name) and isinstance(each, Tensor) and each.ndim > 1]
-    return rows[-1] if rows else 0
+    layers = dict(leaves(held)) if isinstance(held, Mapping) else {}
+    names = [
+        name for name, each in layers.items() if HEAD.fullmatch(name) and isinstance(each, Tensor) and each.ndim > 1
+    ]
+    return len(layers[max(names)]) if names else 0
 
 
-def loaded(found: Architecture, held: Any, source: str, outputs: int) -> nn.Module:
+def loaded(classifier: Callable[[int], nn.Module], outputs: int, held: Any, source: str, part: str = "") -> nn.Module:
     """The source's own classifier with its weights, in evaluation mode. Raises ValueError for weights that misfit."""
-    net = found.classifier(outputs)
-    load_strictly(net, weights_in(held, source, net.state_dict()), source)
+    net = classifier(outputs)
+    load_strictly(net, fit(held, source, net, part).trunk, source)
     return net.eval()

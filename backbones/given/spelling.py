@@ -8,7 +8,7 @@ from torch import nn
 from ..naming import check_strides
 from ..resnet import ResNet
 
-OURS = "its own"
+OURS = "the network's own"
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,11 @@ class Spelling:
 
     def check(self, net: nn.Module, source: str) -> None:
         """Raise ValueError if the network computes something else from the same tensors."""
-        if self.who != OURS:
-            check_strides(net)
+        try:
+            if self.who != OURS:
+                check_strides(net)
+        except ValueError as error:
+            raise ValueError(f"{source}: {error}") from None
         if self.eps is None:
             return
         name = label(net)
@@ -39,4 +42,6 @@ class Spelling:
 
 def label(net: nn.Module) -> str:
     """What a network is called in messages."""
-    return f"ResNet-{net.depth}" if isinstance(net, ResNet) else str(getattr(net, "name", type(net).__name__))
+    if isinstance(net, ResNet):
+        return f"ResNet-{net.depth}" + (f"-{net.tweak[-1].upper()}" if net.tweak else "")
+    return str(getattr(net, "name", type(net).__name__))

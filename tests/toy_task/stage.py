@@ -24,9 +24,7 @@ class ToyTask(FineTuning):
             raise FileNotFoundError(f"no image in {self.root(cfg)}")
 
     def outputs(self, arrays):
-        return Outputs(
-            arrays["names"], lambda weights: {"bright": 100 * (arrays["hits"] @ weights) / weights.sum(0)}, {}
-        )
+        return Outputs(arrays["names"], lambda weights: {"bright": 100 * (arrays["hits"] @ weights) / weights.sum(0)})
 
     def shown(self, sample, found):
         return np.ascontiguousarray(sample["inputs"].permute(1, 2, 0).numpy())

@@ -5,20 +5,22 @@ tools/ablate.py table6 --tier paper --plan       the state of each run, and the 
 tools/ablate.py figure3 figure4                  SVG in docs/figures; --png as well
 tools/ablate.py noise resnet50d_best --seeds 5   the scatter of one recipe, trained and fine-tuned with seeds 0 to 4
 tools/ablate.py agreement mini photos100         is the order on one tier that on the other? Runs nothing; draws it, too
+tools/ablate.py agreement mini faster_rcnn_voc faster_rcnn_voc_frozen   the same of two protocols on one tier
 """
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from trick_transfer.engine.values import check_name, nearest
-from trick_transfer.leaderboard.analysis import analyse
+from trick_transfer.engine.values import nearest
+from trick_transfer.leaderboard.analysis import analyse, between
 from trick_transfer.leaderboard.paper.figures import DRAW, FIGURES, saved
 from trick_transfer.leaderboard.paper.tables import SIZES, TABLES
 from trick_transfer.leaderboard.rendering.beside_paper import beside, noise
 from trick_transfer.leaderboard.rendering.scatter import scatter
 from trick_transfer.leaderboard.rendering.terminal import across, grid
-from trick_transfer.leaderboard.scores.load import load_all, means_only
+from trick_transfer.leaderboard.scores.load import means_only
 from trick_transfer.runs import tiers
 from trick_transfer.runs.plan import add_options, check, check_data, console, execute, run_of, show, show_gaps
 from trick_transfer.runs.run import FIRST
@@ -33,7 +35,11 @@ AGREEMENT = "agreement"
 def options() -> argparse.Namespace:
     """The command line. Raises ValueError for a name that does not exist."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", help=f"{', '.join(NAMES)}, or: noise RECIPE, or: agreement TIER TIER")
+    parser.add_argument(
+        "what",
+        nargs="+",
+        help=f"{', '.join(NAMES)}, or: noise RECIPE, or: agreement TIER TIER, or: agreement TIER PROTOCOL PROTOCOL",
+    )
     add_options(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="for noise one number: how many")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder for figures")
@@ -46,8 +52,8 @@ def options() -> argparse.Namespace:
         args.seeds = list(range(args.seeds[0]))
         return args
     if args.what[0] == AGREEMENT:
-        if len({*args.what[1:]}) != 2 or len(args.what) != 3:
-            raise ValueError(f"{AGREEMENT} takes two tiers, by the names that their results carry")
+        if len({*args.what}) != len(args.what) or len(args.what) not in (3, 4):
+            raise ValueError(f"{AGREEMENT} takes two tiers, or a tier and two protocols, by the names in their results")
         return args
     for name in args.what:
         if name not in NAMES:
@@ -86,20 +92,15 @@ def show_table(name: str, shown: list[Stored], args: argparse.Namespace) -> None
         console.print(note, markup=False)
 
 
-def compare(names: set[str], args: argparse.Namespace) -> None:
-    """Two tiers' order of the rows that both have: table, answers, figure. Raises ValueError without results."""
-    stored = list(read(args).values())
-    for tier in names:
-        check_name("tier with results", tier, sorted({each.result.tier for each in stored}))
-    runs, faults = load_all(each for each in stored if each.result.tier in names)
+def compare(names: Sequence[str], args: argparse.Namespace) -> None:
+    """The order of the rows that two tiers, or two protocols of one, share. Raises ValueError without results."""
+    found, faults = between(names, list(read(args).values()))
     for fault in faults:
         print(fault, file=sys.stderr)
-    found = analyse(runs).agreements
-    if not found:
-        raise ValueError(f"{' and '.join(sorted(names))} have no metric in common")
     for part in across(found):
         console.print(part, markup=False)
-    for path in saved(scatter(found), args.out / "_".join([AGREEMENT, *found[0].tiers]), args.png):
+    name = "_".join([AGREEMENT, *dict.fromkeys(found[0].tiers + found[0].sides)])
+    for path in saved(scatter(found), args.out / name, args.png):
         console.print(str(path))
 
 
@@ -107,7 +108,7 @@ def main() -> None:
     """Plan, check, run, show."""
     args = options()
     if args.what[0] == AGREEMENT:
-        compare({*args.what[1:]}, args)
+        compare(args.what[1:], args)
         return
     found, asked = read(args), parts(args)
     runs = [run_of(stage, recipe, seed, args) for recipe, stages in asked for seed in args.seeds for stage in stages]

@@ -25,6 +25,7 @@ def main() -> int:
     add_run_options(parser)
     add_training_options(parser)
     parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on where it stopped")
+    parser.add_argument("--keep-state", action="store_true", help="at the end, so that a longer run can go on from it")
     parser.add_argument(
         "--dry-run", action="store_true", help="the plan, and two steps on made-up data; no data needed"
     )
@@ -38,6 +39,6 @@ def main() -> int:
     elif starts_others(args.gpus):
         run.batch(args.gpus, args.accumulate)
         return spread(args.gpus)
-    elif result := train(replace(run, tracker=args.tracker), args.accumulate, args.resume):
+    elif result := train(replace(run, tracker=args.tracker, keep_state=args.keep_state), args.accumulate, args.resume):
         print("  ".join(f"{name} {value:.2f} %" for name, value in result.metrics.items()))
     return 0

@@ -21,6 +21,7 @@ from trick_transfer.registry import HOOKS, MODEL_WRAPPERS, OPTIM_WRAPPER_CONSTRU
 from .files import brief
 
 FUSED = dict(fused=True)
+ENDLESS = ("MultiStepLR", "StepLR", "ExponentialLR")  # schedules whose rates do not depend on where they end
 WEIGHTED = nn.modules.conv._ConvNd | nn.Linear  # convolutions and fully-connected layers
 # torch 2.14 warns; the replacement does not exist in 2.6
 warnings.filterwarnings("ignore", ".broadcast_buffers. is deprecated")

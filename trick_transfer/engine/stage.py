@@ -5,7 +5,7 @@ A new task is a package whose `stage.py` makes one of these, and a line in `tric
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,19 @@ from .split import Split
 Arrays = dict[str, np.ndarray]
 
 
+ALL_CLASSES = "mean of all classes"  # name of a curve
+
+
+def name_of(names: Sequence[str], label: int) -> str:
+    """A class's name, or its number where it is not known."""
+    return str(names[label]) if label < len(names) else f"class {label}"
+
+
+def as_points(x: np.ndarray, y: np.ndarray) -> tuple[tuple[float, float], ...]:
+    """A curve of Details."""
+    return tuple(zip(x.tolist(), y.tolist(), strict=True))
+
+
 class Metric(NamedTuple):
     """A column of the leaderboard, in percent."""
 
@@ -34,12 +47,23 @@ class Metric(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Details:
+    """What a run's outputs tell beside its metrics: by class, which classes are confused, and curves."""
+
+    measure: str = ""  # what `classes` holds
+    classes: dict[str, float] = field(default_factory=dict)  # percent, without classes that do not occur
+    confusion: tuple[tuple[str, str, int], ...] = ()  # (true class, predicted class, images), the most frequent first
+    axes: tuple[str, str] = ("", "")
+    curves: dict[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)  # (x, y) from 0 to 1; whole first
+
+
+@dataclass(frozen=True)
 class Outputs:
     """A run's images, and its metrics as a function of weights: (images, rounds) -> percents (rounds,) by name."""
 
     images: np.ndarray  # identifies them: names, ids, or in classification the labels in order
     score: Callable[[np.ndarray], Arrays]
-    classes: dict[str, float]  # IoU in percent by class, where the task has it
+    details: Details = Details()  # added by who knows the run's config
 
     @property
     def key(self) -> str:
@@ -183,6 +207,10 @@ class Stage(ABC):
     @abstractmethod
     def outputs(self, arrays: Arrays) -> Outputs:
         """The arrays of `outputs.npz` as metrics of weighted images. Raises LookupError or ValueError for others."""
+
+    def details(self, arrays: Arrays, config: Mapping[str, Any]) -> Details:
+        """What else the arrays tell of all images; the run's `config` may name the classes. Raises as `outputs`."""
+        return Details()
 
     @abstractmethod
     def shown(self, sample: Any, found: Any) -> np.ndarray:

@@ -130,7 +130,7 @@ def behind(state: Collection[str], names: Collection[str], part: str = "") -> di
 
 def is_part(prefix: str, part: str) -> bool:
     """Whether a prefix is `part`, or begins with it; `BARE` is none at all."""
-    return not prefix if part == BARE else prefix.startswith(part and f"{part}.")
+    return not prefix if part == BARE else prefix.startswith(part and f"{part.rstrip('.')}.")
 
 
 def several(prefixes: Collection[str], source: str | Path) -> ValueError:

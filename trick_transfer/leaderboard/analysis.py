@@ -2,12 +2,13 @@
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 
 from trick_transfer.engine.files import brief
+from trick_transfer.engine.values import check_name
 from trick_transfer.runs.result import Result
+from trick_transfer.runs.store import Stored
 from trick_transfer.runs.sweep import hours
 from trick_transfer.stages import metrics, stage_of
 
@@ -16,12 +17,12 @@ from .paper.ladder import Step, entry, steps
 from .paper.tables import values_of
 from .scores.comparable import Group, copies, doubts, groups
 from .scores.controls import controls, dead, is_trained
-from .scores.load import Scored, by_backbone
-from .statistics.agreement import Board, agreements
+from .scores.load import Scored, by_backbone, load_all
+from .statistics.agreement import agreements
 from .statistics.comparison import Comparison, Placed
-from .statistics.rows import cell, sample, tabulated
+from .statistics.rows import by_class, cell, sample, tabulated
 from .statistics.variance import components
-from .table import BACKBONE, YOURS, Analysis, Cell, Gain, LedgerLine, Row, RunKey, Table
+from .table import BACKBONE, YOURS, Agreement, Analysis, Cell, Gain, LedgerLine, Row, RunKey, Table
 
 LISTED_PAIRS = 2000  # of a metric, each row with its nearest; all pairs count for Holm, groups and ranks
 
@@ -34,15 +35,32 @@ def analyse(runs: Sequence[Scored], problems: Sequence[str] = (), pool: bool = F
     runs = [run for run in runs if run not in copied]
     found = groups(runs, pool)
     tables = [of_group(group, runs) for group in found]
-    fullest: dict[str, Board] = {}
-    for group, table in zip(found, tables, strict=True):
-        fullest.setdefault(group.tier, (group, table))
     return Analysis(
         (*tables, *published()),
         {run.stored.name: run.stored for run in runs},
         (*problems, *odd, *known, *doubts(runs, found), *dead(runs)),
-        tuple(each for boards in combinations(fullest.values(), 2) for each in agreements(*boards)),
+        {run.stored.name: run.details for run in runs},
+        tuple(agreements([*zip(found, tables, strict=True)])),
     )
+
+
+def between(names: Sequence[str], stored: Sequence[Stored]) -> tuple[list[Agreement], list[str]]:
+    """The agreements of two tiers, or of a tier's two protocols, and one line for each result that is left out.
+
+    Raises ValueError for a name without results, or two that share no metric.
+    """
+    tiers, protocols = (names, ()) if len(names) == 2 else (names[:1], names[1:])
+    for tier in tiers:
+        check_name("tier with results", tier, sorted({each.result.tier for each in stored}))
+    of_tiers = [each for each in stored if each.result.tier in tiers]
+    for protocol in protocols:
+        known = sorted({each.result.protocol for each in of_tiers})
+        check_name(f"protocol with results on {tiers[0]}", protocol, known)
+    runs, faults = load_all(of_tiers)
+    found = [each for each in analyse(runs).agreements if {*each.sides} == {*(protocols or tiers)}]
+    if not found:
+        raise ValueError(f"{' and '.join(sorted(protocols or tiers))} have no metric in common")
+    return found, faults
 
 
 def tabulable(runs: Sequence[Scored]) -> tuple[list[Scored], list[str]]:
@@ -90,7 +108,6 @@ def of_row(name: str, some: Sequence[Scored], runs: Sequence[Scored]) -> Row:
     hours = device_hours(trained, runs, name.endswith(YOURS))
     there = [metric for metric in metrics() if any(metric in run.points for run in some)]
     minutes = [each.seconds / 60 / each.config["max_epochs"] for each in trained if each.config.get("max_epochs")]
-    classes = dict.fromkeys(name for run in some for name in run.classes)
     return Row(
         name,
         params_m,
@@ -98,7 +115,7 @@ def of_row(name: str, some: Sequence[Scored], runs: Sequence[Scored]) -> Row:
         hours,
         {metric: cell(some, metric, said.get(metric), total_hours(metric, hours, results)) for metric in there},
         float(np.mean(minutes)) if minutes else None,
-        {name: float(np.mean([run.classes[name] for run in some if name in run.classes])) for name in classes},
+        by_class([run.details for run in some]),
         tuple(RunKey(run.result.seed, run.result.backbone_seed, run.result.stage, run.stored.name) for run in some),
         all(is_trained(each.config) for each in trained),
     )

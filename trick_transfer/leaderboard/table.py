@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from trick_transfer.engine.stage import Details
 from trick_transfer.runs.store import Stored
 from trick_transfer.stages import STAGES, metrics, stage_of
 
@@ -97,7 +98,7 @@ class Row:
     device_hours: float | None
     cells: dict[str, Cell]  # by metric
     minutes_per_epoch: float | None = None
-    class_iou: dict[str, float] = field(default_factory=dict)
+    classes: dict[str, dict[str, float]] = field(default_factory=dict)  # by measure: percent by class, mean over runs
     runs: tuple[RunKey, ...] = ()
     trained: bool = True  # False: a control, of random weights
 
@@ -175,18 +176,29 @@ class Table:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How alike two tiers order the rows that both have, in one metric; None where it is not known."""
+    """How alike two tiers, or two protocols of one tier, order the rows that both have, in one metric.
+
+    None where it is not known.
+    """
 
     tiers: tuple[str, str]
     metric: str
     protocols: tuple[str, str]
     cells: dict[str, tuple[Cell, Cell]]  # by recipe
+    ranks: dict[str, tuple[int, int]] = field(
+        default_factory=dict
+    )  # among these rows; equal scores share the better rank
     tau: float | None = None  # Kendall's
-    low: float | None = None  # the least and the largest that the pairs leave open which are separated on both tiers
+    low: float | None = None  # the least and the largest that the pairs leave open which are separated on both sides
     high: float | None = None
     same: int | None = None  # of those pairs, in the same order on both
     reversed: int | None = None
-    levels: tuple[str, str] = ("none", "none")  # what separates pairs, by tier
+    levels: tuple[str, str] = ("none", "none")  # what separates pairs, by side
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """The names of what is compared: tiers, or of one tier the protocols."""
+        return self.tiers if self.tiers[0] != self.tiers[1] else self.protocols
 
     @property
     def pairs(self) -> int:
@@ -200,7 +212,8 @@ class Analysis:
     tables: tuple[Table, ...]
     runs: dict[str, Stored]
     problems: tuple[str, ...] = ()
-    agreements: tuple[Agreement, ...] = ()  # of every two tiers' fullest tables
+    details: dict[str, Details] = field(default_factory=dict)  # by a run's `path`
+    agreements: tuple[Agreement, ...] = ()  # of every two tiers, and of every two protocols of one tier
 
 
 BACKBONE = next(stage for stage in STAGES.values() if stage.trains_backbone)

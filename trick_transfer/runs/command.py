@@ -43,12 +43,19 @@ def add_given(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--backbone", metavar="SOURCE", help="timm/NAME, torchvision/NAME, a file, a folder: docs/backbones.md"
     )
-    group.add_argument("--arch", help="of a file of weights: timm/NAME, torchvision/NAME, or resnet50d and so on")
-    for key in FEEDS:
-        group.add_argument(f"--{key}", nargs=3, type=float, help="of the images it was trained on, RGB in 0..255")
-    group.add_argument("--part", help="of a file with several networks: the prefix of its names")
-    group.add_argument("--allow-missing", nargs="+", metavar="PATTERN", help="tensors that may keep their random start")
+    add_reading(group)
     group.add_argument("--row", metavar="NAME", help="of its row (default: the source's)")
+
+
+def add_reading(parser: argparse._ActionsContainer) -> None:
+    """What a source may need: --arch --mean --std --part --allow-missing."""
+    parser.add_argument("--arch", help="of a file of weights: timm/NAME, torchvision/NAME, or resnet50d and so on")
+    for key in FEEDS:
+        parser.add_argument(f"--{key}", nargs=3, type=float, help="of the images it was trained on, RGB in 0..255")
+    parser.add_argument("--part", help="of a file with several networks: the prefix of its names")
+    parser.add_argument(
+        "--allow-missing", nargs="+", metavar="PATTERN", help="tensors that may keep their random start"
+    )
 
 
 def given_of(args: argparse.Namespace) -> dict[str, Any]:
@@ -93,6 +100,11 @@ def add_places(parser: argparse.ArgumentParser) -> None:
         "--tier", "--data", default=TIER, metavar="TIER", help=f"{names}, or a file of your own: docs/data.md"
     )
     parser.add_argument("--work-dir", type=Path, default=Path("work"))
+    add_import(parser)
+
+
+def add_import(parser: argparse.ArgumentParser) -> None:
+    """--import."""
     parser.add_argument(
         "--import", nargs="+", action=Import, metavar="MODULE", help="that defines backbones of your own"
     )

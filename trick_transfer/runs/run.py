@@ -53,6 +53,7 @@ class Run:
     data_root: Path | None = None
     backbone_seed: int | None = None  # downstream, where it is not the run's own seed
     tracker: str = "none"  # see resolve.py
+    keep_state: bool = False  # at its end, see longer.py
     precision: str | None = None  # what low precision means, see engine/precision.py; None: the machine's
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 """What a run's folder holds: whether the run is done, begun with another config, or on other data."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -17,11 +18,16 @@ from .run import Run
 
 def begun(run: Run) -> dict[str, Any]:
     """The config.json of what was begun in its folder; empty if nothing was."""
-    receipt = run.folder / "config.json"
+    return begun_in(run.folder)
+
+
+def begun_in(folder: Path) -> dict[str, Any]:
+    """The config.json of what was begun in a stage's folder; empty if nothing was. Raises ValueError for no JSON."""
+    receipt = folder / "config.json"
     try:
         return json.loads(receipt.read_text()) if receipt.is_file() else {}
     except ValueError as error:
-        raise ValueError(f"{receipt} is not JSON; move {run.folder} away to run the stage again") from error
+        raise ValueError(f"{receipt} is not JSON; move {folder} away to run the stage again") from error
 
 
 def other_data(run: Run) -> str:

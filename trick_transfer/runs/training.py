@@ -17,6 +17,7 @@ import torch
 import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.dist import barrier, init_dist, is_main_process
+from mmengine.optim.scheduler.param_scheduler import INF
 from mmengine.runner import Runner
 
 from backbones.card import read_card
@@ -29,12 +30,14 @@ from trick_transfer.engine.history import curves, seconds
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.manifest import manifest_digest
 from trick_transfer.engine.memory import keep_freed_memory
+from trick_transfer.engine.optimiser import ENDLESS
 from trick_transfer.engine.receipt import build, commit, device, versions
 from trick_transfer.engine.weights import load, load_strictly, weights_in
 
 from .conditions import MACHINE, check_same, conditions
 from .data import check_data, licence
 from .identity import fingerprint, plain
+from .longer import STATE, go_on
 from .resolve import check_tracker, resolve, uses_low_precision
 from .result import FILE_NAME, OUTPUTS, UNSCORED, Result, read, write
 from .run import MODEL, SETTINGS, Run
@@ -81,11 +84,12 @@ def make_runner(complete_cfg: Config) -> Runner:
     return runner
 
 
-def begin(run: Run, cfg: Config, batch: Batch, resume: bool) -> None:
+def begin(run: Run, layers: Layers, batch: Batch, resume: bool) -> None:
     """Rename the folder of another config, delete one that `--no-resume` refuses, then record this config.
 
     Raises ValueError for a checkpoint that this command cannot carry on.
     """
+    cfg = layers.cfg
     _, changes = state(run, cfg)
     if changes:  # it may have taken days: keep it
         kept = run.folder.with_name(f"{run.folder.name}.{time.strftime('%Y%m%d_%H%M%S')}")
@@ -100,6 +104,8 @@ def begin(run: Run, cfg: Config, batch: Batch, resume: bool) -> None:
     if latest.is_file():
         check_same(run.folder, begun(run).get(MACHINE, {}), now, uses_low_precision(cfg))
     now["data_manifest"] = manifest_digest(run.root) if run.root.is_dir() else UNSCORED
+    if resume and not latest.is_file():
+        go_on(run, layers, batch, now)
     text = json.dumps({MACHINE: now} | plain(cfg), indent=1) + "\n"
     write_whole(receipt, lambda part: part.write_text(text))
     if run.own and run.task.trains_backbone:
@@ -127,7 +133,7 @@ def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None
         barrier()  # each has seen the folder as it was
         with alone(run.folder) if is_main_process() else nullcontext():
             if is_main_process():
-                begin(run, layers.cfg, batch, resume)
+                begin(run, layers, batch, resume)
                 print(f"{run.title}: {batch}", file=sys.stderr)
             barrier()
             return fit(run, layers, batch)
@@ -179,7 +185,10 @@ def choose(run: Run, cfg: Config, runner: Runner) -> dict[str, Any]:
 
 
 def count_updates(runner: Runner, accumulation: int) -> None:
-    """Give a schedule over epochs that moves with each update an epoch's length in updates, not in parts of batches."""
+    """Give a schedule over epochs that moves with each update an epoch's length in updates, not in parts of batches.
+
+    One that needs no end gets none: by mmengine's, the training's own, a milestone there would be lost to a longer run.
+    """
     loader = runner.train_loop.dataloader
     steps = len(loader)
     if not steps:
@@ -188,6 +197,8 @@ def count_updates(runner: Runner, accumulation: int) -> None:
     for schedule in runner.param_schedulers:
         if schedule.get("convert_to_iter_based"):
             schedule["epoch_length"] = updates
+        if schedule["type"] in ENDLESS:
+            schedule.setdefault("end", INF)
 
 
 def score(run: Run, checkpoint: Path, outputs: Path | None = None) -> dict[str, float]:
@@ -240,6 +251,8 @@ def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts
     if not trial:
         keep(result, run.folder / OUTPUTS, run.results_root / result.folder)
     write(result, run.folder / FILE_NAME)
+    if run.keep_state and (run.folder / LATEST).is_file():
+        (run.folder / LATEST).replace(run.folder / STATE)
     for name in (LATEST, *([BEST] if trial else [])):  # half a gigabyte that nothing needs any more
         (run.folder / name).unlink(missing_ok=True)
     return result

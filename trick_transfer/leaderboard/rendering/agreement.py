@@ -1,4 +1,4 @@
-"""Is the order of rows on one tier that on another: the answer in words. Nothing here computes a number."""
+"""Is the order of rows on one tier, or under one protocol, that on another: in words; no number is computed."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,20 +11,28 @@ from .text import ABSENT, between
 
 CAPTION = (
     "Kendall's tau over the rows that both have (in classification the trained ones) and its 95 % bounds: what the "
-    "pairs of rows leave open that are separated on both tiers. Noise pulls a measured tau towards 0. The rows are "
+    "pairs of rows leave open that are separated on both. Noise pulls a measured tau towards 0. The rows are "
     "these recipes: nothing is said of others."
 )
 
 
-def title(tiers: tuple[str, str]) -> str:
+def title(some: Sequence[Agreement]) -> str:
     """A heading."""
-    return f"Is the order on {tiers[0]} the order on {tiers[1]}?"
+    (one, two), tier = some[0].sides, some[0].tiers[0]
+    if some[0].sides == some[0].tiers:
+        return f"Is the order on {one} the order on {two}?"
+    return f"Is the order under {one} the order under {two}? ({tier})"
+
+
+def of_ranks(some: Sequence[Agreement]) -> str:
+    """A heading of `ranks`."""
+    return f"Ranks among these rows, {' → '.join(some[0].sides)}"
 
 
 def shown(analysis: Analysis) -> Iterator[list[Agreement]]:
-    """The agreements of each two tiers that share enough rows in some metric; `smoke` only shows that the code runs."""
-    for pair in dict.fromkeys(each.tiers for each in analysis.agreements if "smoke" not in each.tiers):
-        found = [each for each in analysis.agreements if each.tiers == pair]
+    """The agreements of each two sides that share enough rows in some metric; `smoke` only shows that the code runs."""
+    for pair in dict.fromkeys((each.tiers, each.sides) for each in analysis.agreements if "smoke" not in each.tiers):
+        found = [each for each in analysis.agreements if (each.tiers, each.sides) == pair]
         if any(each.tau is not None for each in found):
             yield found
 
@@ -49,7 +57,8 @@ def answer(each: Agreement) -> str:
 
 def lines(some: Sequence[Agreement]) -> list[list[str]]:
     """One line per metric."""
-    head = ["metric", "tau", "rows", "pairs alike, opposite, open", "seeds a row", "protocols", "answer"]
+    of_tiers = ["protocols"] if some[0].sides == some[0].tiers else []
+    head = ["metric", "tau", "rows", "pairs alike, opposite, open", "seeds a row", *of_tiers, "answer"]
     return [head, *(line(each) for each in some)]
 
 
@@ -60,8 +69,8 @@ def line(each: Agreement) -> list[str]:
     if each.same is not None and each.reversed is not None:
         pairs = f"{each.same}, {each.reversed}, {each.pairs - each.same - each.reversed}"
     seeds = "; ".join(spread([pair[side] for pair in each.cells.values()]) for side in (0, 1))
-    rules = "; ".join(dict.fromkeys(each.protocols))
-    return [metrics()[each.metric].label, tau, str(len(each.cells)), pairs, seeds, rules, answer(each)]
+    rules = ["; ".join(dict.fromkeys(each.protocols))] if each.sides == each.tiers else []
+    return [metrics()[each.metric].label, tau, str(len(each.cells)), pairs, seeds, *rules, answer(each)]
 
 
 def spread(cells: Sequence[Cell]) -> str:
@@ -71,10 +80,18 @@ def spread(cells: Sequence[Cell]) -> str:
 
 
 def notes(some: Sequence[Agreement]) -> list[str]:
-    """What the bounds do not contain, where a tier has rows of one seed."""
-    found = {(tier, level) for each in some for tier, level in zip(each.tiers, each.levels, strict=True)}
+    """What the bounds do not contain, where a side has rows of one seed."""
+    found = {(side, level) for each in some for side, level in zip(each.sides, each.levels, strict=True)}
     said = {
         IMAGES: "has one seed a row: the bounds hold the noise of its images, not what another seed would change.",
         BORROWED: "has rows of one seed, which borrow the noise of its others.",
     }
-    return [f"{tier} {said[level]}" for tier, level in sorted(found) if level in said]
+    return [f"{side} {said[level]}" for side, level in sorted(found) if level in said]
+
+
+def ranks(some: Sequence[Agreement]) -> list[list[str]]:
+    """One line per row: how its rank in each metric moves."""
+    recipes = dict.fromkeys(recipe for each in some for recipe in each.ranks)
+    moves = [{recipe: f"{one} → {two}" for recipe, (one, two) in each.ranks.items()} for each in some]
+    head = ["recipe", *(metrics()[each.metric].label for each in some)]
+    return [head, *([recipe, *(found.get(recipe, ABSENT) for found in moves)] for recipe in recipes)]

@@ -56,7 +56,12 @@ def markdown(analysis: Analysis) -> str:
             parts += [caption, text.grid(lines)] if len(lines) > 1 else []
     for some in agreement.shown(analysis):
         told = " ".join([agreement.CAPTION, *agreement.notes(some)])
-        parts += [f"## {agreement.title(some[0].tiers)}", told, text.grid(agreement.lines(some))]
+        parts += [f"## {agreement.title(some)}", told, text.grid(agreement.lines(some))]
+        head, *rows = agreement.ranks(some)
+        parts += [
+            f"{agreement.of_ranks(some)}:",
+            text.grid([head, *([f"`{recipe}`", *cells] for recipe, *cells in rows)]),
+        ]
     parts += [part for tier in measured(analysis) for part in papers(analysis, tier)]
     if analysis.problems:
         parts += [f"## {text.PROBLEMS}", "\n".join(["```text", *analysis.problems, "```"])]

@@ -15,13 +15,17 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from trick_transfer.engine.stage import Details
+
 from ..statistics.comparison import MOST_SEEDS
 from ..table import UPSTREAM, YOURS, Analysis, Table
 from . import agreement, text
 from .exports import rounded
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("plot.min.js", "table.js", "labels.js", "charts.js", "receipt.js", "pairs.js", "pictures.js", "page.js")
+OURS = ("table", "labels", "charts", "details", "receipt", "pairs", "pictures", "page")  # in the order of their need
+SCRIPTS = ("plot.min.js", *(f"{name}.js" for name in OURS))
+MOST_IN_MATRIX, LISTED_MISTAKES = 30, 20  # classes
 DIGITS = 5  # of numbers that are only displayed; receipts keep all digits
 
 
@@ -71,8 +75,24 @@ def unpacked_later(analysis: Analysis) -> dict[str, Any]:
     tables = []
     for table in analysis.tables:
         pairs = {metric: [asdict(pair) for pair in pairs] for metric, pairs in table.pairs.items()}
-        tables.append({"pairs": pairs, "class_iou": {row.recipe: row.class_iou for row in table.rows}})
-    return {"tables": rounded(tables, DIGITS), "receipts": receipts, "curves": rounded(curves, DIGITS - 1)}
+        classes = rounded({row.recipe: row.classes for row in table.rows}, DIGITS - 1)
+        tables.append({"pairs": pairs, "classes": classes})
+    details = {name: of_run(analysis.details.get(name, Details())) for name in analysis.runs}
+    of_runs = {"curves": rounded(curves, DIGITS - 1), "details": rounded(details, DIGITS - 2)}
+    return {"tables": rounded(tables, DIGITS), "receipts": receipts, **of_runs}
+
+
+def of_run(details: Details) -> dict[str, Any]:
+    """A run's images by true and predicted class, of many classes the most frequent mistakes, and its whole curve."""
+    names = [*dict.fromkeys([*details.classes, *(predicted for _, predicted, _ in details.confusion)])]
+    made: dict[str, Any] = {"axes": details.axes, "curve": next(iter(details.curves.items()), None)}
+    if not details.confusion:
+        return made
+    if len(names) > MOST_IN_MATRIX:
+        wrong = [each for each in details.confusion if each[0] != each[1]]
+        return made | {"mistakes": wrong[:LISTED_MISTAKES]}
+    images = {(true, predicted): count for true, predicted, count in details.confusion}
+    return made | {"names": names, "matrix": [[images.get((true, said), 0) for said in names] for true in names]}
 
 
 def policy(scripts: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""A figure of two tiers: each metric's scores on one against those on the other, with intervals and recipes' names."""
+"""A figure of two tiers or protocols: each metric's scores on one against the other's, with intervals and names."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -31,7 +31,7 @@ def panel(axes: Axes, each: Agreement) -> None:
     """One metric's rows."""
     _, tau, rows, *_ = line(each)
     axes.set_title(f"{header(each.metric)}: tau {tau}, {rows} rows", fontsize=10)
-    axes.set(xlabel=f"{each.tiers[0]} (%)", ylabel=f"{each.tiers[1]} (%)")
+    axes.set(xlabel=f"{each.sides[0]} (%)", ylabel=f"{each.sides[1]} (%)")
     axes.margins(0.15)  # for the names
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)

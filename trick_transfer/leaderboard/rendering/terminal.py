@@ -26,9 +26,10 @@ def grid(caption: str, lines: list[list[str]]) -> Screen:
 
 
 def across(some: Sequence[Agreement]) -> Iterator[Screen | str]:
-    """Two tiers' order of the rows that both have: a table, the answers, and how to read them."""
+    """The order of the rows that two sides have: tables, the answers, and how to read them."""
     head, *rest = agreement.lines(some)
-    yield grid(agreement.title(some[0].tiers), [line[:-1] for line in (head, *rest)])
+    yield grid(agreement.title(some), [line[:-1] for line in (head, *rest)])
+    yield grid(agreement.of_ranks(some), agreement.ranks(some))
     yield from (f"{line[0]}: {line[-1]}" for line in rest)
     yield from (agreement.CAPTION, *agreement.notes(some))
 

@@ -1,20 +1,23 @@
 """A run with its metrics over all images and resampled ones, from its stored outputs, without GPU or model."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from trick_transfer import mini
 from trick_transfer.engine.files import brief, file_sha256, read_arrays
-from trick_transfer.engine.stage import Arrays, Outputs
+from trick_transfer.engine.stage import Arrays, Details, Outputs
 from trick_transfer.runs.result import Result
 from trick_transfer.runs.store import Stored
 from trick_transfer.stages import STAGES
 
 from ..statistics.bootstrap import resample
+from ..table import BACKBONE
 
 TOLERANCE_PERCENT = 1e-4  # the detector's metric computes in single precision
 
@@ -27,7 +30,7 @@ class Scored:
     points: dict[str, float]  # over all images
     rounds: Arrays = field(default_factory=dict)  # (ROUNDS,) by metric, over resampled images
     images: str = ""  # equal: scored on the same images
-    classes: dict[str, float] = field(default_factory=dict)
+    details: Details = Details()
 
     @property
     def result(self) -> Result:
@@ -61,7 +64,7 @@ def scored(stored: Stored, outputs: Outputs) -> Scored:
     with reading(stored.outputs, f"outputs of {stored.result.stage}"):
         points, rounds = outputs.metrics() | stored.result.metrics, resample(outputs)
         known = {name: drawn for name, drawn in rounds.items() if np.isfinite(drawn).all()}
-        return Scored(stored, points, known, outputs.key, outputs.classes)
+        return Scored(stored, points, known, outputs.key, outputs.details)
 
 
 def means_only(stored: Stored) -> Scored:
@@ -78,7 +81,7 @@ def audit(result: Result, path: Path) -> tuple[Outputs | None, list[str]]:
     if (found := file_sha256(path)) != result.outputs_sha256:
         return None, [f"{path}: its sha256 is {found}, the result has {result.outputs_sha256}"]
     try:
-        outputs = read(path, result.stage)
+        outputs = read(path, result.stage, result.config)
         with reading(path, f"outputs of {result.stage}"):
             images, metrics = len(outputs.images), outputs.metrics()
     except (ValueError, OSError) as fault:
@@ -90,7 +93,7 @@ def audit(result: Result, path: Path) -> tuple[Outputs | None, list[str]]:
         for name, value in result.metrics.items()
         if name in metrics and not abs(metrics[name] - value) <= TOLERANCE_PERCENT
     ]
-    others = outputs.classes | {name: value for name, value in metrics.items() if name not in result.metrics}
+    others = outputs.details.classes | {name: value for name, value in metrics.items() if name not in result.metrics}
     faults += [
         f"{path}: {name!r:.80} is {value:.6f}, no percentage"
         for name, value in others.items()
@@ -99,11 +102,13 @@ def audit(result: Result, path: Path) -> tuple[Outputs | None, list[str]]:
     return (None if faults else outputs), faults
 
 
-def read(path: Path, stage: str) -> Outputs:
-    """A stage's outputs. Raises ValueError or OSError of one line that names the file."""
+def read(path: Path, stage: str, config: Mapping[str, Any] = {}) -> Outputs:
+    """A stage's outputs, with their details. Raises ValueError or OSError of one line that names the file."""
     arrays = read_arrays(path)
+    if stage == BACKBONE.name and "classes" not in arrays and config.get("data", {}).get("name") == "mini":
+        arrays["classes"] = np.array(mini.CLASSES)  # earlier outputs have no names
     with reading(path, f"outputs of {stage}"):
-        return STAGES[stage].outputs(arrays)
+        return replace(STAGES[stage].outputs(arrays), details=STAGES[stage].details(arrays, config))
 
 
 @contextmanager

@@ -1,33 +1,53 @@
-"""Is the order of rows on one tier that on another: Kendall's tau over the rows that both have, with its bounds.
+"""Is the order of rows on one tier, or under one protocol, that on another: Kendall's tau over the rows that both have.
 
 Noise pulls a tau of measured scores towards 0, and resampled scores have the noise twice: the percentiles of a
 bootstrapped tau hold a true 1 rarely or never (docs/statistics.md). So the bounds here follow from the pairs of rows
-that are separated on both tiers, by the tables' own test of a pair (the bootstrap of images, the noise between seeds,
-Holm over all pairs, half of 5 % for each tier): those are in one order, all others may be in either.
+that are separated on both sides, by the tables' own test of a pair (the bootstrap of images, the noise between seeds,
+Holm over all pairs, half of 5 % for each side): those are in one order, all others may be in either.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 from scipy import stats
 
+from trick_transfer.stages import metrics
+
 from ..scores.comparable import Group
 from ..scores.load import by_backbone
-from ..table import BACKBONE, YOURS, Agreement, Row, Table
+from ..table import BACKBONE, YOURS, Agreement, Cell, Row, Table
 from .bootstrap import ALPHA
 from .comparison import BORROWED, SEEDS, Comparison, Sample
 from .rows import sample
 
 FEWEST_ROWS = 3
-IMAGES = "image"  # what separates the pairs of a tier without a repeated row
+IMAGES = "image"  # what separates the pairs of a side without a repeated row
 Board = tuple[Group, Table]
 
 
-def agreements(one: Board, two: Board) -> list[Agreement]:
-    """In each metric that both tables have, in their order."""
+def agreements(boards: Sequence[Board]) -> Iterator[Agreement]:
+    """Of each two tiers, and of each two protocols of a stage on one tier and its data; of each the first table."""
+    tiers: dict[str, Board] = {}
+    protocols: dict[tuple, dict[str, Board]] = {}
+    for board in boards:
+        tiers.setdefault(board[0].tier, board)
+        for each in board[0].protocols:
+            protocols.setdefault((board[0].tier, each.data, each.stage), {}).setdefault(each.name, board)
+    for pair in combinations(tiers.values(), 2):
+        yield from compared(*pair)
+    for (*_, stage), found in protocols.items():
+        for pair in combinations(found.values(), 2):
+            yield from compared(*pair, stage)
+
+
+def compared(one: Board, two: Board, stage: str | None = None) -> Iterator[Agreement]:
+    """In each metric, of a stage or of all, that both tables have, in their order."""
     theirs = {column.name for column in two[1].metrics}
-    return [agreement(column.name, column.stage, one, two) for column in one[1].metrics if column.name in theirs]
+    for column in one[1].metrics:
+        if column.name in theirs and stage in (None, column.stage):
+            yield agreement(column.name, column.stage, one, two)
 
 
 def agreement(metric: str, stage: str, one: Board, two: Board) -> Agreement:
@@ -36,7 +56,7 @@ def agreement(metric: str, stage: str, one: Board, two: Board) -> Agreement:
     recipes = [recipe for recipe in rows[0] if recipe in rows[1]]
     cells = {recipe: (rows[0][recipe].cells[metric], rows[1][recipe].cells[metric]) for recipe in recipes}
     rules = [next(each.name for each in group.protocols if each.stage == stage) for group, _ in (one, two)]
-    bare = Agreement((one[0].tier, two[0].tier), metric, (rules[0], rules[1]), cells)
+    bare = Agreement((one[0].tier, two[0].tier), metric, (rules[0], rules[1]), cells, ranks(metric, cells))
     if len(recipes) < FEWEST_ROWS:
         return bare
     drawn = [
@@ -44,6 +64,13 @@ def agreement(metric: str, stage: str, one: Board, two: Board) -> Agreement:
         for (group, _), row in zip((one, two), rows, strict=True)
     ]
     return bounded(bare, *drawn)
+
+
+def ranks(metric: str, cells: dict[str, tuple[Cell, Cell]]) -> dict[str, tuple[int, int]]:
+    """Each row's rank among these on both sides, 1 for the best."""
+    sign = -1 if metrics()[metric].better == "higher" else 1
+    sides = [stats.rankdata([sign * pair[side].mean for pair in cells.values()], "min").tolist() for side in (0, 1)]
+    return {recipe: (int(one), int(two)) for recipe, one, two in zip(cells, *sides, strict=True)}
 
 
 def ordered(table: Table, metric: str, stage: str) -> dict[str, Row]:
@@ -57,7 +84,7 @@ def ordered(table: Table, metric: str, stage: str) -> dict[str, Row]:
 
 
 def bounded(bare: Agreement, one: Sequence[Sample | None], two: Sequence[Sample | None]) -> Agreement:
-    """With tau and, where both tiers' outputs are there, its bounds."""
+    """With tau and, where both sides' outputs are there, its bounds."""
     means = np.array([[cell.mean for cell in pair] for pair in bare.cells.values()])
     tau = float(stats.kendalltau(*means.T).statistic)
     if np.isnan(tau):  # all rows have one score
@@ -80,7 +107,7 @@ def bounded(bare: Agreement, one: Sequence[Sample | None], two: Sequence[Sample 
 
 
 def level(samples: Sequence[Sample]) -> str:
-    """What separates the pairs of a tier."""
+    """What separates the pairs of a side."""
     once = [len(each.points) == 1 for each in samples]
     return IMAGES if all(once) else BORROWED if any(once) else SEEDS
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from trick_transfer.engine.stage import Details
+
 from ..scores.load import Scored, by_backbone
 from ..table import BACKBONE, UPSTREAM, Cell, Correlation, Protocol, Row, Table, Value, column, metrics
 from .comparison import SEEDS, Comparison, Sample
@@ -52,3 +54,12 @@ def correlation(metric: str, rows: Sequence[Row]) -> Correlation | None:
     return (
         correlate(metric, *([cells[name].mean for cells in both] for name in (UPSTREAM, metric))) if both[1:] else None
     )
+
+
+def by_class(some: Sequence[Details]) -> dict[str, dict[str, float]]:
+    """Measure -> class -> its mean over the runs that have the class."""
+    values: dict[str, dict[str, list[float]]] = {}
+    for each in some:
+        for name, percent in each.classes.items():
+            values.setdefault(each.measure, {}).setdefault(name, []).append(percent)
+    return {measure: {name: float(np.mean(each)) for name, each in found.items()} for measure, found in values.items()}

@@ -30,20 +30,20 @@ async function openReceipt(board, recipe) {
     body.append(element("p", { textContent: "No receipt: these numbers are quoted from the paper." }), quoted(board, row));
     return;
   }
-  const { receipts, curves, tables } = await unpacked();
+  const { receipts, curves, details, tables } = await unpacked();
   if (document.getElementById("receipt-title").textContent !== recipe) return; // another row was opened meanwhile
   const content = element("div");
-  const show = (path) => showRun(content, receipts[path], curves[path], recipe.endsWith(page.yours));
+  const show = (path) => showRun(content, receipts[path], curves[path], details[path], recipe.endsWith(page.yours));
   body.append(runPicker(row.runs, show), content);
   show(row.runs[0].path);
-  const classes = Object.entries(tables[board.dataset.board].class_iou[recipe]);
-  if (classes.length) body.append(classList(classes));
+  const classes = Object.entries(tables[board.dataset.board].classes[recipe]);
+  for (const [measure, found] of classes) body.append(classList(measure, Object.entries(found)));
 }
 
-function classList(classes) {
+function classList(measure, classes) {
   const list = element("dl", { className: "classes" });
-  for (const [name, iou] of classes.sort(([, a], [, b]) => b - a)) list.append(...entry(name, percent(iou)));
-  return element("details", {}, element("summary", { textContent: "IoU of each class, %, mean over the row's runs" }), list);
+  for (const [name, value] of classes.sort(([, a], [, b]) => b - a)) list.append(...entry(name, percent(value)));
+  return element("details", {}, element("summary", { textContent: `${measure} of each class, %, mean over the row's runs` }), list);
 }
 
 function quoted(board, row) {
@@ -130,7 +130,7 @@ function facts(run, own) {
   };
 }
 
-function showRun(content, run, curves, own) {
+function showRun(content, run, curves, details, own) {
   const list = element("dl");
   for (const [name, value] of Object.entries(facts(run, own))) list.append(...entry(name, value));
   const config = element("pre", { tabIndex: 0, textContent: JSON.stringify(run.config, null, 1) });
@@ -141,6 +141,7 @@ function showRun(content, run, curves, own) {
     element("h3", { textContent: "Training curves" }), charts,
   );
   drawCurves(charts, Object.entries(curves).filter(([, curve]) => curve.length && curve[0].length > 1));
+  showDetails(content, details);
 }
 
 function drawCurves(charts, curves) {
