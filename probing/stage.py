@@ -68,7 +68,7 @@ class Probing(FineTuning):
 
     def outputs(self, arrays: Arrays) -> Outputs:
         """Top-1 and top-5, over few images of each class the mean of several draws, and their standard deviation."""
-        return Outputs(arrays["labels"], lambda weights: accuracies(arrays, weights), {})
+        return Outputs(arrays["labels"], lambda weights: accuracies(arrays, weights))
 
     def shown(self, sample: dict, found: Any) -> np.ndarray:
         return sample["inputs"].permute(1, 2, 0).numpy()
