@@ -26,7 +26,8 @@ STRIDES = (4, 8, 16, 32)
 SIZE_PX = (256, 320)  # height and width of an image, of which all strides are divisors
 SIDES_PX = (224, 256, 384, 192)  # a network that accepts one size accepts one of these
 PHOTO_PX = (352, 480)
-BF16 = 0.05  # the largest difference to fp32, relative in the Euclidean norm of a map
+BF16 = 0.05  # the largest difference to fp32 of a network as it starts, relative in the Euclidean norm of a map
+TRAINED_BF16 = 0.25  # of one that is trained; MobileNetV2's published weights differ by 8 % on noise
 OPTIONS: list[dict[str, Any]] = [
     dict(output_stride=8), dict(output_stride=16), dict(frozen_stages=1), dict(norm_eval=True)
 ]  # fmt: skip
@@ -160,13 +161,13 @@ def repeats(config: Config, net: Backbone, px: int) -> str:
     return "the same maps twice"
 
 
-def low_precision(config: Config, net: Backbone, px: int) -> str:
+def low_precision(config: Config, net: Backbone, px: int, most: float = BF16) -> str:
     """Whether bf16 computes nearly the same."""
     with torch.autocast("cpu", torch.bfloat16):
         low = outputs(net, images(1, px))
     pairs = zip(low, outputs(net, images(1, px)), strict=True)
     error = max(float((one.float() - other).norm() / other.norm()) for one, other in pairs)
-    if not error < BF16:
+    if not error < most:
         raise fault(config, f"differs by {100 * error:.1f} % in bf16", "train it with --precision fp32")
     return f"differs by {100 * error:.1f} % from fp32"
 
@@ -228,13 +229,17 @@ def examine(config: Config, net: Backbone, folder: Path) -> Iterator[tuple[str, 
         "frozen_stages": partial(frozen_stages, config, px),
         "norm_eval": partial(norm_eval, config),
         "repeats": partial(repeats, config, net, px),
-        "bf16": partial(low_precision, config, net, px),
+        "bf16": partial(low_precision, config, net, px, TRAINED_BF16),
         "export": partial(export, config, net, folder, px),
         "last stage": partial(last_stage, config, net, px),
     }
+    alone = False  # then the checks for single protocols have nothing to say
     for name, check in checks.items():
+        if alone and name in ("dilation", "last stage"):
+            continue
         try:
             yield name, True, check()
         except Exception as error:  # it is anyone's network
+            alone |= name == "maps"
             said = str(error).partition("\n")[0] or "nothing is said"
             yield name, False, said if isinstance(error, ValueError) else f"{type(error).__name__}: {said}"

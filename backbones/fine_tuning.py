@@ -6,7 +6,7 @@ A protocol is a file of plain data beside the stage's `stage.py`. Its data sets 
 are named `backbone`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from math import ceil
 from pathlib import Path
@@ -21,6 +21,7 @@ from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.stage import Stage
 from trick_transfer.engine.values import check_name
 
+from . import openmmlab
 from .base import Backbone
 from .card import Card, arrived_percent
 from .registry import check_size
@@ -33,6 +34,7 @@ class FineTuning(Stage):
     """What all stages after classification share; a stage extends `fill` if more depends on the card."""
 
     folder: Path  # of the protocols' files
+    plain_words: Mapping[str, Mapping[str, Any] | None] = {}  # a type of ours -> what is nearest to it in the library
     truth_step: str = ""  # of the pipeline: what reads the truth
 
     def draft(self, name: str, sets: dict[str, Any]) -> Layers:
@@ -80,6 +82,12 @@ class FineTuning(Stage):
     def finish(self, cfg: Config, batch: Batch) -> None:
         cfg.train_dataloader.batch_size = batch.per_device
         cfg.optim_wrapper.accumulative_counts = batch.accumulation
+
+    def plain(self, cfg: Config, weights: Path) -> Config:
+        self.place(cfg, self.root(cfg).absolute())
+        cfg.model.backbone = openmmlab.resnet(cfg.model.backbone, weights)
+        words = {**openmmlab.WORDS, **self.plain_words}
+        return Config(openmmlab.complete(openmmlab.plainly(cfg.to_dict(), words)))
 
     def as_scored(self, cfg: Config) -> Any:
         read = deepcopy(cfg.train_dataloader.dataset.dataset)

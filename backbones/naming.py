@@ -1,4 +1,4 @@
-"""Our parameters' names <-> timm's and torchvision's; for the networks of `timm_adapter` only from timm's to ours."""
+"""Our parameters' names <-> timm's and torchvision's, and -> those of mmdet's and mmseg's ResNets."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -37,11 +37,30 @@ def timm_names(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def to_timm(model: nn.Module) -> dict[str, Tensor]:
-    """The state dict of our backbone or whole classifier under timm's names. Raises ValueError if timm has no such."""
+def to_timm(model: nn.Module, names: Iterable[str] = ()) -> dict[str, Tensor]:
+    """The state dict of our backbone or whole classifier under timm's names. Raises ValueError if timm has no such.
+
+    `names` are those of timm's own network, without which those of `timm_adapter` are not known.
+    """
     check_strides(model)
     state = model.state_dict()
+    if is_adapted(state) and names:
+        return {their: state[name] for their, name in adapted_names(names, state).items()}
     return {their: state[name] for name, their in timm_names(state).items()}
+
+
+def to_mm(net: ResNet) -> dict[str, Tensor]:
+    """The state dict of our ResNet under the names of mmdet's and mmseg's, which are timm's but for a stem of three.
+
+    A convolution's bias, which theirs do not have, goes into the mean that its batch norm subtracts: the same function.
+    """
+    names, state = timm_names(net.state_dict()), dict(net.state_dict())
+    for name in [each for each in state if each.endswith("conv.bias")]:
+        mean = name.replace("conv.bias", "bn.running_mean")
+        state[mean] = state[mean] - state.pop(name)
+    if "c" in net.tweak:
+        names = {name: re.sub("^bn1", "stem.7", re.sub("^conv1", "stem", their)) for name, their in names.items()}
+    return {names[name]: tensor for name, tensor in state.items()}
 
 
 def from_timm(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
@@ -91,7 +110,7 @@ def variants(model: nn.Module) -> str:
     return ""
 
 
-def adapted_names(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, str]:
+def adapted_names(state: Iterable[str], names: Iterable[str]) -> dict[str, str]:
     """timm's name -> ours, for a network of `timm_adapter`: some of ours have an underscore for the first dot."""
     spelt = {their.replace(".", "_", 1): their for their in state} | {their: their for their in state}
     own = {name.removeprefix("backbone.").removeprefix("net."): name for name in names}

@@ -10,10 +10,11 @@ from mmengine.config import Config
 from backbones.base import gmacs, params_m
 from backbones.card import Card
 from trick_transfer.engine import pictures
+from trick_transfer.engine.details import Details, as_points, name_of
 from trick_transfer.engine.held_out import HELD_OUT
 from trick_transfer.engine.images import decode
 from trick_transfer.engine.source import SPLITS, Sample
-from trick_transfer.engine.stage import Arrays, Details, Metric, Outputs, Prediction, Stage, as_points, name_of
+from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction, Stage
 
 from . import config, given, layout
 from .classifier import export
@@ -32,6 +33,7 @@ class Classification(Stage):
     name = "classification"
     data_set = "imagenet1k"
     trains_backbone = True
+    hub_task = "image-classification"
     metrics = (
         Metric("top1", "top-1", required=True, headline=True),
         Metric("top5", "top-5", required=True),

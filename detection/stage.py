@@ -11,10 +11,11 @@ from backbones.card import Card
 from backbones.fine_tuning import FineTuning, parts
 from backbones.registry import sketch
 from trick_transfer.engine import pictures
+from trick_transfer.engine.details import ALL_CLASSES, Details, as_points, name_of
 from trick_transfer.engine.images import decode, stored_px
 from trick_transfer.engine.source import Sample
 from trick_transfer.engine.split import Split
-from trick_transfer.engine.stage import ALL_CLASSES, Arrays, Details, Metric, Outputs, Prediction, as_points, name_of
+from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction
 
 from .annotation import TURNED, parse
 from .formats import FORMATS, recognise
@@ -46,6 +47,16 @@ class Detection(FineTuning):
         "faster_rcnn_voc_swept",
     )
     authors = "faster_rcnn_voc_authors"
+    plain_protocol = "faster_rcnn_fpn_voc"
+    hub_task = "object-detection"
+    plain_words = {
+        "detection.FloatRPNHead": dict(type="RPNHead"),
+        "detection.FloatShared2FCBBoxHead": dict(type="Shared2FCBBoxHead"),
+        "detection.LoadImage": dict(type="LoadImageFromFile"),
+        "detection.FlipPixels": dict(type="RandomFlip"),
+        "detection.VOC": dict(type="XMLDataset"),  # mmdet's VOCDataset, but it prints the names of other classes, too
+        "detection.VOCMeanAP": dict(type="VOCMetric", metric="mAP", eval_mode="11points"),
+    }
     formats = FORMATS
     recognise = staticmethod(recognise)
     lay_out = staticmethod(lay_out)

@@ -10,12 +10,14 @@ import numpy as np
 from mmengine.config import Config
 
 from backbones.fine_tuning import FineTuning
+from backbones.registry import sketch
 from trick_transfer.engine import pictures
+from trick_transfer.engine.details import Details
 from trick_transfer.engine.images import stored_px
 from trick_transfer.engine.progress import over_threads
 from trick_transfer.engine.source import Sample
 from trick_transfer.engine.split import Split, refuse
-from trick_transfer.engine.stage import Arrays, Details, Metric, Outputs, Prediction
+from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction
 
 from .formats import FORMATS, recognise
 from .layout import DATA, FOLDERS, Ade, lay_out, pairs
@@ -43,6 +45,15 @@ class Segmentation(FineTuning):
         "fcn_ade20k_swept",
     )
     authors = "fcn_ade20k_authors"
+    plain_protocol = "fcn_ade20k"
+    hub_task = "image-segmentation"
+    plain_words = {
+        "segmentation.FCN": dict(type="EncoderDecoder"),
+        "segmentation.ADE20K": dict(type="ADE20KDataset"),
+        "segmentation.LoadMask": dict(type="LoadAnnotations"),
+        "segmentation.RandomBlur": None,  # mmseg has none
+        "segmentation.SegmentationScores": dict(type="IoUMetric", iou_metrics=["mIoU"]),
+    }
     metrics = (
         Metric("pix_acc", "pixAcc", required=True, headline=True),
         Metric("miou", "mIoU", required=True, headline=True),
@@ -83,6 +94,16 @@ class Segmentation(FineTuning):
                 print(f"{part.data_prefix.seg_map_path}: {AS_ADE20K}", file=sys.stderr)
             problems = over_threads(look, infos, f"looking at {part.data_prefix.seg_map_path}")
             refuse([line for found in problems for line in found], "correct the masks, or first_class and ignore")
+
+    def plain(self, cfg: Config, weights: Path) -> Config:
+        heads, channels = (cfg.model.decode_head, cfg.model.auxiliary_head), sketch(cfg.model.backbone).channels
+        for head in heads:
+            head.update(in_channels=channels[head.in_index], num_classes=heads[0].num_classes)
+        cfg.model.test_cfg = dict(mode="whole")
+        for dataset in data_sets(cfg):
+            if "metainfo" in dataset:  # ADE20KDataset takes no other classes
+                dataset.update(type="BaseSegDataset", img_suffix=".jpg", seg_map_suffix=".png", reduce_zero_label=True)
+        return super().plain(cfg, weights)
 
     formats = FORMATS
     recognise = staticmethod(recognise)

@@ -171,7 +171,7 @@ def test_names_that_lead_out_of_an_archive_are_left_out(tmp_path):
             info = tarfile.TarInfo(name)
             info.size = 1
             file.addfile(info, (tmp_path / "x").open("rb"))
-    assert archives.files_below(tmp_path / "a.tar") == ["abs/olute", "c/d"]
+    assert archives.files_below(tmp_path / "a.tar")[0] == ["abs/olute", "c/d"]
     with pytest.raises(FileNotFoundError):
         archives.read(tmp_path / "a.tar" / "up")
 

@@ -15,8 +15,8 @@ from test_scores import DETECTED, classified, detected, logits_of, random_seed
 from detection.metric import write_outputs
 from trick_transfer import mini
 from trick_transfer.commands import test as command
+from trick_transfer.engine.details import ALL_CLASSES, Details
 from trick_transfer.engine.files import read_arrays, write_arrays
-from trick_transfer.engine.stage import ALL_CLASSES, Details
 from trick_transfer.leaderboard.rendering.page import MOST_IN_MATRIX, of_run
 from trick_transfer.leaderboard.scores.load import read
 from trick_transfer.leaderboard.statistics.rows import by_class
@@ -90,6 +90,8 @@ def test_outputs_without_names_tell_numbers_and_earlier_ones_of_mini_its_kinds(t
     assert "class 11" in read(tmp_path / "o.npz", "classification").details.classes
     found = read(tmp_path / "o.npz", "classification", {"data": {"name": "mini"}}).details.classes
     assert [*found][:10] == [*mini.CLASSES]
+    with pytest.raises(ValueError, match=r"o\.npz: no outputs of classification"):
+        read(tmp_path / "o.npz", "classification", {"data": 3})
     detected(tmp_path / "d.npz", 0)
     assert "class 0" in read(tmp_path / "d.npz", "detection").details.classes
 

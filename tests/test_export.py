@@ -7,6 +7,7 @@ from argparse import Namespace
 import pytest
 import timm
 import torch
+from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
 from backbones.card import read_card
@@ -116,6 +117,27 @@ def test_what_a_checkpoint_lacks_is_told_in_one_line_with_the_fix(tool, tmp_path
     assert code == 2 and lines[-1].startswith("error: ") and str(tmp_path / "a.pth") in lines[-1]
     assert [each for each in told if each not in lines[-1]] == [], lines[-1]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_of_timms_comes_back_to_timm(tool, tmp_path, theirs):
+    code, lines = tool(theirs.state_dict(), "--timm", "--to", "timm")
+    assert code == 0, lines
+    again = timm.create_model(f"local-dir:{tmp_path / 'out'}", pretrained=True).state_dict()
+    assert again.keys() == theirs.state_dict().keys()
+    assert all(torch.equal(tensor, again[name]) for name, tensor in theirs.state_dict().items())
+    assert "--checkpoint" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_format_that_cannot_hold_the_network_is_refused_with_others(tool, tmp_path, theirs):
+    code, lines = tool(theirs.state_dict(), "--timm", "--to", "torchvision")
+    assert code == 2 and lines[-1].startswith("error: torchvision has no resnet18d; use --to timm")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_card_in_a_folder_of_its_own_has_a_model_card(tool, tmp_path, theirs):
+    assert tool(theirs.state_dict(), "--timm")[0] == 0
+    data = ModelCard.load(tmp_path / "out" / "README.md").data
+    assert (data.library_name, data.license) == ("trick-transfer", "unknown")
 
 
 def test_a_backbone_alone_takes_no_earlier_head_with_it(tool, tmp_path, theirs):

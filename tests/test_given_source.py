@@ -193,6 +193,8 @@ UNKNOWN = {  # what is told: the source and --arch
     r"'resnet18\.a1' does not exist; did you mean 'resnet18\.a1_in1k'": ("timm/resnet18.a1", None),
     "did you mean timm/resnet50 or torchvision/resnet50": ("resnet50", None),
     "does not exist; .*--arch NAME": ("nowhere/x.pth", None),
+    "hf-hub:timm/resnet18 does not exist": ("hf-hub:timm/resnet18", None),
+    "^ does not exist": ("", None),
     "'resnet5l' does not exist; did you mean 'resnet50'": ("torchvision/resnet5l", None),
     "'IMAGENET' does not exist; did you mean": ("torchvision/resnet50:IMAGENET", None),
     "torchvision/googlenet equals no backbone.*MobileNetV2": ("torchvision/googlenet", None),

@@ -136,6 +136,17 @@ def test_a_training_that_gets_no_better_ends_early_and_a_resumed_one_as_early(to
     assert Stopped.train_loop.stop_training
 
 
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_a_classifier_holds_out_too_unless_it_is_not_trained(photos, epochs):
+    sets = {"data.num_train": 20, "data.num_val": 11, "model.backbone.depth": 18, "max_epochs": epochs}
+    run = Run("classification", "resnet50d_cosine", "smoke", sets=sets | {"held_out.share": SHARE}, data_root=photos)
+    result = train(run)
+    assert result.samples_scored == 8 and (run.card.parent / "backbone.safetensors").is_file()
+    assert len(result.curves.get("held_out/top1", ())) == epochs
+    assert result.chosen.get("images", 0) == (5 if epochs else 0)
+    assert result.protocol_hash != Run("classification", "resnet50d_cosine", "smoke", sets=sets).protocol_hash()
+
+
 def test_of_equal_epochs_the_first_is_the_best_in_either_direction():
     points = [[1, 3.0], [2, 5.0], [3, 5.0], [4, 3.0]]
     assert best(points, "higher") == [2, 5.0] and best(points, "lower") == [1, 3.0]
@@ -168,7 +179,7 @@ def test_the_option_is_every_stages_and_a_setting_one_stages(monkeypatch, words,
     stages = ("--stages", "classification", "detection")
     monkeypatch.setattr(sys, "argv", ["pipeline", "resnet50d_cosine", *stages, "--tier", "smoke", *words])
     args = tool.options()
-    planned = tool.chain(args.recipe, args.seed, args.stages, tool.sets_of(args), args)
+    planned = tool.chain(args.recipe, args.seed, args.stages, args.sets, args)
     assert [run.sets for run in planned] == sets
 
 

@@ -15,6 +15,7 @@ PARTS = (
     "engine",
     "runs",
     "leaderboard",
+    "exports",
     "mini",
     "data_sets",
     "own_data",
@@ -31,8 +32,11 @@ MAY_IMPORT = {  # of ours, beside itself
     "own_data": FOUNDATION | {"data_sets"},
     "runs": FOUNDATION | STAGES | {"stages", "tiers", "data_sets", "own_data"},
     "leaderboard": FOUNDATION | STAGES | {"runs", "mini", "stages"},
+    "exports": FOUNDATION | STAGES | {"runs", "leaderboard", "stages"},
     "speed": FOUNDATION | STAGES,
-    "commands": FOUNDATION | STAGES | {"leaderboard", "runs", "mini", "data_sets", "own_data", "speed", "stages"},
+    "commands": FOUNDATION
+    | STAGES
+    | {"leaderboard", "exports", "runs", "mini", "data_sets", "own_data", "speed", "stages"},
     "tools": set(),
 }
 ONLY_IN = {  # a library: the packages that may import it

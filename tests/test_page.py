@@ -22,10 +22,10 @@ from test_results import a_detection, a_result
 
 from detection.stage import TEST_IMAGES as VOC
 from segmentation.stage import DATA as ADE20K
+from trick_transfer.engine.details import Details
 from trick_transfer.engine.files import file_sha256, read_arrays
 from trick_transfer.engine.manifest import update_manifest
 from trick_transfer.engine.pictures import Seen, photo
-from trick_transfer.engine.stage import Details
 from trick_transfer.leaderboard.paper.as_leaderboard import published
 from trick_transfer.leaderboard.rendering.page import render
 from trick_transfer.leaderboard.rendering.side_by_side import collect, listed, of_the_data, side_by_side

@@ -118,7 +118,7 @@ def plan(monkeypatch):
     def made(*words):
         monkeypatch.setattr(sys, "argv", ["pipeline", *words])
         args = tool.options()
-        planned = tool.chain(args.recipe, args.seed, args.stages, tool.sets_of(args), args)
+        planned = tool.chain(args.recipe, args.seed, args.stages, args.sets, args)
         check(planned, args)
         return [(run.recipe, run.stage, processes(run, args)) for run in planned]
 
@@ -144,7 +144,7 @@ def test_a_protocol_is_that_of_its_stage_or_of_whom_to_follow(monkeypatch, words
 
     monkeypatch.setattr(sys, "argv", ["pipeline", "resnet50d_best", *words])
     args = tool.options()
-    *_, first, second, third = tool.chain(args.recipe, args.seed, args.stages, tool.sets_of(args), args)
+    *_, first, second, third = tool.chain(args.recipe, args.seed, args.stages, args.sets, args)
     assert [run.folder.name for run in (first, second, third)] == ["classification", detection, segmentation]
     assert {run.name for run in (first, second, third)} == {recipe}
 

@@ -29,6 +29,7 @@ from .imports import adopt, own
 
 TORCHVISION, FOLDER = "torchvision/", "local-dir:"
 KINDS = "timm/NAME, torchvision/NAME, a file with --arch NAME, a Hugging Face folder, module:Class with --import module"
+CLASS = re.compile(r"[\w.]+:\w+")
 # the last layer's weight, in timm's, torchvision's and lukemelas' networks
 HEAD = re.compile(
     r"(.*\.)?(_?fc|classif|classifier(\.\d)?|(last_)?linear|heads?(\.(fc|head|linear|l))?)\.weight", re.ASCII
@@ -62,13 +63,13 @@ def find(source: str, arch: str | None = None, imports: Sequence[str] = ()) -> G
         raise FileNotFoundError(f"{source} is no file, of which --arch {arch} would say what it is")
     if path.is_file():
         return of_file(source, path, arch)
-    if path.is_dir() or source.startswith(FOLDER):
+    if source and path.is_dir() or source.startswith(FOLDER):
         return of_folder(source, path)
     if source.startswith(TIMM):
         return of_timms(source)
     if source.startswith(TORCHVISION):
         return of_torchvisions(source)
-    if ":" in source:
+    if CLASS.fullmatch(source):
         return given(source, source.rpartition(":")[2], Architecture(own(source)), None, None)
     near = [] if "/" in source else [*of_timm.near(source), *of_torchvision.near(source)]
     meant = f"did you mean {' or '.join(near)}? " if near else ""

@@ -1,27 +1,38 @@
-"""A classification checkpoint -> backbone.safetensors, head.safetensors and card.json, for any mmdet or mmseg config.
+"""A classification checkpoint -> a card for this package, or the files of timm, torchvision, mmdet and mmseg, or ONNX.
 
-tools/export.py resnet50d_best                                        the run's own, again
+tools/export.py resnet50d_best                                        the run's own card, again
 tools/export.py resnet50d_best --checkpoint mine.pth --out exported/  one from elsewhere
 tools/export.py resnet50d_best --checkpoint r50d.pth --timm --out here/ timm's names
+tools/export.py resnet50d_best --to timm --out here/                  what timm.create_model("local-dir:here") loads
+
+A card is backbone.safetensors, head.safetensors and card.json, for any mmdet or mmseg config. All other formats are
+read again and compared on a fixed input to 1e-4, or refused. Beside what goes to a folder of its own, README.md is a
+model card with the metadata of the Hugging Face hub.
 
 Where the validation images are on disk, a checkpoint's head is scored on at least 1,000 of them: weights of a variant
 with the same names and shapes, or other classes, would show.
 """
 
 import argparse
+import shlex
 import sys
 from math import sqrt
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mmengine.config import Config
 
+from backbones.card import read_card
 from backbones.naming import check_variant
 from classification.classifier import ImageClassifier, build, export
 from classification.config import check_data
 from classification.diagnostics import top1
+from trick_transfer.exports.formats import CARD, FORMATS, USE_OF_CARD, convert
+from trick_transfer.exports.readme import describe
+from trick_transfer.exports.trained import trained
 from trick_transfer.runs.command import add_run_options, run_of
 from trick_transfer.runs.result import FILE_NAME, read
-from trick_transfer.runs.run import MODEL
+from trick_transfer.runs.run import MODEL, Run
 
 IMAGES = 1000  # to score: top-1 to within 1.6 points
 
@@ -34,11 +45,27 @@ def main() -> None:
     parser.add_argument("--timm", action="store_true", help="the checkpoint's names are timm's (or torchvision's)")
     parser.add_argument("--part", default="", help="of a checkpoint with several networks: the prefix of its names")
     parser.add_argument("--no-head", action="store_true", help="export the backbone alone; it can be no teacher")
-    parser.add_argument("--out", type=Path, help="folder for the files (default: the run's)")
+    parser.add_argument("--to", choices=(CARD, *FORMATS), default=CARD, help="the format (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="folder for the files (default: the run's; exports/FORMAT in it)")
     args = parser.parse_args()
     if args.checkpoint and not args.out:
         raise ValueError("--checkpoint asks for --out FOLDER: the recipe's own card is not that of other weights")
     run = run_of(args)
+    with TemporaryDirectory() as folder:
+        path = run.card
+        if args.to == CARD or args.checkpoint:
+            path = make_card(run, args, args.out or run.card.parent if args.to == CARD else Path(folder))
+        command = shlex.join(["tools/export.py", *sys.argv[1:]])
+        if args.to != CARD:
+            out = args.out or run.card.parent / "exports" / args.to
+            convert(trained(run, path, not args.no_head), args.to, out, command, not args.checkpoint)
+            print(f"{out}: {args.to}, read again and compared")
+        elif args.out:
+            describe(trained(run, path), CARD, args.out, USE_OF_CARD, command, not args.checkpoint)
+
+
+def make_card(run: Run, args: argparse.Namespace, folder: Path) -> Path:
+    """Write a card of the run's weights, or of those of --checkpoint, into a folder; returns its path."""
     cfg, head = run.config(), not args.no_head
     checkpoint = args.checkpoint or run.folder / MODEL
     model = build(cfg, checkpoint, args.timm, args.part, head)
@@ -49,9 +76,12 @@ def main() -> None:
         metrics = score(model, cfg) if head else {}
     else:
         metrics = read(scored).metrics if scored.is_file() else {}
-    folder = args.out or run.card.parent
-    card = export(model, cfg, folder, metrics, head, name=run.name, tier=run.tier_file.name, seed=run.seed)
+    about = dict(name=run.name, tier=run.tier_file.name, seed=run.seed)
+    if not args.checkpoint and run.card.is_file():
+        about["licence"] = read_card(run.card).licences.get("weights", "unknown")
+    card = export(model, cfg, folder, metrics, head, **about)
     print(f"{folder}/card.json: {card.backbone}, sha256 {card.sha256[:12]}, feature error {card.feature_error}")
+    return folder / "card.json"
 
 
 def score(model: ImageClassifier, cfg: Config) -> dict[str, float]:

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from classification.predictions import submission
+from trick_transfer.engine.details import Details
 from trick_transfer.engine.files import write_whole
-from trick_transfer.engine.stage import Details
 from trick_transfer.leaderboard.rendering.terminal import grid
 from trick_transfer.leaderboard.scores.load import read
 from trick_transfer.runs.command import add_gpus, add_run_options, run_of

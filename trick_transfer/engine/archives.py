@@ -15,6 +15,7 @@ from functools import cache, cached_property
 from io import BytesIO
 from math import inf
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 from typing import BinaryIO, NamedTuple
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
@@ -25,6 +26,7 @@ SUFFIXES = (".tar", ".zip")
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 ZIP_HEADER, ZIP_LENGTHS = 30, slice(26, 30)  # bytes before a member's name; where the name's and the extra length are
 ENCRYPTED = 1  # a bit of a zip's flags
+KNOWN: dict[str, tuple[str, str]] = {}  # of an absolute folder the archive that it is in, and its path there
 
 
 class Member(NamedTuple):
@@ -159,15 +161,26 @@ def inside(path: str | Path) -> tuple[Archive, str] | None:
 
     Raises ValueError for an archive that cannot be read.
     """
-    real = Path(os.path.realpath(path))
-    for place in (real, *real.parents):
-        if place.exists():
-            if not is_archive(place):
-                return None
-            status = place.stat()
-            archive = opened(str(place), (status.st_size, status.st_mtime_ns))
-            return archive, "" if place == real else real.relative_to(place).as_posix()
-    return None
+    target = os.readlink(path) if os.path.islink(path) else os.fspath(path)
+    folder, name = os.path.split(target)
+    if place := KNOWN.get(folder):  # of a million links: not each component of each one's path is looked at
+        with suppress(OSError):
+            return archive_at(place[0]), f"{place[1]}/{name}".lstrip("/")
+    real = above = os.path.realpath(path)
+    while not os.path.exists(above):
+        above = os.path.dirname(above)
+    if not is_archive(above):
+        return None
+    rest = real[len(above) + 1 :]
+    if rest and os.path.isabs(folder):
+        KNOWN[folder] = above, os.path.dirname(rest)
+    return archive_at(above), rest
+
+
+def archive_at(path: str) -> Archive:
+    """The archive at a path, as it is now. Raises OSError, or ValueError for one that cannot be read."""
+    status = os.stat(path)
+    return opened(path, (status.st_size, status.st_mtime_ns))
 
 
 def is_dir(path: str | Path) -> bool:
@@ -175,9 +188,16 @@ def is_dir(path: str | Path) -> bool:
     return os.path.isdir(path) or ((found := inside(path)) is not None and found[1] in found[0].folders)
 
 
-def is_file(path: str | Path) -> bool:
-    """Whether a path is a file, or one in an archive; no device, and no pipe, whose reading would wait."""
-    return os.path.isfile(path) or ((found := inside(path)) is not None and found[1] in found[0].members)
+def file_status(path: str | Path) -> os.stat_result | None:
+    """That of a file, or of the archive that it lies in; None for what is no file, or a device or pipe."""
+    try:
+        status = os.stat(path)
+        return status if S_ISREG(status.st_mode) else None
+    except NotADirectoryError:
+        found = inside(path)
+        return os.stat(found[0].path) if found and found[1] in found[0].members else None
+    except OSError:
+        return None
 
 
 def names_in(folder: str | Path) -> list[str]:
@@ -203,12 +223,16 @@ def top(folder: Path) -> Path:
     return folder
 
 
-def files_below(folder: str | Path) -> list[str]:
-    """The files in an archive, or in a folder in one, by their paths below it. Raises NotADirectoryError for others."""
+def files_below(folder: str | Path) -> tuple[list[str], int]:
+    """The files in an archive, or in a folder in one, by their paths below it; and the archive's ctime in ns.
+
+    Raises NotADirectoryError for what is neither.
+    """
     if not (found := inside(folder)):
         raise NotADirectoryError(f"{folder} is no folder, .tar or .zip")
     archive, start = found[0], found[1] + "/" * bool(found[1])
-    return [name.removeprefix(start) for name in archive.members if name.startswith(start)]
+    names = [name.removeprefix(start) for name in archive.members if name.startswith(start)]
+    return names, os.stat(archive.path).st_ctime_ns
 
 
 def stream(path: str | Path) -> BinaryIO:
@@ -225,16 +249,6 @@ def read(path: str | Path) -> bytes:
     """The bytes of a file, or of one in an archive. Raises as `stream` does."""
     with stream(path) as file:
         return file.read()
-
-
-def stat(path: str | Path) -> os.stat_result:
-    """That of a file, or of the archive that it lies in."""
-    try:
-        return os.stat(path)
-    except NotADirectoryError:
-        if found := inside(path):
-            return os.stat(found[0].path)
-        raise
 
 
 def size(path: str | Path) -> int:

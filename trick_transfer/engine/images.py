@@ -39,7 +39,7 @@ def images_in(folder: str | Path, suffixes: Collection[str] = SUFFIXES) -> list[
     """The images directly in a folder, sorted; none if it is missing. Hidden files and devices are left out."""
     if not os.path.isdir(folder):
         paths = [os.path.join(folder, name) for name in archives.names_in(folder)]
-        return [path for path in paths if os.path.splitext(path)[1].lower() in suffixes and archives.is_file(path)]
+        return [path for path in paths if os.path.splitext(path)[1].lower() in suffixes and archives.file_status(path)]
     with os.scandir(folder) as entries:
         return sorted(
             entry.path
@@ -50,7 +50,7 @@ def images_in(folder: str | Path, suffixes: Collection[str] = SUFFIXES) -> list[
 
 def is_file(entry: os.DirEntry) -> bool:
     """Whether it is a file, or a link to one, which may lie in an archive."""
-    return entry.is_file(follow_symlinks=False) or archives.is_file(entry.path)
+    return entry.is_file(follow_symlinks=False) or archives.file_status(entry.path) is not None
 
 
 def by_name(folder: str | Path, suffixes: Collection[str] = SUFFIXES) -> dict[str, Path]:
@@ -75,7 +75,7 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
 
 def is_whole(image: str | Path) -> bool:
     """Whether an image exists and is complete; cheap, unless bytes follow the image's end."""
-    if not archives.is_file(image):
+    if not archives.file_status(image):
         return False
     with archives.stream(image) as file:
         if file.seek(0, 2) <= len(END_OF_PNG):

@@ -30,8 +30,7 @@ def data_files(root: str | Path) -> dict[str, int]:
     """
     if os.path.isdir(root):
         return dict(walk(str(root), "", 0, ()))
-    changed = archives.stat(root).st_ctime_ns
-    return dict.fromkeys(archives.files_below(root), changed)
+    return dict.fromkeys(*archives.files_below(root))
 
 
 def sha256_of(path: Path) -> str:
@@ -54,8 +53,8 @@ def walk(folder: str, above: str, changed: int, inside: tuple[tuple[int, int], .
             newest = max(changed, entry.stat(follow_symlinks=False).st_ctime_ns)
             if entry.is_file(follow_symlinks=False):
                 yield above + entry.name, newest
-            elif archives.is_file(entry.path):
-                yield above + entry.name, max(newest, archives.stat(entry.path).st_ctime_ns)
+            elif linked := archives.file_status(entry.path):
+                yield above + entry.name, max(newest, linked.st_ctime_ns)
             elif os.path.isdir(entry):
                 yield from walk(entry.path, f"{above}{entry.name}/", newest, (*inside, here))
 

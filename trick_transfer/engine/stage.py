@@ -5,7 +5,7 @@ A new task is a package whose `stage.py` makes one of these, and a line in `tric
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,25 +14,13 @@ import numpy as np
 from mmengine.config import Config
 
 from .batch import Batch
+from .details import Details
 from .layers import Layers
 from .pictures import Seen
 from .source import Format, Found, Sample
 from .split import Split
 
 Arrays = dict[str, np.ndarray]
-
-
-ALL_CLASSES = "mean of all classes"  # name of a curve
-
-
-def name_of(names: Sequence[str], label: int) -> str:
-    """A class's name, or its number where it is not known."""
-    return str(names[label]) if label < len(names) else f"class {label}"
-
-
-def as_points(x: np.ndarray, y: np.ndarray) -> tuple[tuple[float, float], ...]:
-    """A curve of Details."""
-    return tuple(zip(x.tolist(), y.tolist(), strict=True))
 
 
 class Metric(NamedTuple):
@@ -44,17 +32,6 @@ class Metric(NamedTuple):
     required: bool = False  # every result of the stage has it
     headline: bool = False  # the paper's; README and the overviews show these
     verifiable: bool = True  # can be recomputed from the stored outputs
-
-
-@dataclass(frozen=True)
-class Details:
-    """What a run's outputs tell beside its metrics: by class, which classes are confused, and curves."""
-
-    measure: str = ""  # what `classes` holds
-    classes: dict[str, float] = field(default_factory=dict)  # percent, without classes that do not occur
-    confusion: tuple[tuple[str, str, int], ...] = ()  # (true class, predicted class, images), the most frequent first
-    axes: tuple[str, str] = ("", "")
-    curves: dict[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)  # (x, y) from 0 to 1; whole first
 
 
 @dataclass(frozen=True)
@@ -92,6 +69,8 @@ class Stage(ABC):
     authors: str | None = None  # of these, what the paper's authors' code does
     trains_backbone: bool = False  # the other stages fine-tune it
     optional: bool = False  # it runs only where it is asked for
+    plain_protocol: str | None = None  # of these, the one that OpenMMLab's own library can run, see `plain`
+    hub_task: str | None = None  # the Hugging Face hub's word for the task
 
     # Config
 
@@ -173,6 +152,10 @@ class Stage(ABC):
     def leave(self, model: Any, cfg: Config, folder: Path, metrics: dict[str, float], **about: Any) -> dict[str, Any]:
         """Export what later stages need to a folder; returns fields of the result, and may add to `metrics`."""
         return {}
+
+    def plain(self, cfg: Config, weights: Path) -> Config:
+        """The Config of `plain_protocol` without a part of ours. Raises ValueError for a network that they lack."""
+        raise NotImplementedError  # a stage that has a plain_protocol has it
 
     # data of the user's own, see engine/source.py
 

@@ -107,7 +107,8 @@ def of_row(name: str, some: Sequence[Scored], runs: Sequence[Scored]) -> Row:
     trained = [result for result in results if result.stage == BACKBONE.name]
     hours = device_hours(trained, runs, name.endswith(YOURS))
     there = [metric for metric in metrics() if any(metric in run.points for run in some)]
-    minutes = [each.seconds / 60 / each.config["max_epochs"] for each in trained if each.config.get("max_epochs")]
+    epochs = ((each, each.chosen.get("of_epochs") or each.config.get("max_epochs")) for each in trained)
+    minutes = [each.seconds / 60 / count for each, count in epochs if count]
     return Row(
         name,
         params_m,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from trick_transfer.engine.stage import Details
+from trick_transfer.engine.details import Details
 from trick_transfer.runs.store import Stored
 from trick_transfer.stages import STAGES, metrics, stage_of
 

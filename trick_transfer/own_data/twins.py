@@ -71,7 +71,7 @@ def without_twins(found: Found, drop: bool) -> Found:
 
 def same_files(found: Found) -> list[list[Sample]]:
     """Groups of two samples or more whose files are equal byte by byte; only files of one size are read."""
-    samples = [sample for sample in found.samples if archives.is_file(sample.image)]
+    samples = [sample for sample in found.samples if archives.file_status(sample.image)]
     sizes = [archives.size(sample.image) for sample in samples]
     times = Counter(sizes)
     samples = [sample for sample, size in zip(samples, sizes, strict=True) if times[size] > 1]

@@ -34,16 +34,14 @@ def go_on(run: Run, layers: Layers, batch: Batch, now: Mapping[str, Any]) -> Non
 
     `now` are the conditions of this run, as config.json has them.
     """
-    reasons = []
-    for folder, epochs in shorter(run, layers):
-        reason = hindrance(run, layers, batch, now, folder)
-        if not reason:
+    found = [(hindrance(run, layers, batch, now, folder), folder, epochs) for folder, epochs in shorter(run, layers)]
+    for reason, folder, epochs in sorted(found, key=lambda each: bool(each[0]))[:1]:
+        if reason:
+            said = f"{folder} is this run with {epochs} epochs, but {reason}: this one starts from the beginning"
+        else:
             write_whole(run.folder / LATEST, partial(copyfile, folder / STATE))
-            print(f"{run.title}: goes on from the end of {folder}, epoch {epochs}", file=sys.stderr)
-            return
-        reasons.append(f"{folder} is this run with {epochs} epochs, but {reason}: this one starts from the beginning")
-    for line in reasons[:1]:
-        print(f"{run.title}: {line}", file=sys.stderr)
+            said = f"goes on from the end of {folder}, epoch {epochs}"
+        print(f"{run.title}: {said}", file=sys.stderr)
 
 
 def shorter(run: Run, layers: Layers) -> list[tuple[Path, int]]:

@@ -29,9 +29,10 @@ def add_own_data(parser: argparse.ArgumentParser) -> None:
 
 def sources_in(folder: Path) -> dict[Stage, Source]:
     """A folder's source for each stage that has a format for it. Raises ValueError if none has."""
-    stages = [STAGES[name] for name in usual() if STAGES[name].formats and STAGES[name].recognise(folder)]
+    asked = [STAGES[name] for name in usual() if STAGES[name].formats]
+    stages = [stage for stage in asked if stage.recognise(folder)]
     if not stages:
-        formats = "; ".join(f"{stage.name}: {', '.join(stage.formats)}" for stage in STAGES.values() if stage.formats)
+        formats = "; ".join(f"{stage.name}: {', '.join(stage.formats)}" for stage in asked)
         raise ValueError(f"{folder} looks like none of the formats that are read ({formats}), see docs/data.md")
     of_its_own = [stage for stage in stages if not stage.trains_backbone]  # any folders look like class folders
     return {stage: Source.recognised(stage, folder) for stage in of_its_own or stages}

@@ -33,6 +33,8 @@ def resolve(run: Run, layers: Layers, batch: Batch) -> Layers:
 def equip(run: Run, cfg: Config, batch: Batch) -> None:
     """Add what the machine and the engine decide."""
     run.task.finish(cfg, batch)
+    if not cfg.train_cfg.max_epochs:  # nothing is trained, so no epoch is chosen
+        cfg.pop(HELD_OUT, None)
     if HELD_OUT in cfg:
         held_out.split(cfg, run.task)
     cfg.optim_wrapper.constructor = "trick_transfer.MergedGroups"

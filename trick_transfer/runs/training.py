@@ -162,7 +162,7 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
     facts |= dict(steps=ceil(runner.iter / batch.accumulation), seconds=seconds(runner) + time.time() - started)
     facts |= dict(chosen=chosen, curves=curves(runner), samples_scored=int(metrics.pop("samples_scored")))
     if HELD_OUT in cfg:  # then validation gave no curve of these
-        facts["curves"] |= {name: [[chosen.get("epoch", 0), value]] for name, value in metrics.items()}
+        facts["curves"] |= {name: [[chosen["epoch"], value]] for name, value in metrics.items()}
     if not is_main_process():
         return None
     if evaluator:

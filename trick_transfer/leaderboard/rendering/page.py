@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from trick_transfer.engine.stage import Details
+from trick_transfer.engine.details import Details
 
 from ..statistics.comparison import MOST_SEEDS
 from ..table import UPSTREAM, YOURS, Analysis, Table

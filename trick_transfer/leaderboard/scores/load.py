@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from trick_transfer import mini
+from trick_transfer.engine.details import Details
 from trick_transfer.engine.files import brief, file_sha256, read_arrays
-from trick_transfer.engine.stage import Arrays, Details, Outputs
+from trick_transfer.engine.stage import Arrays, Outputs
 from trick_transfer.runs.result import Result
 from trick_transfer.runs.store import Stored
 from trick_transfer.stages import STAGES
@@ -105,9 +106,9 @@ def audit(result: Result, path: Path) -> tuple[Outputs | None, list[str]]:
 def read(path: Path, stage: str, config: Mapping[str, Any] = {}) -> Outputs:
     """A stage's outputs, with their details. Raises ValueError or OSError of one line that names the file."""
     arrays = read_arrays(path)
-    if stage == BACKBONE.name and "classes" not in arrays and config.get("data", {}).get("name") == "mini":
-        arrays["classes"] = np.array(mini.CLASSES)  # earlier outputs have no names
     with reading(path, f"outputs of {stage}"):
+        if stage == BACKBONE.name and "classes" not in arrays and config.get("data", {}).get("name") == "mini":
+            arrays["classes"] = np.array(mini.CLASSES)  # earlier outputs have no names
         return replace(STAGES[stage].outputs(arrays), details=STAGES[stage].details(arrays, config))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from trick_transfer.engine.stage import Details
+from trick_transfer.engine.details import Details
 
 from ..scores.load import Scored, by_backbone
 from ..table import BACKBONE, UPSTREAM, Cell, Correlation, Protocol, Row, Table, Value, column, metrics

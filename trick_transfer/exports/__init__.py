@@ -1,0 +1,1 @@
+"""A trained network in the formats of others: timm, torchvision, mmdet and mmseg, ONNX; read again and compared."""
