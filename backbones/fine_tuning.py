@@ -26,7 +26,7 @@ from .base import Backbone
 from .card import Card, arrived_percent
 from .registry import check_size
 
-RESIZING = ("Resize", "RandomResize")  # mmcv's steps
+RESIZING = ("Resize", "RandomResize", "center")  # mmcv's steps, and the crop of class folders
 PHOTO_PX = (333, 500)  # height and width of many VOC images; they are resized to odd sizes
 
 

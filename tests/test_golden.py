@@ -61,6 +61,8 @@ class Case:
 
 
 DATA = {"data.num_train": 2 * TRAINED, "data.num_val": 60, "global_batch": 8, "model.backbone.depth": 18}
+# some classes have one image to train on; features so alike are nearly tied under the protocol's own penalty
+SHOT = {"val_evaluator.shots": (1,), "val_evaluator.draws": 2, "val_evaluator.inverse_l2": 1000.0}
 CASES = [
     Case("detection", protocol="faster_rcnn_voc"),
     Case("detection", protocol="faster_rcnn_fpn_voc"),
@@ -76,6 +78,9 @@ CASES = [
     Case("segmentation", protocol="fcn_ade20k_frozen"),
     Case("segmentation", protocol="fcn_ade20k_scratch"),
     Case("segmentation", protocol="fcn_ade20k_swept"),
+    Case("probing", protocol="linear_probe"),
+    Case("probing", protocol="knn", sets={"val_evaluator.neighbours": 3}),  # of sixteen images
+    Case("probing", protocol="few_shot", sets=SHOT),
     Case("classification", "resnet50_baseline", sets=DATA),
     Case("classification", sets=DATA | {"tricks.distillation": None}),
 ]
@@ -168,12 +173,12 @@ def classification(root):
 
 @pytest.fixture(scope="module")
 def roots(tmp_path_factory):
-    """Each stage's data."""
+    """Each stage's data; probing reads classification's."""
     made = {}
     for write in (detection, segmentation, classification):
         made[write.__name__] = tmp_path_factory.mktemp(write.__name__)
         write(made[write.__name__])
-    return made
+    return made | {"probing": made["classification"]}
 
 
 @pytest.fixture(scope="module")
@@ -191,19 +196,25 @@ def golden():
         write_whole(GOLDEN, lambda part: part.write_text(text))
 
 
+def losses(runner, model):
+    """Those of the first batch, by name."""
+    batch = next(iter(Runner.build_dataloader(runner.cfg.train_dataloader, seed=runner.seed)))
+    seed_all(runner.seed)
+    with torch.no_grad():
+        _, logged = model.parse_losses(model.train()(**model.data_preprocessor(batch, training=True), mode="loss"))
+    return {name: float(value) for name, value in logged.items() if "loss" in name}
+
+
 def measure(run, layers):
-    """The losses of the first batch and the scores of all images, both with the weights of the formula."""
+    """The losses of the first batch, where it is trained, and the scores of all images, with weights of the formula."""
     runner = make_runner(resolve(run, layers, run.batch()).cfg)
     model = unwrapped(runner)
     fill(model)
-    batch = next(iter(Runner.build_dataloader(runner.cfg.train_dataloader, seed=run.seed)))
-    seed_all(run.seed)
-    with torch.no_grad():
-        _, logged = model.parse_losses(model.train()(**model.data_preprocessor(batch, training=True), mode="loss"))
+    values = {"losses": losses(runner, model)} if runner.cfg.train_cfg.max_epochs else {}
     found = []
     model.register_forward_hook(lambda model, inputs, outputs: found.extend(outputs))
     metrics = runner.val()
-    values = {"losses": {name: float(value) for name, value in logged.items() if "loss" in name}, "scores": metrics}
+    values["scores"] = metrics
     return values | ({"boxes": summary(found)} if run.stage == "detection" else {})
 
 

@@ -22,7 +22,7 @@ PARTS = (
     "speed",
 )  # of the package trick_transfer
 FOUNDATION = {"backbones", "engine", "registry"}
-STAGES = {"classification", "detection", "segmentation"}
+STAGES = {"classification", "detection", "probing", "segmentation"}
 MAY_IMPORT = {  # of ours, beside itself
     "engine": {"registry"},
     "backbones": {"engine"},

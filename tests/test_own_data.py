@@ -23,7 +23,7 @@ from trick_transfer.own_data.split import with_splits
 from trick_transfer.runs import tiers
 from trick_transfer.runs.plan import chain
 from trick_transfer.runs.run import Run
-from trick_transfer.stages import STAGES
+from trick_transfer.stages import STAGES, usual
 
 CLASSIFICATION, SEGMENTATION = STAGES["classification"], STAGES["segmentation"]
 KINDS = ("rose", "traffic light", "Ünter 5 %")
@@ -237,7 +237,7 @@ def test_lengths_are_for_as_many_images_and_few_images_get_smaller_batches(flowe
     )
 
 
-@pytest.mark.parametrize("stage", list(STAGES))
+@pytest.mark.parametrize("stage", usual())
 def test_many_images_are_shown_once_at_least(stage, flowers):
     found = Found([Sample(str(number), Path(str(number)), 0, "train") for number in range(100)], KINDS)
     stated = tiers.load("photos").parts[stage] | {"images": 1}  # a hundredth of these

@@ -2,11 +2,19 @@
 
 from classification.stage import CLASSIFICATION
 from detection.stage import DETECTION
+from probing.stage import Probing
 from segmentation.stage import SEGMENTATION
 
 from .engine.stage import Metric, Stage
 
-STAGES: dict[str, Stage] = {stage.name: stage for stage in (CLASSIFICATION, DETECTION, SEGMENTATION)}
+STAGES: dict[str, Stage] = {
+    stage.name: stage for stage in (CLASSIFICATION, Probing(CLASSIFICATION), DETECTION, SEGMENTATION)
+}
+
+
+def usual() -> tuple[str, ...]:
+    """The stages that run where none are named."""
+    return tuple(name for name, stage in STAGES.items() if not stage.optional)
 
 
 def metrics() -> dict[str, Metric]:

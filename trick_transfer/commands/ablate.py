@@ -26,7 +26,7 @@ from trick_transfer.runs.plan import add_options, check, check_data, console, ex
 from trick_transfer.runs.run import FIRST
 from trick_transfer.runs.store import Stored
 from trick_transfer.runs.study import finished, plan, read, sizes
-from trick_transfer.stages import STAGES
+from trick_transfer.stages import usual
 
 NAMES = [*TABLES, *FIGURES]
 AGREEMENT = "agreement"
@@ -64,7 +64,7 @@ def options() -> argparse.Namespace:
 def parts(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
     """(recipe, stages) of all that was asked for."""
     if args.what[0] == "noise":
-        return [(args.what[1], list(STAGES))]
+        return [(args.what[1], list(usual()))]
     tables = [TABLES[name] for name in args.what if name in TABLES]
     drawn = [(recipe, [FIRST]) for name in args.what for recipe in FIGURES.get(name, ())]
     return [(recipe, table.stages) for table in tables for recipe in table.rows] + drawn

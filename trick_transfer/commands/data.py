@@ -22,7 +22,7 @@ from trick_transfer.engine.values import nearest
 from trick_transfer.own_data.prepare import prepared
 from trick_transfer.own_data.report import report
 from trick_transfer.runs import own_tier, tiers
-from trick_transfer.stages import STAGES
+from trick_transfer.stages import STAGES, usual
 
 MINI = "mini"  # three data sets that are made together
 TIERS = [name for name in tiers.NAMES if name not in (MINI, "smoke")]
@@ -81,7 +81,7 @@ def of_tier(args: argparse.Namespace) -> int:
     if args.root or args.own:
         raise ValueError("--root and --own are for one data set; a tier names its folders itself")
     tier, codes = tiers.load(args.name), [0]
-    stages = [STAGES[name] for name in tier.stages or STAGES]
+    stages = [STAGES[name] for name in tier.stages or usual()]
     for stage in stages:
         name = tier.parts.get(stage.name, {}).get("data") or (stage.data_set if not tier.source(stage) else None)
         if name in sets():

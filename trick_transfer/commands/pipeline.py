@@ -16,7 +16,7 @@ from trick_transfer.runs.command import add_follow, add_given, add_held_out, giv
 from trick_transfer.runs.own_tier import add_own_data, own_tier
 from trick_transfer.runs.plan import add_options, chain, check, check_data, console, execute, show, show_gaps, state
 from trick_transfer.runs.store import reference
-from trick_transfer.stages import STAGES
+from trick_transfer.stages import STAGES, usual
 
 
 def options() -> argparse.Namespace:
@@ -27,8 +27,8 @@ def options() -> argparse.Namespace:
     add_own_data(parser)
     add_given(parser)
     parser.add_argument("--seed", type=int, default=0)
-    names = ", ".join(STAGES)
-    parser.add_argument("--stages", nargs="+", choices=STAGES, metavar="STAGE", help=f"{names} (default: the tier's)")
+    names = f"{', '.join(STAGES)} (default: the tier's, or {', '.join(usual())})"
+    parser.add_argument("--stages", nargs="+", choices=STAGES, metavar="STAGE", help=names)
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets",
         help="a key of the recipe; with detection. or segmentation. before it, of that stage",
@@ -41,7 +41,7 @@ def options() -> argparse.Namespace:
         raise ValueError("name a recipe (classification/recipes), or give --backbone SOURCE")
     args.recipe = args.recipe or GIVEN
     args.tier = own_tier(args)
-    args.stages = args.stages or tiers.load(args.tier).stages or tuple(STAGES)
+    args.stages = args.stages or tiers.load(args.tier).stages or usual()
     return args
 
 

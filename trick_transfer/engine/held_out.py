@@ -46,6 +46,9 @@ def headline(stage: Stage) -> Metric:
 
 def check(cfg: Config, stage: Stage) -> None:
     """Raise ValueError for a choice that does not exist."""
+    if not any(metric.required for metric in stage.metrics):
+        named = "name the stages that do: --set detection.held_out.share=0.1"
+        raise ValueError(f"{stage.name} trains nothing, so it holds out nothing; {named}, in place of --held-out")
     check_name("held_out.by", cfg.held_out.by, [metric.name for metric in stage.metrics if metric.required])
     check_name("held_out.score", cfg.held_out.score, EPOCHS)
 

@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 # what may differ between two machines without the numbers being another experiment's
 PLACES = ("root", "data_root", "weights", "card", "num_workers", "persistent_workers", "outputs")
-OURS = ("backbones.", "classification.", "detection.", "segmentation.", "trick_transfer.")
+OURS = ("backbones.", "classification.", "detection.", "probing.", "segmentation.", "trick_transfer.")
 
 
 def plain(cfg: Config) -> dict:

@@ -11,7 +11,7 @@ from trick_transfer.engine.files import write_whole
 from trick_transfer.engine.stage import Stage
 from trick_transfer.own_data.describe import describe
 from trick_transfer.own_data.source import Source
-from trick_transfer.stages import STAGES
+from trick_transfer.stages import STAGES, usual
 
 from . import tiers
 from .command import TIER
@@ -29,9 +29,10 @@ def add_own_data(parser: argparse.ArgumentParser) -> None:
 
 def sources_in(folder: Path) -> dict[Stage, Source]:
     """A folder's source for each stage that has a format for it. Raises ValueError if none has."""
-    stages = [stage for stage in STAGES.values() if stage.formats and stage.recognise(folder)]
+    asked = [STAGES[name] for name in usual() if STAGES[name].formats]
+    stages = [stage for stage in asked if stage.recognise(folder)]
     if not stages:
-        formats = "; ".join(f"{stage.name}: {', '.join(stage.formats)}" for stage in STAGES.values() if stage.formats)
+        formats = "; ".join(f"{stage.name}: {', '.join(stage.formats)}" for stage in asked)
         raise ValueError(f"{folder} looks like none of the formats that are read ({formats}), see docs/data.md")
     of_its_own = [stage for stage in stages if not stage.trains_backbone]  # any folders look like class folders
     return {stage: Source.recognised(stage, folder) for stage in of_its_own or stages}

@@ -32,7 +32,7 @@ class Result:
 
     tier: FolderName
     recipe: FolderName
-    stage: str  # classification, detection or segmentation
+    stage: str  # a name in STAGES
     protocol: FolderName
     protocol_version: PositiveInt
     protocol_hash: Text  # of its values; equal hashes: the numbers may be compared

@@ -166,7 +166,8 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
     if not is_main_process():
         return None
     if evaluator:
-        check_all_scored(layers.cfg, facts["samples_scored"], len(getattr(runner, f"{scoring}_dataloader").dataset))
+        data = getattr(runner, f"{scoring}_dataloader").dataset
+        check_all_scored(layers.cfg, facts["samples_scored"], getattr(data, "scored", len(data)))
     return record(run, layers.cfg, unwrapped(runner), batch, metrics, facts)
 
 

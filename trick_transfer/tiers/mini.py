@@ -51,6 +51,16 @@ classification = dict(
     stand_ins={"model.backbone.depth": {50: 18, 152: 34}},
 )
 
+probing = dict(
+    data="mini/imagenet1k",
+    values={
+        "data.num_classes": len(_animals),
+        "data.crop.size_px": 64,  # as in classification
+        "data.crop.shorter_px": 72,
+        **_one_process,
+    },
+)
+
 _train_sets = "train_dataloader.dataset.dataset.datasets.*"
 _short_px, _detection_epochs = 160, 3  # the paper's 20 epochs make 83,000 steps, these 375
 

@@ -2,5 +2,6 @@
 
 # the published numbers came from the authors' code, not from the text, where the two differ
 classification = dict(early={"follow": "authors"})
+probing = dict(data="imagenet1k")
 detection = dict(data="voc0712")
 segmentation = dict(data="ade20k")

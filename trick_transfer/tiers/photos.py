@@ -39,6 +39,16 @@ classification = dict(
     stand_ins={"model.backbone.depth": {50: 18, 152: 34}},
 )
 
+probing = dict(
+    data="tiny_imagenet",
+    values={
+        "data.num_classes": 200,
+        "data.crop.size_px": 64,
+        "data.crop.shorter_px": 64,
+        **_workers,
+    },
+)
+
 _short_px = 176
 
 detection = dict(

@@ -14,6 +14,8 @@ classification = dict(
         "val_dataloader.batch_size": _images,
     },
 )
+# enough for ten images of each class to train on, in some 200 evenly spread
+probing = dict(values={"val_dataloader.num_batch_per_epoch": 50, "val_dataloader.batch_size": _images})
 _one_epoch = {"train_cfg.max_epochs": 1, "train_cfg.val_begin": 2}
 _downstream = {
     **_one_epoch,

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from trick_transfer.stages import metrics
+from trick_transfer.stages import metrics, stage_of
 
 from ..table import Analysis, Row
 from .text import COMMAND, NOTES, SIZES, footnotes, lines_of, title
@@ -37,7 +37,9 @@ def as_json(analysis: Analysis) -> str:
 def comma_separated(analysis: Analysis) -> str:
     """One line per row, numbers to SIGNIFICANT digits; its tier and protocols identify a table."""
     parts = (*OF_CELLS, "paper")
-    measured = [name for metric in metrics() for name in (metric, *(f"{metric}_{part}" for part in parts))]
+    there = {metric for table in analysis.tables for row in table.rows for metric in row.cells}
+    columns = [metric for metric in metrics() if metric in there or not stage_of(metric).optional]
+    measured = [name for metric in columns for name in (metric, *(f"{metric}_{part}" for part in parts))]
     file = io.StringIO()
     writer = csv.DictWriter(file, ["tier", "protocols", "recipe", *measured, *SIZES], lineterminator="\n")
     writer.writeheader()
