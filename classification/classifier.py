@@ -59,8 +59,7 @@ class ImageClassifier(BaseModel):
         check_name("model.start", start, STARTS)
         if start == "gaussian":
             self.apply(gaussian)
-        if given:
-            put(given, self.backbone)
+        self.loaded = put(given, self.backbone) if given else ""
         self.given_head = (Head(given),) if given and "outputs" in given else ()  # in a tuple, as the teacher
         split_norms(self.backbone, norm_parts)
         self.num_classes, self.smoothing, self.mix = num_classes, smoothing, mix
@@ -174,7 +173,7 @@ def export(
     about |= {"mean": list(scaler.mean), "std": list(scaler.std), "licences": licences}
     if given := cfg.model.get("given"):
         about |= {key: given[key] for key in ("channel_order", "interpolation")}
-        about["origin"] = {key: given[key] for key in ("source", "sha256")}
+        about["origin"] = {key: given[key] for key in ("source", "sha256")} | {"loaded": model.loaded}
         about["licences"] |= {"weights": given.licence}
     px = cfg.val_dataloader.dataset.crop.size_px  # some networks accept no other
     return write_card(folder, model.backbone, config, metrics, px, **about)

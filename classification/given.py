@@ -115,15 +115,15 @@ def feed(cfg: Config) -> None:
             dataset.crop.interpolation = cfg.model.given.interpolation
 
 
-def put(given: dict[str, Any], backbone: Backbone) -> None:
-    """Load given weights into a backbone, and say what of them arrived. Raises ValueError for those that do not fit."""
-    of = found(given)
-    if of.held is None:
-        print(f"{of.source}: a network without weights; it keeps its own start", file=sys.stderr)
-        return
-    fitted = fit(of.held, of.source, backbone, **{key: given[key] for key in FITS if key in given})
-    load_strictly(backbone, fitted.trunk, of.source)
-    print(*(f"{of.source}: {line}" for line in fitted.report), sep="\n", file=sys.stderr)
+def put(given: dict[str, Any], backbone: Backbone) -> str:
+    """Load given weights into a backbone; prints what of them arrived, and returns it. Raises ValueError for misfits."""
+    of, report = found(given), ["it has no weights, and keeps its own start"]
+    if of.held is not None:
+        fitted = fit(of.held, of.source, backbone, **{key: given[key] for key in FITS if key in given})
+        load_strictly(backbone, fitted.trunk, of.source)
+        report = list(fitted.report)
+    print(*(f"{of.source}: {line}" for line in report), sep="\n", file=sys.stderr)
+    return "; ".join(report)
 
 
 class Head:

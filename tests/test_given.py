@@ -7,6 +7,7 @@ import timm
 import torch
 from torch.nn import functional as F
 
+from backbones.card import read_card
 from classification import given
 from classification.augment import PixelScaler, center_crop
 from classification.classifier import ImageClassifier
@@ -103,8 +104,9 @@ def test_given_weights_are_scored_where_their_classes_are_the_datas_and_carried_
     result = train(run := a_run("given", sets, photos))
     assert read(run.folder / "metrics.json") == result
     assert ("top1" in result.metrics, result.samples_scored) == ((True, 8) if fits else (False, 0))
-    card = run.card.read_text()
-    assert '"mean": [\n  1' in card and '"source": "' in card
+    card = read_card(run.card)
+    assert (card.mean, card.std) == ([1, 2, 3], [4, 5, 6])
+    assert card.origin["source"] == options["source"] and "(100.0%)" in card.origin["loaded"]
 
 
 @pytest.mark.slow
