@@ -116,7 +116,7 @@ def feed(cfg: Config) -> None:
 
 
 def put(given: dict[str, Any], backbone: Backbone) -> str:
-    """Load given weights into a backbone; prints what of them arrived, and returns it. Raises ValueError for misfits."""
+    """Load given weights into a backbone; prints and returns what of them arrived. Raises ValueError for misfits."""
     of, report = found(given), ["it has no weights, and keeps its own start"]
     if of.held is not None:
         fitted = fit(of.held, of.source, backbone, **{key: given[key] for key in FITS if key in given})
