@@ -173,7 +173,8 @@ def export(
     about |= {"mean": list(scaler.mean), "std": list(scaler.std), "licences": licences}
     if given := cfg.model.get("given"):
         about |= {key: given[key] for key in ("channel_order", "interpolation")}
-        about["origin"] = {key: given[key] for key in ("source", "sha256")} | {"loaded": model.loaded}
+        said = {"source": given.source, "sha256": given.sha256, "loaded": model.loaded}
+        about["origin"] = {key: value for key, value in said.items() if value}
         about["licences"] |= {"weights": given.licence}
     px = cfg.val_dataloader.dataset.crop.size_px  # some networks accept no other
     return write_card(folder, model.backbone, config, metrics, px, **about)

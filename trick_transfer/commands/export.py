@@ -66,7 +66,7 @@ def main() -> None:
 
 def make_card(run: Run, args: argparse.Namespace, folder: Path) -> Path:
     """Write a card of the run's weights, or of those of --checkpoint, into a folder; returns its path."""
-    cfg, head = run.config(), not args.no_head
+    cfg, head = run.config(), not (args.no_head or run.carries_weights)  # whose head stays with their source
     checkpoint = args.checkpoint or run.folder / MODEL
     model = build(cfg, checkpoint, args.timm, args.part, head)
     if args.checkpoint and not args.timm and not {"model.backbone", "model.backbone.tweak"} & run.sets.keys():
