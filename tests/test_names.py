@@ -10,11 +10,12 @@ import pytest
 
 from backbones.resnet import ResNet
 from trick_transfer.engine.files import write_tensors
+from trick_transfer.stages import STAGES
 
 ROOT = Path(__file__).parents[1]
 OURS = sorted(path.stem for path in (ROOT / "trick_transfer").iterdir() if (path / "__init__.py").is_file())
 IMPORTS = """
-import backbones.registry, classification.stage, detection.stage, segmentation.stage
+import backbones.registry, classification.stage, detection.stage, segmentation.stage, probing.stage
 import trick_transfer.stages, trick_transfer.runs.training, trick_transfer.runs.plan, trick_transfer.data_sets.check
 from mmengine.registry import MODELS, HOOKS
 print(MODELS.get("backbones.ResNet").__module__, HOOKS.get("trick_transfer.History").__module__)
@@ -49,7 +50,7 @@ def test_what_we_install_at_the_top_is_the_layout_and_one_package():
     import tomllib
 
     found = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
-    assert set(found) == {"backbones*", "classification*", "detection*", "segmentation*", "trick_transfer*"}
+    assert set(found) == {"backbones*", *(f"{stage}*" for stage in STAGES), "trick_transfer*"}
 
 
 EXAMPLE = """
