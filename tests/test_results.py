@@ -93,9 +93,9 @@ def test_only_a_classification_of_given_weights_may_be_unscored_and_says_so_thro
     unscored = dict(samples_scored=0, outputs_sha256=UNSCORED, metrics={})
     assert read(store(tmp_path, a_result(**unscored))).metrics == {}
     for changes in (dict(samples_scored=0), dict(outputs_sha256=UNSCORED), dict(metrics={})):
-        with pytest.raises(ValueError, match="samples_scored is|metric top1 is missing"):
+        with pytest.raises(ValueError, match="'samples_scored' is|metric top1 is missing"):
             a_result(**changes)
-    with pytest.raises(ValueError, match="samples_scored is 0"):
+    with pytest.raises(ValueError, match="'samples_scored' is 0"):
         a_detection(**unscored)
 
 

@@ -100,7 +100,7 @@ def faults(result: Result) -> Iterator[str]:
     required = (metric.name for metric in stage.metrics if metric.required and result.samples_scored)
     yield from (f"metric {name} is missing" for name in required if name not in result.metrics)
     if (result.samples_scored == 0) != (result.outputs_sha256 == UNSCORED and stage.trains_backbone):
-        yield f"samples_scored is {result.samples_scored}, outputs_sha256 {result.outputs_sha256!r:.80}"
+        yield f"'samples_scored' is {result.samples_scored}, 'outputs_sha256' {result.outputs_sha256!r:.80}"
     if stage.trains_backbone and result.seed != result.backbone_seed:
         yield f"backbone_seed is {result.backbone_seed}, but {stage.name} trains the backbone itself"
     if result.config_hash != fingerprint(result.config):
