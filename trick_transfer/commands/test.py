@@ -76,5 +76,6 @@ def main() -> int:
         write_whole(args.submission, lambda part: part.write_text(text, "utf-8"))
     elif starts_others(args.gpus):
         return spread(args.gpus)
-    evaluate(run, checkpoint, args)
+    else:
+        evaluate(run, checkpoint, args)
     return 0
