@@ -1,6 +1,7 @@
 """A tier is a file of data: it changes data, sizes and lengths, and lists what else it changes."""
 
 import pytest
+from test_results import a_detection
 
 from classification.config import load as recipe
 from classification.diagnostics import follows
@@ -110,6 +111,12 @@ def test_own_classification_data_are_probed_too_unless_the_tier_names_others(tmp
         (tmp_path / f"{name}.py").write_text(own + more)
         part = tiers.load(str(tmp_path / f"{name}.py")).parts["probing"]
         assert part["source"]["folder"] == folder and "data" not in part
+
+
+def test_a_tiers_own_protocol_is_named_where_its_runs_lie_as_in_their_results():
+    run, result = Run("detection", "a", "photos"), a_detection(protocol="faster_rcnn_voc_small")
+    assert run.folder.name == result.folder.name == "detection-faster_rcnn_voc_small"
+    assert Run("detection", "a", "photos", protocol="faster_rcnn_voc").folder.name == "detection"
 
 
 def test_an_unknown_tier_is_refused_with_the_closest_name(tmp_path):

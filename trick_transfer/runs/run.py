@@ -170,8 +170,8 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        main = self.protocol in (None, self.main_protocol)
-        stage = self.stage if main else f"{self.stage}-{self.protocol}"
+        others = self.task.protocols[1:]  # the tier's own among them; as in Result.folder
+        stage = f"{self.stage}-{self.recipe_or_protocol}" if self.recipe_or_protocol in others else self.stage
         return self.home(self.name) / (stage if self.seed == self.upstream_seed else f"{stage}-seed{self.seed}")
 
     @property
