@@ -75,6 +75,15 @@ def test_a_classifier_with_given_weights_computes_what_they_do(weights):
     assert not any(name.startswith("given") for name in model.state_dict())
 
 
+def test_of_a_file_with_a_tensor_missing_the_head_is_told_apart_from_the_backbone(weights):
+    net, options = weights
+    torch.save({name: each for name, each in net.state_dict().items() if name != "bn1.bias"}, options["source"])
+    cfg = load("given")
+    given.start(cfg, options)
+    with pytest.raises(ValueError, match="^the given head cannot be read whole$"):
+        given.outputs_for([], cfg.model.given, 64)
+
+
 def test_weights_without_a_known_normalisation_need_one(weights):
     options = {key: each for key, each in weights[1].items() if key != "std"}
     with pytest.raises(ValueError, match="--mean and --std"):
