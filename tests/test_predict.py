@@ -142,6 +142,13 @@ def test_each_image_has_a_name_of_its_own(tmp_path, names, expected):
     assert list(images_of(tmp_path / name for name in names).values()) == expected
 
 
+def test_a_stage_that_predicts_nothing_of_single_images_is_refused_with_those_that_do(monkeypatch):
+    Image.new("RGB", (8, 8)).save("one.png")
+    with pytest.raises(ValueError, match=r"^probing predicts .*; use classification, detection, segmentation$"):
+        predicted(monkeypatch, Run("probing", "resnet50d_mixup", "smoke"), ["one.png"])
+    assert not Path("out").exists()
+
+
 def test_nothing_is_overwritten_and_missing_images_are_named_before_a_model_is_made(monkeypatch, tmp_path):
     Path("out").mkdir()
     Path("out/mine.txt").touch()

@@ -22,6 +22,8 @@ from trick_transfer.engine.files import file_sha256, write_whole
 from trick_transfer.engine.images import SKIPPING, decode, is_image, orientation
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.pictures import rgb
+from trick_transfer.engine.stage import Stage
+from trick_transfer.stages import STAGES
 
 from .run import Run
 from .training import scorer
@@ -69,6 +71,9 @@ def predict(run: Run, checkpoint: Path, places: Iterable[Path], out: Path) -> tu
 
     An image that cannot be read is named, and the rest goes on. Raises ValueError or OSError for other bad input.
     """
+    if type(run.task).predicted is Stage.predicted:
+        able = [name for name, stage in STAGES.items() if type(stage).predicted is not Stage.predicted]
+        raise ValueError(f"{run.stage} predicts nothing of single images; use {', '.join(able)}")
     images, console = images_of(places), Console(stderr=True)
     check_new(out)
     model = Model(run, checkpoint)
