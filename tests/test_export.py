@@ -134,6 +134,11 @@ def test_a_format_that_cannot_hold_the_network_is_refused_with_others(tool, tmp_
     assert not (tmp_path / "out").exists()
 
 
+def test_an_unknown_format_is_refused_with_the_nearest_in_one_line(tool, theirs):
+    code, lines = tool(theirs.state_dict(), "--timm", "--to", "torchvison")
+    assert (code, lines) == (2, ["error: --to 'torchvison' does not exist; did you mean 'torchvision'?"])
+
+
 def test_a_card_in_a_folder_of_its_own_has_a_model_card(tool, tmp_path, theirs):
     assert tool(theirs.state_dict(), "--timm")[0] == 0
     data = ModelCard.load(tmp_path / "out" / "README.md").data

@@ -22,7 +22,17 @@ from trick_transfer.leaderboard.rendering.scatter import scatter
 from trick_transfer.leaderboard.rendering.terminal import across, grid
 from trick_transfer.leaderboard.scores.load import means_only
 from trick_transfer.runs import tiers
-from trick_transfer.runs.plan import add_options, check, check_data, console, execute, run_of, show, show_gaps
+from trick_transfer.runs.plan import (
+    add_options,
+    check,
+    check_data,
+    check_protocols,
+    console,
+    execute,
+    run_of,
+    show,
+    show_gaps,
+)
 from trick_transfer.runs.run import FIRST
 from trick_transfer.runs.store import Stored
 from trick_transfer.runs.study import finished, plan, read, sizes
@@ -107,10 +117,12 @@ def compare(names: Sequence[str], args: argparse.Namespace) -> None:
 def main() -> None:
     """Plan, check, run, show."""
     args = options()
+    asked = parts(args)
+    check_protocols(args.protocol, {stage for _, stages in asked for stage in stages})
     if args.what[0] == AGREEMENT:
         compare(args.what[1:], args)
         return
-    found, asked = read(args), parts(args)
+    found = read(args)
     runs = [run_of(stage, recipe, seed, args) for recipe, stages in asked for seed in args.seeds for stage in stages]
     todo, lines = plan(runs, found, args)
     check(todo, args)

@@ -27,6 +27,7 @@ from backbones.naming import check_variant
 from classification.classifier import ImageClassifier, build, export
 from classification.config import check_data
 from classification.diagnostics import top1
+from trick_transfer.engine.values import check_name
 from trick_transfer.exports.formats import CARD, FORMATS, USE_OF_CARD, convert
 from trick_transfer.exports.readme import describe
 from trick_transfer.exports.trained import trained
@@ -45,9 +46,11 @@ def main() -> None:
     parser.add_argument("--timm", action="store_true", help="the checkpoint's names are timm's (or torchvision's)")
     parser.add_argument("--part", default="", help="of a checkpoint with several networks: the prefix of its names")
     parser.add_argument("--no-head", action="store_true", help="export the backbone alone; it can be no teacher")
-    parser.add_argument("--to", choices=(CARD, *FORMATS), default=CARD, help="the format (default: %(default)s)")
+    formats = CARD, *FORMATS
+    parser.add_argument("--to", default=CARD, help=f"the format: {', '.join(formats)} (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="folder for the files (default: the run's; exports/FORMAT in it)")
     args = parser.parse_args()
+    check_name("--to", args.to, formats)
     if args.checkpoint and not args.out:
         raise ValueError("--checkpoint asks for --out FOLDER: the recipe's own card is not that of other weights")
     run = run_of(args)
