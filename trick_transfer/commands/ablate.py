@@ -22,17 +22,7 @@ from trick_transfer.leaderboard.rendering.scatter import scatter
 from trick_transfer.leaderboard.rendering.terminal import across, grid
 from trick_transfer.leaderboard.scores.load import means_only
 from trick_transfer.runs import tiers
-from trick_transfer.runs.plan import (
-    add_options,
-    check,
-    check_data,
-    check_protocols,
-    console,
-    execute,
-    run_of,
-    show,
-    show_gaps,
-)
+from trick_transfer.runs.plan import add_options, check, check_data, console, execute, run_of, show, show_gaps
 from trick_transfer.runs.run import FIRST
 from trick_transfer.runs.store import Stored
 from trick_transfer.runs.study import finished, plan, read, sizes
@@ -62,7 +52,7 @@ def options() -> argparse.Namespace:
         args.seeds = list(range(args.seeds[0]))
         return args
     if args.what[0] == AGREEMENT:
-        if len({*args.what}) != len(args.what) or len(args.what) not in (3, 4):
+        if len({*args.what}) != len(args.what) or len(args.what) not in (3, 4) or args.protocol:
             raise ValueError(f"{AGREEMENT} takes two tiers, or a tier and two protocols, by the names in their results")
         return args
     for name in args.what:
@@ -117,12 +107,10 @@ def compare(names: Sequence[str], args: argparse.Namespace) -> None:
 def main() -> None:
     """Plan, check, run, show."""
     args = options()
-    asked = parts(args)
-    check_protocols(args.protocol, {stage for _, stages in asked for stage in stages})
     if args.what[0] == AGREEMENT:
         compare(args.what[1:], args)
         return
-    found = read(args)
+    found, asked = read(args), parts(args)
     runs = [run_of(stage, recipe, seed, args) for recipe, stages in asked for seed in args.seeds for stage in stages]
     todo, lines = plan(runs, found, args)
     check(todo, args)
