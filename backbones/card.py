@@ -21,6 +21,8 @@ from .base import Backbone
 from .registry import MODELS, sketch
 
 WEIGHTS = "backbone.safetensors"
+Order = Literal["rgb", "bgr"]
+Interpolation = Literal["bilinear", "bicubic", "nearest", "area", "lanczos"]  # mmcv's names
 THREE = Field(min_length=3, max_length=3)
 
 
@@ -28,7 +30,7 @@ THREE = Field(min_length=3, max_length=3)
 class Card:
     """What a task needs to know about a backbone, and how it was made. Mean and std are RGB in 0..255.
 
-    `channel_order` is the one in which the network takes them, `interpolation` (mmcv's name) how images were resized.
+    `channel_order` is the one in which the network takes them, `interpolation` how images were resized.
     `origin`, of weights from elsewhere: source, sha256, and what of them was loaded.
     """
 
@@ -46,10 +48,8 @@ class Card:
     commit: str
     versions: dict[str, str]
     licences: dict[str, str]
-    channel_order: Literal["rgb", "bgr"] = field(default_factory=lambda: "rgb")  # cards of before have none of these
-    interpolation: Literal["nearest", "bilinear", "bicubic", "area", "lanczos"] = field(
-        default_factory=lambda: "bilinear"
-    )
+    channel_order: Order = field(default_factory=lambda: "rgb")  # cards of before have none of these
+    interpolation: Interpolation = field(default_factory=lambda: "bilinear")
     origin: dict[str, str] = field(default_factory=dict)
     folder: Path = field(default=Path("."), compare=False)
 

@@ -8,16 +8,19 @@ import re
 import sys
 from collections.abc import Sequence
 from functools import cache
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
 from backbones.base import Backbone
+from backbones.card import Interpolation, Order
 from backbones.given.fit import fit
-from backbones.given.source import Given, find
+from backbones.given.source import Given, feeding, find
+from backbones.registry import registered
 from trick_transfer.engine.values import check_name
 from trick_transfer.engine.weights import load_strictly
 
@@ -27,7 +30,8 @@ KEY = "given"
 WEIGHTS = (".pth", ".pt", ".bin", ".safetensors")
 FITS = ("part", "allow_missing")  # see `backbones.given.fit`
 FEEDS = ("mean", "std")  # where the source does not say them
-OPTIONS = ("source", "arch", *FITS, *FEEDS, "name")
+HOW = {"channel_order": get_args(Order), "interpolation": get_args(Interpolation)}  # likewise
+OPTIONS = ("source", "arch", *FITS, *FEEDS, *HOW, "name")
 
 
 def options_of(given: Any) -> dict[str, Any]:
@@ -37,6 +41,10 @@ def options_of(given: Any) -> dict[str, Any]:
         raise ValueError(f"{KEY} must be a source such as 'timm/resnet50d', or a dict that has one, got {given!r:.80}")
     for name in options:
         check_name(KEY, name, OPTIONS)
+    for name, known in HOW.items():
+        check_name(f"{KEY}.{name}", options.get(name, known[0]), known)
+    if not re.fullmatch(r"\w[\w.-]*", options.get("name", "x"), re.ASCII):
+        raise ValueError(f"--row {options['name']!r} must consist of letters, digits, '_', '.' and '-'")
     return options
 
 
@@ -60,16 +68,15 @@ def start(cfg: Config, given: Any) -> None:
     """Let a recipe start from weights. Raises ValueError or FileNotFoundError for those that cannot be used."""
     options = options_of(given)
     of = found(options)
-    gamma = {"zero_gamma": cfg.model.backbone.get("zero_gamma", False)}
-    cfg.model.backbone = of.backbone | gamma
+    backbone = dict(of.backbone)
+    if "zero_gamma" in signature(registered(backbone["type"])).parameters:  # the trick's slot
+        backbone["zero_gamma"] = cfg.model.backbone.get("zero_gamma", False)
+    cfg.model.backbone = backbone
     scaler = cfg.model.data_preprocessor
-    for key in FEEDS:
-        if (values := options.get(key) or getattr(of, key)) is None:
-            raise ValueError(f"{of.source} does not say how its images were normalised; give --mean and --std, 0..255")
-        scaler[key] = list(values)
-    if of.channel_order == "bgr":
+    scaler.mean, scaler.std = feeding(of, *(options.get(key) for key in FEEDS))
+    said = {key: options.get(key) or getattr(of, key) for key in (*HOW, "sha256", "licence")}
+    if said["channel_order"] == "bgr":
         scaler.bgr = True
-    said = {key: getattr(of, key) for key in ("sha256", "channel_order", "interpolation", "licence")}
     cfg.model.given = {key: value for key, value in options.items() if key not in FEEDS} | said
 
 

@@ -39,6 +39,7 @@ class Probing(FineTuning):
 
     def __init__(self, labelled: Stage) -> None:
         vars(self).update({name: getattr(labelled, name) for name in OWN_DATA})
+        self.like = labelled.name
 
     def frozen_norms(self, cfg: Config) -> bool:
         return True

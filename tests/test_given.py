@@ -1,5 +1,7 @@
 """Weights from elsewhere: carried to the later stages, scored with their own head, and trained on."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -8,10 +10,14 @@ import torch
 from torch.nn import functional as F
 
 from backbones.card import read_card
+from backbones.given.source import Given
 from classification import given
 from classification.augment import PixelScaler, center_crop
 from classification.classifier import ImageClassifier
 from classification.config import load
+from trick_transfer.runs.command import of_row
+from trick_transfer.runs.identity import plain
+from trick_transfer.runs.plan import check_given
 from trick_transfer.runs.result import read
 from trick_transfer.runs.run import Run
 from trick_transfer.runs.training import train
@@ -25,7 +31,12 @@ def weights(tmp_path):
     torch.manual_seed(0)
     net = timm.create_model(NAME, num_classes=10).eval()
     torch.save({"state_dict": {f"module.{name}": each for name, each in net.state_dict().items()}}, tmp_path / "w.pth")
-    return net, {"source": str(tmp_path / "w.pth"), "arch": f"timm/{NAME}", "mean": [1, 2, 3], "std": [4, 5, 6]}
+    return net, {
+        "source": str(tmp_path / "w.pth"),
+        "arch": f"timm/{NAME}",
+        "mean": [1.0, 2.0, 3.0],
+        "std": [4.0, 5.0, 6.0],
+    }
 
 
 def a_run(recipe, sets, root=None, tier="smoke"):
@@ -75,16 +86,60 @@ def test_a_classifier_with_given_weights_computes_what_they_do(weights):
     assert not any(name.startswith("given") for name in model.state_dict())
 
 
-def test_weights_without_a_known_normalisation_need_one(weights):
-    options = {key: each for key, each in weights[1].items() if key != "std"}
-    with pytest.raises(ValueError, match="--mean and --std"):
-        given.start(load("given"), options)
-
-
 def test_images_in_bgr_are_normalised_in_rgb_and_turned_round():
     image = np.random.default_rng(0).integers(0, 256, (1, 4, 5, 3), np.uint8)
     fed = PixelScaler((1.0, 2.0, 3.0), (4.0, 5.0, 6.0), pca_std=0.0, bgr=True).normalise(torch.from_numpy(image), False)
     assert np.allclose(fed, ((image - [1, 2, 3]) / [4, 5, 6]).transpose(0, 3, 1, 2)[:, ::-1], atol=1e-5)
+
+
+def test_a_class_without_a_slot_for_zero_gamma_gets_none(monkeypatch):
+    found = Given("m:C", "C", dict(type="backbones.C"), None, "", [1.0] * 3, [2.0] * 3, "rgb", "bilinear", "", (), None)
+    monkeypatch.setattr(given, "find_once", lambda *_: found)
+    monkeypatch.setattr(given, "registered", lambda _: lambda frozen_stages=-1: None)
+    given.start(cfg := load("given"), {"source": "m:C", "channel_order": "bgr", "interpolation": "bicubic"})
+    assert cfg.model.backbone == dict(type="backbones.C")
+    assert cfg.model.data_preprocessor.bgr and cfg.model.given.interpolation == "bicubic"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]), "--mean 123.675 116.28 103.53 --std 58.395"),
+        (dict(std=[0.0, 1.0, 1.0]), "std above 0"),
+        (dict(mean=[float("nan"), 1.0, 1.0]), "mean must lie in 0..255"),
+        (dict(std=None), "--mean R G B --std R G B"),
+        (dict(name="Meine Zeile"), "'Meine Zeile' must consist of"),
+        (dict(channel_order="brg"), "'brg'.*'rgb'"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_with_what_may_be(weights, change, told):
+    with pytest.raises(ValueError, match=told):
+        given.start(load("given"), weights[1] | change)
+
+
+def test_given_weights_and_another_network_exclude_each_other():
+    with pytest.raises(ValueError, match="leave out model.backbone='timm/resnet34'"):
+        a_run("resnet50_random", {"given": "timm/resnet18", "model.backbone": "timm/resnet34"})
+
+
+def test_a_plan_refuses_other_weights_under_a_rows_name(weights, photos):
+    sets = {"model.num_classes": 10, "data.num_train": 20, "data.num_val": 11, "given": weights[1]}
+    run = a_run("given", sets, photos)
+    check_given(run)
+    run.folder.mkdir(parents=True)
+    begun = plain(run.config()) | {"model": plain(run.config())["model"] | {"given": {"sha256": "f" * 64}}}
+    (run.folder / "config.json").write_text(json.dumps(begun))
+    with pytest.raises(ValueError, match="is of other weights.*--row"):
+        check_given(run)
+
+
+def test_a_row_is_found_by_its_name_with_all_that_made_it(weights, tmp_path):
+    run = a_run("resnet50d_best", {"given": weights[1], "max_epochs": 3})
+    settings = run.home(run.name) / "settings.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps(run.own))
+    assert of_row(a_run(run.name, {})) == run
+    assert of_row(a_run("resnet50d_best", {})).sets == {}
 
 
 def test_a_crop_resizes_as_the_weights_ask():

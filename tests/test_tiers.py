@@ -104,6 +104,14 @@ def test_a_tier_that_changes_the_method_or_is_misspelt_is_refused_by_name(tmp_pa
     assert named in str(error.value)
 
 
+def test_own_classification_data_are_probed_too_unless_the_tier_names_others(tmp_path):
+    own = "base = 'photos'\nclassification = dict(source=dict(folder='flowers', format='folders'))\n"
+    for name, more, folder in (("a", "", "flowers"), ("b", "probing = dict(source=dict(folder='cars'))\n", "cars")):
+        (tmp_path / f"{name}.py").write_text(own + more)
+        part = tiers.load(str(tmp_path / f"{name}.py")).parts["probing"]
+        assert part["source"]["folder"] == folder and "data" not in part
+
+
 def test_an_unknown_tier_is_refused_with_the_closest_name(tmp_path):
     with pytest.raises(ValueError, match="'mini'"):
         tier("mimi")

@@ -76,6 +76,24 @@ def find(source: str, arch: str | None = None, imports: Sequence[str] = ()) -> G
     raise ValueError(f"{source} does not exist; {meant}a backbone is {KINDS}")
 
 
+def feeding(given: Given, mean: list[float] | None, std: list[float] | None) -> tuple[list[float], list[float]]:
+    """Mean and std of the training's images, RGB in 0..255: those that the user states, else the source's.
+
+    Raises ValueError where neither knows them, or they are impossible, or of 0..1.
+    """
+    mean, std = mean or given.mean, std or given.std
+    if not mean or not std:
+        raise ValueError(
+            f"{given.source} does not say how its images were normalised; give --mean R G B --std R G B, in 0..255"
+        )
+    if not all(0 <= each <= 255 for each in mean) or not all(0 < each <= 255 for each in std):
+        raise ValueError(f"mean must lie in 0..255 and std above 0, got {mean} and {std}")
+    if max(std) < 1:
+        whole = (" ".join(f"{255 * each:.6g}" for each in values) for values in (mean, std))
+        raise ValueError("mean and std are of images in 0..1; in 0..255 they are --mean {} --std {}".format(*whole))
+    return list(mean), list(std)
+
+
 def network(name: str) -> Architecture:
     """What --arch names. Raises ValueError for what does not exist, or is not taken."""
     if name.startswith(TIMM):

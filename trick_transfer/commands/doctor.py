@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from backbones.contract import examine
 from backbones.given.fit import fit
-from backbones.given.source import Given, find
+from backbones.given.source import Given, feeding, find
 from backbones.registry import MODELS
 from trick_transfer.runs.command import add_import, add_reading
 from trick_transfer.runs.machine import diagnose
@@ -58,8 +58,9 @@ def look(args: argparse.Namespace) -> Iterator[Check]:
 
 def normalisation(given: Given, mean: list[float] | None, std: list[float] | None) -> Check:
     """How images are fed."""
-    mean, std = mean or given.mean, std or given.std
-    if not mean or not std:
-        return "images", False, "mean and std of the training are not known: give --mean R G B --std R G B, in 0..255"
+    try:
+        mean, std = feeding(given, mean, std)
+    except ValueError as error:
+        return "images", False, str(error)
     shown = (" ".join(f"{value:.4g}" for value in each) for each in (mean, std))
     return "images", True, "mean {}, std {}".format(*shown) + f", {given.channel_order}, {given.interpolation}"

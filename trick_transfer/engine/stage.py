@@ -68,6 +68,7 @@ class Stage(ABC):
     protocols: tuple[str, ...] = ()  # the first is the paper's; none: the protocol is the data set's
     authors: str | None = None  # of these, what the paper's authors' code does
     trains_backbone: bool = False  # the other stages fine-tune it
+    like: str | None = None  # the stage whose data of the user's own it takes where a tier names none for it
     optional: bool = False  # it runs only where it is asked for
     plain_protocol: str | None = None  # of these, the one that OpenMMLab's own library can run, see `plain`
     hub_task: str | None = None  # the Hugging Face hub's word for the task

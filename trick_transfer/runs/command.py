@@ -2,12 +2,15 @@
 
 import argparse
 import ast
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from backbones.given.imports import adopt
+from classification.config import names as recipes
 from classification.follow import FOLLOW, KEY
-from classification.given import FEEDS, OPTIONS
+from classification.given import FEEDS, HOW, OPTIONS, name_of
 from classification.given import KEY as GIVEN
 from trick_transfer.engine.held_out import HELD_OUT
 from trick_transfer.engine.precision import PRECISIONS
@@ -15,7 +18,7 @@ from trick_transfer.stages import STAGES
 
 from . import tiers
 from .resolve import TRACKERS
-from .run import FIRST, Run
+from .run import FIRST, SETTINGS, Run
 
 TIER = "mini"  # the default
 
@@ -38,7 +41,7 @@ def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None
 
 
 def add_given(parser: argparse.ArgumentParser) -> None:
-    """--backbone, and what it may need: --arch --mean --std --part --allow-missing --name."""
+    """--backbone, what it may need, and --row."""
     group = parser.add_argument_group("weights from elsewhere")
     group.add_argument(
         "--backbone", metavar="SOURCE", help="timm/NAME, torchvision/NAME, a file, a folder: docs/backbones.md"
@@ -48,10 +51,12 @@ def add_given(parser: argparse.ArgumentParser) -> None:
 
 
 def add_reading(parser: argparse._ActionsContainer) -> None:
-    """What a source may need: --arch --mean --std --part --allow-missing."""
+    """What a source may need: its architecture, how images are fed, and what of a file is taken."""
     parser.add_argument("--arch", help="of a file of weights: timm/NAME, torchvision/NAME, or resnet50d and so on")
     for key in FEEDS:
         parser.add_argument(f"--{key}", nargs=3, type=float, help="of the images it was trained on, RGB in 0..255")
+    for key, known in HOW.items():
+        parser.add_argument(f"--{key.replace('_', '-')}", choices=known, help="likewise (default: the source's)")
     parser.add_argument("--part", help="of a file with several networks: the prefix of its names")
     parser.add_argument(
         "--allow-missing", nargs="+", metavar="PATTERN", help="tensors that may keep their random start"
@@ -64,6 +69,8 @@ def given_of(args: argparse.Namespace) -> dict[str, Any]:
     options = {key: value for key, name in names.items() if (value := vars(args)[name])}
     if options and not args.backbone:
         raise ValueError(f"--{names[min(options)].replace('_', '-')} goes with --backbone SOURCE")
+    if options and not args.recipe and (name := name_of(options)) in recipes():
+        raise ValueError(f"{name} is a recipe's name; give these weights another --row NAME")
     return {GIVEN: options} if options else {}
 
 
@@ -145,6 +152,16 @@ def sets_of(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_of(args: argparse.Namespace) -> Run:
-    """The run that the options name."""
+    """The run that the options name, by its recipe, or by the name of a row that there is."""
     further = sets_of(args), args.protocol, args.work_dir, args.data_root, args.backbone_seed
-    return Run(args.stage, args.name, args.tier, args.seed, *further)
+    return of_row(Run(args.stage, args.name, args.tier, args.seed, *further))
+
+
+def of_row(run: Run) -> Run:
+    """A run called as its row, such as one of given weights, with the recipe and the settings that made it."""
+    settings = run.home(run.recipe) / SETTINGS
+    if not run.task.trains_backbone or run.recipe in recipes() or not settings.is_file():
+        return run
+    own = {key: ast.literal_eval(value) for key, value in json.loads(settings.read_text("utf-8")).items()}
+    recipe = run.recipe.partition("+")[0]
+    return replace(run, recipe=recipe if recipe in recipes() else GIVEN, sets=own | run.sets)

@@ -72,7 +72,7 @@ def own_tier(args: argparse.Namespace) -> str:
 def check_folders(path: Path, folders: Mapping[Stage, Path]) -> None:
     """Raise ValueError for a tier's file that describes other folders than these; the user may have edited the rest."""
     tier = tiers.load(str(path))
-    found = {name: source.folder for name in tier.stages or STAGES if (source := tier.source(STAGES[name]))}
+    found = {name: source.folder for name in tier.stages or usual() if (source := tier.source(STAGES[name]))}
     asked = {stage.name: folder for stage, folder in folders.items()}
     there, here = ({name: os.path.abspath(each) for name, each in some.items()} for some in (found, asked))
     if there != here:

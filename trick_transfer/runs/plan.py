@@ -12,8 +12,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from backbones.registry import MODELS
 from classification.classifier import untrained_card
 from classification.follow import KEY
+from classification.given import KEY as GIVEN
+from classification.given import put
 from trick_transfer.command_line import Stopped
 from trick_transfer.data_sets.sources import DATA_SETS
 from trick_transfer.engine.held_out import HELD_OUT
@@ -80,7 +83,7 @@ def chain(recipe: str, seed: int, stages: Sequence[str], sets: dict[str, Any], a
     own = by_stage(sets, stages)
     first = replace(run_of(FIRST, recipe, seed, args, own[FIRST]), tier=tiers.of_backbones(args.tier))
     later = [run_of(stage, recipe, seed, args, own[stage]) for stage in STAGES if stage in stages and stage != FIRST]
-    upstream = FIRST in stages or (first.tier != args.tier and not first.card.is_file())
+    upstream = FIRST in stages or ((first.tier != args.tier or GIVEN in first.sets) and not first.card.is_file())
     named = [replace(run, recipe=first.name) for run in later]
     return [*(lineage(first) if upstream else ()), *(each for run in named for each in (*trials(run), run))]
 
@@ -135,12 +138,22 @@ def check(planned: list[Run], args: argparse.Namespace) -> None:
     low_precision(args.precision)
     upstream = {run.card: run for run in planned if run.stage == FIRST}
     for run in planned:
+        if GIVEN in run.sets:
+            check_given(run)
         data.check_filled(run, run.batch(processes(run, args), args.accumulate))
         if run.stage != FIRST and run.card in upstream:
             try:
                 run.connected(untrained_card(upstream[run.card].layers.cfg, run.recipe))
             except ValueError as error:
                 raise ValueError(f"{error}; leave {run.stage} out (--stages), or take another backbone") from error
+
+
+def check_given(run: Run) -> None:
+    """Raise ValueError for given weights that do not fit, or whose row holds those of another file."""
+    cfg = run.layers.cfg
+    put(cfg.model.given, MODELS.build(cfg.model.backbone))
+    if "model.given.sha256" in state_of(run, run.config())[1]:
+        raise ValueError(f"{run.folder} is of other weights under the same name; give these another --row NAME")
 
 
 def check_data(planned: list[Run]) -> None:

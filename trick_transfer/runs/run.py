@@ -67,6 +67,8 @@ class Run:
             raise ValueError(
                 f"recipe {GIVEN} carries weights from elsewhere; name them: tools/pipeline.sh --backbone SOURCE"
             )
+        if GIVEN in self.sets and (keys := [key for key in self.sets if key.startswith("model.backbone")]):
+            raise ValueError(f"given weights decide the network; leave out {keys[0]}={self.sets[keys[0]]!r}")
         if KEY in self.sets and not self.task.trains_backbone:
             self.follow()
         if self.data_root and self.source:

@@ -166,6 +166,10 @@ def read(path: Path) -> dict[str, Any]:
         return stated
     check_name(f"tier {path.stem}: base", base, NAMES)
     below = Config(read(FOLDER / f"{base}.py"))
+    for stage in STAGES.values():
+        part = stated.setdefault(stage.name, {}) if "source" in stated.get(stage.like, {}) else None
+        if part is not None and not part.keys() & {"data", "source"}:
+            part["source"] = stated[stage.like]["source"]
     for stage in [stage for stage, part in stated.items() if isinstance(part, dict) and "source" in part]:
         for key in ("data", "source"):
             below.get(stage, {}).pop(key, None)
