@@ -94,7 +94,7 @@ MISFITS = {  # what is told, and the fix: (the file, further options)
         lambda s: ImageClassifier(dict(type="backbones.ResNet", depth=18, tweak="bcd"), 10).state_dict(), ["--timm"]
     ),
     ("2 such networks: model, model_ema", "--part"): (lambda s: {"model": s, "model_ema": s}, ["--timm"]),
-    ("another architecture", "lacks layer1.0.conv1.weight"): (
+    ("not all of ResNet-18-D", "lacks layer1.0.conv1.weight"): (
         lambda s: {name: tensor for name, tensor in s.items() if name != "layer1.0.conv1.weight"}, ["--timm"]
     ),
     ("another architecture", "also has layer1.2.conv1.weight"): (

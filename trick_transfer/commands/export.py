@@ -94,9 +94,7 @@ def tell_feeding(cfg: Config) -> None:
     """Say how the card feeds images: a checkpoint from elsewhere does not tell how those of its training were."""
     scaler = cfg.model.data_preprocessor
     parts = " and ".join(f"{key} {list(scaler[key])}" for key in ("mean", "std"))
-    fix = (
-        "if its training had others, --set 'model.data_preprocessor.mean=[R,G,B]' 'model.data_preprocessor.std=[R,G,B]'"
-    )
+    fix = "for others: --set 'model.data_preprocessor.mean=[R,G,B]' 'model.data_preprocessor.std=[R,G,B]'"
     print(f"the card states {parts} (RGB, 0..255); the checkpoint does not say; {fix}", file=sys.stderr)
 
 
