@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from trick_transfer.engine.fields import Percent, Text, checker, parse
 from trick_transfer.engine.files import file_sha256, write_tensors, write_whole
 from trick_transfer.engine.receipt import commit, versions
+from trick_transfer.engine.weights import check_values, some
 
 from .base import Backbone
 from .registry import MODELS, sketch
@@ -106,7 +107,11 @@ def check_maps(card: Card) -> None:
 def write_card(
     folder: Path, backbone: Backbone, config: dict, metrics: dict[str, float], px: int = 64, **about: object
 ) -> Card:
-    """Write both files, the card last; `about` is all that the network does not say, `px` an accepted size."""
+    """Write both files, the card last; `about` is all that the network does not say, `px` an accepted size.
+
+    Raises ValueError, and writes neither, for weights or maps that are not finite.
+    """
+    check_finite(backbone, folder / WEIGHTS, px)
     write_tensors(folder / WEIGHTS, backbone.state_dict())
     exported = MODELS.build(config | {"weights": str(folder / WEIGHTS)})
     code, dirty = commit()
@@ -128,12 +133,27 @@ def write_card(
 
 
 @torch.no_grad()
+def maps_of_noise(net: Backbone, px: int) -> tuple[Tensor, ...]:
+    """A network's maps of one fixed random image (1, 3, px, px)."""
+    image = torch.randn(1, 3, px, px, generator=torch.Generator().manual_seed(0))
+    return net.cpu().eval().to(memory_format=torch.channels_last)(image)  # of one format: rounding depends on it
+
+
 def feature_error(one: Backbone, other: Backbone, px: int = 64) -> float:
     """The largest absolute difference between two backbones' maps of one fixed random image (1, 3, px, px)."""
-    image = torch.randn(1, 3, px, px, generator=torch.Generator().manual_seed(0))
-    # in the same memory format: rounding depends on it
-    maps = [model.cpu().eval().to(memory_format=torch.channels_last)(image) for model in (one, other)]
+    maps = [maps_of_noise(net, px) for net in (one, other)]
     return max(float((a - b).abs().max()) for a, b in zip(*maps, strict=True))
+
+
+def check_finite(net: Backbone, source: str | Path, px: int = 64) -> None:
+    """Raise ValueError for weights that are not finite, or give maps that are not; says which tensors are at fault."""
+    state = net.state_dict()
+    check_values(state, source)
+    if all(each.isfinite().all() for each in maps_of_noise(net, px)):
+        return
+    below = [name for name, each in state.items() if name.endswith("running_var") and (each < 0).any()]
+    why = f": variances below 0 in {some(below)}" if below else ""
+    raise ValueError(f"{source}: its weights give maps of NaN or infinity{why}; get them again, or train them anew")
 
 
 def arrived_percent(card: Card, *modules: nn.Module) -> float:

@@ -18,7 +18,7 @@ from torch import Tensor
 from trick_transfer.engine.weights import load_strictly, misfits, some, spelt
 
 from .base import Backbone
-from .card import arrived_percent, write_card
+from .card import arrived_percent, check_finite, write_card
 from .registry import MODELS, check_size, name_of, sketch
 
 Config = Mapping[str, Any]
@@ -31,6 +31,8 @@ TRAINED_BF16 = 0.25  # of one that is trained; MobileNetV2's published weights d
 OPTIONS: list[dict[str, Any]] = [
     dict(output_stride=8), dict(output_stride=16), dict(frozen_stages=1), dict(norm_eval=True)
 ]  # fmt: skip
+# where a check fails, these have nothing to say: they are for single protocols, or compare maps
+MUTED = {"maps": ("dilation", "last stage"), "repeats": ("bf16", "export", "last stage")}
 FREEZE = "`stage_of` must say 0 for the stem and k for stage k, and __init__ end with self.freeze()"
 
 
@@ -154,7 +156,8 @@ def norm_eval(config: Config) -> str:
 
 
 def repeats(config: Config, net: Backbone, px: int) -> str:
-    """Whether the same image gives the same maps, bit for bit."""
+    """Whether the same image gives the same maps of finite numbers, bit for bit."""
+    check_finite(net, name_of(config), px)
     first, second = (outputs(net, images(1, px)) for _ in range(2))
     if not all(map(torch.equal, first, second)):
         raise fault(config, "gives other maps for the same image", "draw nothing at random in evaluation mode")
@@ -233,13 +236,13 @@ def examine(config: Config, net: Backbone, folder: Path) -> Iterator[tuple[str, 
         "export": partial(export, config, net, folder, px),
         "last stage": partial(last_stage, config, net, px),
     }
-    alone = False  # then the checks for single protocols have nothing to say
+    mute: set[str] = set()
     for name, check in checks.items():
-        if alone and name in ("dilation", "last stage"):
+        if name in mute:
             continue
         try:
             yield name, True, check()
         except Exception as error:  # it is anyone's network
-            alone |= name == "maps"
+            mute |= set(MUTED.get(name, ()))
             said = str(error).partition("\n")[0] or "nothing is said"
             yield name, False, said if isinstance(error, ValueError) else f"{type(error).__name__}: {said}"

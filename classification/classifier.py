@@ -15,7 +15,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from backbones.card import Card, read_card, write_card
+from backbones.card import WEIGHTS, Card, check_finite, read_card, write_card
 from backbones.given.fit import fit
 from backbones.given.spelling import OURS
 from backbones.registry import MODELS as BACKBONES
@@ -162,6 +162,8 @@ def export(
     model: ImageClassifier, cfg: Config, folder: Path, metrics: dict[str, float], head: bool = True, **about: Any
 ) -> Card:
     """Write card, backbone and head; `about` is name, tier, seed and the data's licence. The card is written last."""
+    px = cfg.val_dataloader.dataset.crop.size_px  # some networks accept no other
+    check_finite(model.backbone, folder / WEIGHTS, px)  # before a head is written that has no backbone
     if head:
         write_tensors(folder / HEAD, model.head.state_dict())
     else:
@@ -176,7 +178,6 @@ def export(
         said = {"source": given.source, "sha256": given.sha256, "loaded": model.loaded}
         about["origin"] = {key: value for key, value in said.items() if value}
         about["licences"] |= {"weights": given.licence}
-    px = cfg.val_dataloader.dataset.crop.size_px  # some networks accept no other
     return write_card(folder, model.backbone, config, metrics, px, **about)
 
 

@@ -112,7 +112,10 @@ def whole(given: dict[str, Any]) -> nn.Module:
     of = found(given)
     if of.whole is None:
         raise ValueError(f"{of.source} has no head")
-    return of.whole(part=given.get("part", "")).eval().requires_grad_(False)
+    try:
+        return of.whole(part=given.get("part", "")).eval().requires_grad_(False)
+    except ValueError as error:  # of the backbone, of which `put` tells; or of the head alone
+        raise ValueError("the given head cannot be read whole") from error
 
 
 def feed(cfg: Config) -> None:

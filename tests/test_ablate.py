@@ -316,6 +316,8 @@ def test_figure_3_draws_each_schedule_and_every_seeds_accuracy():
         (("noise", "resnet50d_bets", "--seeds", "2"), "'resnet50d_best'"),
         (("noise", "--seeds", "2"), "noise .*recipe"),
         (("table2", "--seeds", "-1"), "seed.* -1"),
+        (("table8", "--protocol", "fcn_ade20k_frozen"), "is of segmentation, which is not run"),
+        (("agreement", "mini", "photos100", "--protocol", "knn"), "^agreement takes two tiers, or a tier and two"),
     ],
 )
 def test_what_does_not_exist_is_refused_with_the_nearest_name(tool, words, message):

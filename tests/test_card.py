@@ -181,6 +181,14 @@ def test_weights_that_are_not_finite_are_neither_exported_nor_loaded(model, card
     assert card.weights.read_bytes() == before
 
 
+def test_weights_that_give_nan_write_nothing_and_are_named(tmp_path):
+    broken = ImageClassifier(ARCHITECTURE, num_classes=5)
+    broken.backbone.get_buffer("stage2.0.path.0.bn.running_var").fill_(-1)
+    with pytest.raises(ValueError, match=r"maps of NaN .*: variances below 0 in stage2\.0\.path\.0\.bn\.running_var; "):
+        export(broken, load("resnet50d_random"), tmp_path, {}, name="toy", tier="smoke", seed=3)
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_card_cannot_be_written_over_a_full_disk(model, card, monkeypatch):
     def full(self, data):
         raise OSError(28, "No space left on device")

@@ -146,3 +146,11 @@ def test_the_tool_prints_metrics_as_json_and_classes_beside_it_and_writes_the_de
     written = json.loads((tmp_path / "d.json").read_text())
     assert written["metrics"] == {"top1": 50.0} and written.keys() - {"metrics"} == asdict(Details()).keys()
     assert (written["classes"]["class 3"], written["classes"]["class 4"]) == (100, 0)
+
+
+def test_details_of_a_stage_that_has_none_are_refused_before_it_is_scored(tmp_path, monkeypatch):
+    words = ["probing", "resnet50_baseline", "--details", str(tmp_path / "d.json"), "--work-dir", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["test", *words])
+    with pytest.raises(ValueError, match="^probing has no scores by class, .*; leave --details out$"):
+        command.main()
+    assert not (tmp_path / "d.json").exists()

@@ -157,6 +157,15 @@ def test_a_network_that_breaks_the_contract_fails_that_check_and_is_told_the_men
     assert not any("\n" in words for words in found.values())
 
 
+def test_of_weights_that_give_nan_one_check_says_so(registered, tmp_path):
+    config = registered(Toy)
+    net = MODELS.build(config)
+    norm = next(module for module in net.modules() if isinstance(module, nn.BatchNorm2d))
+    norm.running_var.fill_(-1)
+    found = {name: words for name, passed, words in examine(config, net, tmp_path) if not passed}
+    assert list(found) == ["repeats"] and "NaN" in found["repeats"] and "running_var" in found["repeats"]
+
+
 def test_of_timms_networks_it_says_what_can_run():
     with pytest.raises(ValueError, match="vit_tiny.* strides 16, not .*; detection and segmentation are refused"):
         maps(by_name("timm/vit_tiny_patch16_224"))

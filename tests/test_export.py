@@ -94,7 +94,7 @@ MISFITS = {  # what is told, and the fix: (the file, further options)
         lambda s: ImageClassifier(dict(type="backbones.ResNet", depth=18, tweak="bcd"), 10).state_dict(), ["--timm"]
     ),
     ("2 such networks: model, model_ema", "--part"): (lambda s: {"model": s, "model_ema": s}, ["--timm"]),
-    ("another architecture", "lacks layer1.0.conv1.weight"): (
+    ("not all of ResNet-18-D", "lacks layer1.0.conv1.weight"): (
         lambda s: {name: tensor for name, tensor in s.items() if name != "layer1.0.conv1.weight"}, ["--timm"]
     ),
     ("another architecture", "also has layer1.2.conv1.weight"): (
@@ -132,6 +132,21 @@ def test_a_format_that_cannot_hold_the_network_is_refused_with_others(tool, tmp_
     code, lines = tool(theirs.state_dict(), "--timm", "--to", "torchvision")
     assert code == 2 and lines[-1].startswith("error: torchvision has no resnet18d; use --to timm")
     assert not (tmp_path / "out").exists()
+
+
+def test_which_mean_and_std_a_card_of_others_weights_states_is_said_and_can_be_set(tool, tmp_path, theirs):
+    code, lines = tool(theirs.state_dict(), "--timm", "--no-head")
+    (said,) = (line for line in lines if line.startswith("the card states mean "))
+    card = read_card(tmp_path / "out" / "card.json")
+    assert code == 0 and f"mean {card.mean} and std {card.std}" in said and "model.data_preprocessor.mean=" in said
+    recipe = [*RECIPE, "model.data_preprocessor.mean=[127.5,127.5,127.5]"]
+    assert tool(theirs.state_dict(), "--timm", "--no-head", recipe=recipe)[0] == 0
+    assert read_card(tmp_path / "out" / "card.json").mean == [127.5] * 3
+
+
+def test_an_unknown_format_is_refused_with_the_nearest_in_one_line(tool, theirs):
+    code, lines = tool(theirs.state_dict(), "--timm", "--to", "torchvison")
+    assert (code, lines) == (2, ["error: --to 'torchvison' does not exist; did you mean 'torchvision'?"])
 
 
 def test_a_card_in_a_folder_of_its_own_has_a_model_card(tool, tmp_path, theirs):

@@ -86,6 +86,15 @@ def test_a_classifier_with_given_weights_computes_what_they_do(weights):
     assert not any(name.startswith("given") for name in model.state_dict())
 
 
+def test_of_a_file_with_a_tensor_missing_the_head_is_told_apart_from_the_backbone(weights):
+    net, options = weights
+    torch.save({name: each for name, each in net.state_dict().items() if name != "bn1.bias"}, options["source"])
+    cfg = load("given")
+    given.start(cfg, options)
+    with pytest.raises(ValueError, match="^the given head cannot be read whole$"):
+        given.outputs_for([], cfg.model.given, 64)
+
+
 def test_images_in_bgr_are_normalised_in_rgb_and_turned_round():
     image = np.random.default_rng(0).integers(0, 256, (1, 4, 5, 3), np.uint8)
     fed = PixelScaler((1.0, 2.0, 3.0), (4.0, 5.0, 6.0), pca_std=0.0, bgr=True).normalise(torch.from_numpy(image), False)

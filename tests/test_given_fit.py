@@ -135,7 +135,7 @@ def test_missing_tensors_are_an_error_unless_they_are_named(net, state):
     held = without(state, r"^layer4|bn1\.num_batches")
     with pytest.raises(
         ValueError,
-        match=r"^x\.pth is of another architecture than timm/resnet10t: 55 of 70 .*lacks layer4\.0\.bn1\.bias.*more",
+        match=r"^x\.pth is not all of timm/resnet10t: 55 of 70 .*lacks layer4\.0\.bn1\.bias.*more; .*--allow-missing",
     ):
         fit(held, "x.pth", net)
     for pattern in ("layer4.*", "net.layer4.*"):  # the checkpoint's names, the backbone's
@@ -145,6 +145,14 @@ def test_missing_tensors_are_an_error_unless_they_are_named(net, state):
         assert torch.equal(fitted.trunk["net.layer4.0.conv1.weight"], net.state_dict()["net.layer4.0.conv1.weight"])
     with pytest.raises(ValueError, match=r"--allow-missing layer9\.\* names no tensor"):
         fit(held, "x.pth", net, allow_missing=["layer4.*", "layer9.*"])
+
+
+def test_a_smaller_network_of_the_same_names_is_another_architecture():
+    held = timm.create_model("resnet18").state_dict()
+    with pytest.raises(
+        ValueError, match=r"^x\.pth is of another architecture than .*34: .*; it looks like a ResNet-18$"
+    ):
+        fit(held, "x.pth", Timm("resnet34"))
 
 
 def test_even_if_all_may_be_missing_the_network_that_is_there_is_taken(net, state):
@@ -234,7 +242,9 @@ def test_a_resnet_of_another_tweak_is_told():
 
 
 @pytest.mark.parametrize(
-    "name", ["vit_tiny_patch16_224", "cspnext_tiny", "hrnet_w18_small", "vgg11_bn", "convnext_atto"]
+    "name",
+    ["vit_tiny_patch16_224", "cspnext_tiny", "hrnet_w18_small", "vgg11_bn", "convnext_atto"]
+    + ["mobilenetv4_conv_small", "ghostnet_050", "dpn48b", "legacy_xception"],  # the last three are cut short
 )
 def test_timms_checkpoints_fit_its_feature_extractors_of_all_kinds(name):
     with torch.device("meta"):

@@ -213,6 +213,15 @@ def test_lukemelas_names_are_known(name, pairs):
     assert {own: names[own] for own in expected} == expected
 
 
+@pytest.mark.parametrize("name", ["mobilenetv4_conv_small", "mixnet_s", "ghostnet_050", "repghostnet_050"])
+def test_names_of_others_are_offered_only_where_they_name_every_layer(name):
+    with torch.device("meta"):
+        net, known = timm.create_model(name), timm.create_model("efficientnet_b0")
+    whose = [each.who for each in spellings(net)]
+    assert "torchvision's and timm's" in whose and "torchvision's EfficientNet" not in whose
+    assert "torchvision's EfficientNet" in [each.who for each in spellings(known)]
+
+
 def test_tensorflows_weights_are_refused_by_a_network_that_pads_otherwise():
     whole = timm.create_model("tf_efficientnet_lite0")
     names = named("lukemelas' EfficientNet", whole)

@@ -148,6 +148,12 @@ def test_a_folder_that_is_not_timms_is_refused_in_one_line(tmp_path, told):
     assert "\n" not in str(error.value)
 
 
+def test_a_folder_whose_settings_are_broken_is_named(tmp_path):
+    (tmp_path / "config.json").write_text("{broken")
+    with pytest.raises(ValueError, match=r"config\.json is no JSON text: [^\n]*$"):
+        find(str(tmp_path))
+
+
 def test_torchvisions_weights_of_torchs_cache_come_with_its_transforms(tmp_path):
     net = trained(torchvision.models.mobilenet_v2())
     entry = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V2

@@ -210,6 +210,15 @@ def test_a_teacher_learns_from_its_students_data():
         (("--set", "detection.optim_wraper.type=x"), "did you mean 'optim_wrapper'"),
         (("--set", "detecton.x=1"), "stage 'detecton' does not exist; did you mean 'detection'"),
         (("--stages", "classification", "--set", "detection.train_cfg.max_epochs=3"), "detection is not run; add it"),
+        (
+            ("--stages", "probing", "--protocol", "knn", "--protocol", "few_shot"),
+            "^--protocol knn few_shot: one protocol a stage; run the command once for each$",
+        ),
+        (
+            ("--protocol", "knn"),
+            "^--protocol knn is of probing, which is not run; add it to --stages, or leave it out$",
+        ),
+        (("--protocol", "few_shots"), "^--protocol 'few_shots' does not exist; did you mean 'few_shot'"),
         (("--set", "global_batch=-4"), "global_batch .*-4"),
         (("--set", "schedule.decay=cosin"), "did you mean 'cosine'"),
         (("--set", "detection.optim_wrapper.optimizer.type=Adm"), "'Adm' does not exist; did you mean 'Adam'"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -121,7 +122,7 @@ def test_broken_files_are_named_and_counted_and_odd_names_kept_apart(monkeypatch
     said = capsys.readouterr()
     assert code == 1 and "8 pictures" in said.out and "2 images could not be read" in said.out
     assert f"{folder}/cut.jpg is a truncated JPEG" in said.err and f"{folder}/text.png is not an image" in said.err
-    assert "skip_broken" not in said.err and "1 images would be turned by EXIF" in said.err
+    assert "skip_broken" not in said.err and "1 image would be turned by EXIF" in said.err
     assert {Path(each["file_name"]).name for each in found["unreadable"]} == {"cut.jpg", "text.png"}
     written = {path for path in Path("out/pictures").rglob("*") if path.is_file()}
     assert {Path("out", each["picture"]) for each in found["images"]} == written and len(written) == 8
@@ -140,6 +141,32 @@ def test_each_image_has_a_name_of_its_own(tmp_path, names, expected):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert list(images_of(tmp_path / name for name in names).values()) == expected
+
+
+def test_what_is_not_read_is_counted_and_named_and_where_nothing_is_no_folder_is_made(
+    monkeypatch, photos, classifier, tmp_path, capsys
+):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("a.webp", "b.tif", ".hidden.bmp"):
+        (folder / name).touch()
+    (folder / "gone.jpg").symlink_to("nowhere.jpg")
+    with pytest.raises(ValueError, match=r"no image of 1 could be read; nothing is written"):
+        predicted(monkeypatch, classifier, [folder])
+    told = f"left out: 2 files not named .jpg, .jpeg or .png: {folder}/a.webp, {folder}/b.tif\n"
+    assert not Path("out").exists() and told in capsys.readouterr().err
+    shutil.copy(next(photos.glob("val/*/*.jpg")), folder)
+    code, _ = predicted(monkeypatch, classifier, [folder])
+    said = capsys.readouterr()
+    assert code == 1 and "1 picture and" in said.out and "1 image could not be read" in said.out
+    assert str(folder / "gone.jpg") in said.err
+
+
+def test_a_stage_that_predicts_nothing_of_single_images_is_refused_with_those_that_do(monkeypatch):
+    Image.new("RGB", (8, 8)).save("one.png")
+    with pytest.raises(ValueError, match=r"^probing predicts .*; use classification, detection, segmentation$"):
+        predicted(monkeypatch, Run("probing", "resnet50d_mixup", "smoke"), ["one.png"])
+    assert not Path("out").exists()
 
 
 def test_nothing_is_overwritten_and_missing_images_are_named_before_a_model_is_made(monkeypatch, tmp_path):

@@ -471,6 +471,8 @@ def test_the_terminal_says_why_a_run_is_beside_no_reference_row():
     *_, said = screens(made, ("mine (yours)",), "mini")
     assert said.startswith("not comparable with the reference rows (--precision takes another): ")
     assert "detection low_precision float32, theirs bf16" in said and "hash" not in said
+    *_, said = screens(analysed((), [*a_run("first"), *a_run("first", seed=1), *own]), ("mine (yours)",), "mini")
+    assert said.startswith("not comparable with your other rows (--precision takes another): ")
     assert not any(
         isinstance(each, str) for each in screens(analysed(a_run(), a_run("mine")), ("mine (yours)",), "mini")
     )

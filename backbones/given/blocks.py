@@ -20,7 +20,12 @@ class Place:
     step: int
     last: bool  # of the block's steps
     after: int  # convolutions that follow in the block
-    kind: str  # of PART
+    kind: str  # of PART, or timm's
+
+    @property
+    def odd(self) -> bool:
+        """Whether only timm has such a layer, as in MobileNetV4, MixNet and GhostNet."""
+        return self.kind not in PART or self.after > 2
 
 
 def places(timm: Iterable[str]) -> dict[str, Place]:
@@ -73,8 +78,11 @@ def mobilenet_v3(at: Place) -> str:
 
 
 def block_spellings(timm: Mapping[str, str]) -> Iterator[Spelling]:
-    """The spellings of {the network's names: timm's}."""
+    """The spellings of {the network's names: timm's}; none of a network that has layers without a name in them."""
     where = places(timm.values())
+    layers_of_timm = {name.rpartition(".")[0] for name in timm.values()}
+    if not where or layers_of_timm - where.keys() - set(ENDS) or any(at.odd for at in where.values()):
+        return
     blocks, stages = (1 + max(getattr(at, of) for at in where.values()) for of in ("block", "stage"))
 
     def spelling(who: str, rule: Callable[[Place], str], ends: str, eps: float, same: bool = False) -> Spelling:
@@ -82,7 +90,7 @@ def block_spellings(timm: Mapping[str, str]) -> Iterator[Spelling]:
         beside = layers["conv_head"], layers["bn2"]
         layers |= {layer: rule(at) for layer, at in where.items()}
         cut = {own: name.rpartition(".") for own, name in timm.items()}
-        names = {own: f"{layers.get(layer, layer)}.{leaf}" for own, (layer, _, leaf) in cut.items()}
+        names = {own: f"{layers[layer]}.{leaf}" for own, (layer, _, leaf) in cut.items()}
         return Spelling(who, names, beside, eps, same)
 
     large = 1e-3 if blocks > 32 else 1e-5  # B5 and larger, and V2

@@ -44,9 +44,12 @@ def fit(held: Any, source: str, backbone: nn.Module, part: str = "", allow_missi
     head = reading.head(others)
     check_values({name: state[name] for name in reading.names.values()} | head, source)
     if fault := reading.fault(allow_missing):
-        told = f"{len(reading.fitting)} of {len(own)} tensors fit, read as {read_as(reading)}; {fault}"
+        fits = f"{len(reading.fitting)} of {len(own)} tensors fit, read as {read_as(reading)}; {fault}"
+        if reading.is_torn(allow_missing):
+            mend = "get it whole, or --allow-missing PATTERN lets those that it names start anew"
+            raise ValueError(f"{source} is not all of {label(backbone)}: {fits}; {mend}")
         there = [name for name in state if name.startswith(reading.prefix)]
-        raise ValueError(f"{source} is of another architecture than {label(backbone)}: {told}{looks_like(there)}")
+        raise ValueError(f"{source} is of another architecture than {label(backbone)}: {fits}{looks_like(there)}")
     reading.spelling.check(backbone, source)
     check_patterns(allow_missing, reading)
     lines = list(tell(reading, head))

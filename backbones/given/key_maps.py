@@ -3,10 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping
 
+import torch
 from torch import nn
+
+from trick_transfer.engine.weights import spelt
 
 from ..naming import is_adapted, timm_names
 from ..resnet import ResNet
+from ..timm_adapter import Timm
 from .blocks import block_spellings
 from .spelling import OURS, Spelling
 
@@ -53,15 +57,29 @@ def spellings(net: nn.Module) -> list[Spelling]:
     timm = timm_names(own) if of_ours else {name: dotted(name) if is_adapted(own) else name for name in own}
     return [
         Spelling(OURS, {name: name for name in own}),
-        Spelling("torchvision's and timm's", timm),
+        Spelling("torchvision's and timm's", timm, cut_off(net)),
         *(Spelling(who, substituted(timm, rules)) for who, rules in RULES.items()),
         *(block_spellings(timm) if "conv_stem.weight" in timm.values() else ()),
     ]
 
 
+def cut_off(net: nn.Module) -> tuple[str, ...]:
+    """Layers of timm's whole network that its feature extractor leaves out, as after the last map of a GhostNet."""
+    if not isinstance(net, Timm):
+        return ()
+    import timm  # takes seconds
+
+    with torch.device("meta"):  # no memory, no arithmetic
+        whole = timm.create_model(net.model, **{key: net.options[key] for key in net.options.keys() - {"out_indices"}})
+    own, theirs = ({name.rpartition(".")[0] for name in each.state_dict()} for each in (net.net, whole))
+    known = set(map(spelt, own))
+    return tuple(layer for layer in theirs if layer and spelt(layer) not in known)
+
+
 def dotted(name: str) -> str:
     """A name of `backbones.Timm` -> timm's: `net.blocks_0.1.conv.weight` -> `blocks.0.1.conv.weight`."""
-    return re.sub(r"^([a-z_]+)_(\d+)\.", r"\1.\2.", name.removeprefix("net.").removeprefix("model."))
+    bare = re.sub(r"^net\.((model|body)\.)?", "", name)
+    return re.sub(r"^([a-z_]+)_(\d+)\.", r"\1.\2.", bare)
 
 
 def substituted(names: Mapping[str, str], rules: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -114,7 +114,10 @@ def folder(path: Path) -> tuple[Architecture, Path, int]:
 
 def settings(path: Path) -> dict[str, Any]:
     """A config.json of a network of timm's, as timm and transformers' TimmWrapper write it. Raises ValueError."""
-    stated = parse(path.read_text("utf-8")) if path.is_file() else None
+    try:
+        stated = parse(path.read_text("utf-8")) if path.is_file() else None
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON text: {error}; get it again") from error
     if not isinstance(stated, dict):
         raise ValueError(f"{path} does not exist, or holds no settings; give a file of weights with --arch NAME")
     if "architecture" not in stated:

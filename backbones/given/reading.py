@@ -14,6 +14,8 @@ from .spelling import Spelling
 HOLDERS = ("backbone", "encoder", "trunk")  # what stands beside one of these is the head
 DERIVED = (COUNTER, "relative_position_index", "attn_mask", "total_ops", "total_params")  # nothing that was trained
 
+MOST = 0.75  # of the tensors; the next smaller ResNet has up to 0.66 of them
+
 
 @dataclass(frozen=True, eq=False)
 class Reading:
@@ -55,6 +57,10 @@ class Reading:
         """The backbone's tensors that do not fit, and may be missing."""
         return {name for name in self.own.keys() - self.fitting if named(patterns, name, self.short(name))}
 
+    def trained(self, patterns: Sequence[str]) -> dict[str, Tensor]:
+        """What is `left` of trained tensors, and is not named by a pattern."""
+        return {n: each for n, each in self.left.items() if not n.endswith(DERIVED) and not named(patterns, n)}
+
     def fault(self, patterns: Sequence[str]) -> str:
         """What does not fit and is not named by a pattern, in words; "" if all fits."""
         needed = self.own.keys() - self.spared(patterns)
@@ -62,8 +68,12 @@ class Reading:
         there = {self.short(name): self.tensor(name) for name in needed & self.names.keys()}
         for name in self.fitting:
             there[self.short(name)] = self.tensor(name).reshape(self.own[name].shape)
-        trained = {name: each for name, each in self.left.items() if not name.endswith(DERIVED)}
-        return misfits(wanted, there | {name: each for name, each in trained.items() if not named(patterns, name)})
+        return misfits(wanted, there | self.trained(patterns))
+
+    def is_torn(self, patterns: Sequence[str]) -> bool:
+        """Whether the network is the backbone's, though tensors are missing: most are there, and none is another's."""
+        foreign = self.trained(patterns) or self.fitting < self.names.keys() & self.own.keys()
+        return not foreign and len(self.fitting) > MOST * len(self.own)
 
     def head(self, others: Collection[str]) -> dict[str, Tensor]:
         """What is beside the backbone, but not behind the prefixes of `others`; names less the prefix."""

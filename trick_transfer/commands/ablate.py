@@ -52,7 +52,7 @@ def options() -> argparse.Namespace:
         args.seeds = list(range(args.seeds[0]))
         return args
     if args.what[0] == AGREEMENT:
-        if len({*args.what}) != len(args.what) or len(args.what) not in (3, 4):
+        if len({*args.what}) != len(args.what) or len(args.what) not in (3, 4) or args.protocol:
             raise ValueError(f"{AGREEMENT} takes two tiers, or a tier and two protocols, by the names in their results")
         return args
     for name in args.what:

@@ -27,6 +27,7 @@ from backbones.naming import check_variant
 from classification.classifier import ImageClassifier, build, export
 from classification.config import check_data
 from classification.diagnostics import top1
+from trick_transfer.engine.values import check_name
 from trick_transfer.exports.formats import CARD, FORMATS, USE_OF_CARD, convert
 from trick_transfer.exports.readme import describe
 from trick_transfer.exports.trained import trained
@@ -42,12 +43,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_options(parser, stage=False)
     parser.add_argument("--checkpoint", type=Path, help="a .safetensors or .pth of weights (default: the run's own)")
-    parser.add_argument("--timm", action="store_true", help="the checkpoint's names are timm's (or torchvision's)")
+    parser.add_argument(
+        "--timm", action="store_true", help="its names are not our names, but timm's, torchvision's or others'"
+    )
     parser.add_argument("--part", default="", help="of a checkpoint with several networks: the prefix of its names")
     parser.add_argument("--no-head", action="store_true", help="export the backbone alone; it can be no teacher")
-    parser.add_argument("--to", choices=(CARD, *FORMATS), default=CARD, help="the format (default: %(default)s)")
+    formats = CARD, *FORMATS
+    parser.add_argument("--to", default=CARD, help=f"the format: {', '.join(formats)} (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="folder for the files (default: the run's; exports/FORMAT in it)")
     args = parser.parse_args()
+    check_name("--to", args.to, formats)
     if args.checkpoint and not args.out:
         raise ValueError("--checkpoint asks for --out FOLDER: the recipe's own card is not that of other weights")
     run = run_of(args)
@@ -73,6 +78,7 @@ def make_card(run: Run, args: argparse.Namespace, folder: Path) -> Path:
         check_variant(model, checkpoint)
     scored = run.folder / FILE_NAME
     if args.checkpoint:
+        tell_feeding(cfg)
         metrics = score(model, cfg) if head else {}
     else:
         metrics = read(scored).metrics if scored.is_file() else {}
@@ -82,6 +88,14 @@ def make_card(run: Run, args: argparse.Namespace, folder: Path) -> Path:
     card = export(model, cfg, folder, metrics, head, **about)
     print(f"{folder}/card.json: {card.backbone}, sha256 {card.sha256[:12]}, feature error {card.feature_error}")
     return folder / "card.json"
+
+
+def tell_feeding(cfg: Config) -> None:
+    """Say how the card feeds images: a checkpoint from elsewhere does not tell how those of its training were."""
+    scaler = cfg.model.data_preprocessor
+    parts = " and ".join(f"{key} {list(scaler[key])}" for key in ("mean", "std"))
+    fix = "for others: --set 'model.data_preprocessor.mean=[R,G,B]' 'model.data_preprocessor.std=[R,G,B]'"
+    print(f"the card states {parts} (RGB, 0..255); the checkpoint does not say; {fix}", file=sys.stderr)
 
 
 def score(model: ImageClassifier, cfg: Config) -> dict[str, float]:

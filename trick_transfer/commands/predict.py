@@ -3,15 +3,16 @@
 tools/predict.py detection resnet50d_best photos/ one_more.jpg --out found/
 tools/predict.py segmentation resnet50d_best --tier paper --checkpoint elsewhere.pth --out masks/ street.png
 
-A folder's images are taken with those of its folders, and read as stored, as in training. Boxes are COCO's, masks are
-index PNGs (0: the first class). Exit code: 0; 1 if an image could not be read, each is named; 2 if nothing was done.
+A folder's .jpg, .jpeg and .png are taken with those of its folders, and read as stored, as in training. Boxes are
+COCO's, masks are index PNGs (0: the first class). Exit code: 0; 1 if an image could not be read, each is named; 2 if
+nothing was done.
 """
 
 import argparse
 from pathlib import Path
 
 from trick_transfer.runs.command import add_run_options, run_of
-from trick_transfer.runs.own_images import FILE_NAME, predict
+from trick_transfer.runs.own_images import FILE_NAME, counted, predict
 from trick_transfer.runs.run import MODEL
 
 
@@ -25,5 +26,6 @@ def main() -> int:
     args = parser.parse_intermixed_args()
     run = run_of(args)
     images, unreadable = predict(run, args.checkpoint or run.folder / MODEL, args.images, args.out)
-    print(f"{args.out}: {images - unreadable:,} pictures and {FILE_NAME}; {unreadable:,} images could not be read")
+    made, failed = counted(images - unreadable, "picture"), counted(unreadable, "image")
+    print(f"{args.out}: {made} and {FILE_NAME}; {failed} could not be read")
     return 1 if unreadable else 0

@@ -20,6 +20,7 @@ from rich.table import Table
 from classification.predictions import submission
 from trick_transfer.engine.details import Details
 from trick_transfer.engine.files import write_whole
+from trick_transfer.engine.stage import Stage
 from trick_transfer.leaderboard.rendering.terminal import grid
 from trick_transfer.leaderboard.scores.load import read
 from trick_transfer.runs.command import add_gpus, add_run_options, run_of
@@ -68,6 +69,8 @@ def main() -> int:
     add_gpus(parser)
     args = parser.parse_args()
     run = run_of(args)
+    if args.details and type(run.task).details is Stage.details:
+        raise ValueError(f"{run.stage} has no scores by class, confused classes or curves; leave --details out")
     checkpoint = args.checkpoint or run.folder / MODEL
     if args.submission:
         if run.stage != FIRST:

@@ -22,6 +22,8 @@ LISTED, DEPTH = 4, 6  # names in a message; dicts within dicts
 # torch's wrappers of a single layer (torch.compile, FSDP, activation checkpointing): they stand amid a name
 WRAPPERS = re.compile(r"(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 BARE = "(no prefix)"
+CONVERT = "load it where you trust it, and torch.save(model.state_dict(), 'weights.pth')"
+FROM_NUMPY = "torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, 'weights.pth') converts it"
 MAKERS = (np._core.multiarray._reconstruct, np._core.multiarray.scalar)  # type: ignore[attr-defined]
 # What a checkpoint may hold beside torch's own: they are data, and making one runs none of the file's code.
 SAFE: list[Any] = [
@@ -44,22 +46,34 @@ def load(path: str | Path, device: Any = "cpu") -> Any:
         with torch.serialization.safe_globals(SAFE):
             return torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # whatever a damaged file makes torch raise
-        convert = "load it where you trust it, and torch.save(model.state_dict(), 'weights.pth')"
         if code := re.search(r"GLOBAL (\S+)", str(error)):
-            raise ValueError(f"{path} holds {code[1]}, which could run code; {convert}") from error
+            raise ValueError(f"{path} holds {code[1]}, which could run code; {CONVERT}") from error
         if "TorchScript" in str(error):
-            raise ValueError(f"{path} is a TorchScript program, which is code; {convert}") from error
+            raise ValueError(f"{path} is a TorchScript program, which is code; {CONVERT}") from error
+        if kind := foreign(path):
+            raise ValueError(f"{path} is no checkpoint of torch or safetensors: it is {kind}") from error
         # without torch's advice to read it unsafely
         reason = str(error).rpartition("WeightsUnpickler error: ")[2].strip()
         lines = reason.split(". ")[0].splitlines() or [type(error).__name__]
-        why = "a Git LFS pointer; fetch it: git lfs pull" if is_pointer(path) else lines[0]
-        raise ValueError(f"{path} is not a plain, whole checkpoint of weights: {why}") from error
+        raise ValueError(f"{path} is not a plain, whole checkpoint of weights: {lines[0]}") from error
 
 
-def is_pointer(path: Path) -> bool:
-    """Whether a file only says where Git LFS keeps the real one."""
+def foreign(path: Path) -> str:
+    """What a file is that only looks like a checkpoint, and what to do with it; "" if that is not known."""
     with path.open("rb") as file:
-        return file.read(24) == b"version https://git-lfs."
+        start = file.read(512)
+    kinds = {
+        b"version https://git-lfs.": "a Git LFS pointer; fetch it: git lfs pull",
+        **dict.fromkeys((b"\x80\x03", b"\x80\x04", b"\x80\x05"), f"a pickle of Python's own; {CONVERT}"),
+        b"\x1f\x8b": "compressed by gzip; unpack it: gunzip",
+        b"\x93NUMPY": f"a NumPy array; {FROM_NUMPY}",
+    }
+    if known := next((kind for mark, kind in kinds.items() if start.startswith(mark)), ""):
+        return known
+    if start.startswith(b"PK") and b".npy" in start:
+        return f"a NumPy archive; {FROM_NUMPY}"
+    text = start and all(each in b"\t\n\r" or 32 <= each < 127 for each in start)
+    return "text, as a page or a note in place of the file; get the file itself" if text else ""
 
 
 def leaves(node: Mapping[Any, Any], prefix: str = "", depth: int = DEPTH) -> Iterator[tuple[str, Any]]:
@@ -94,10 +108,13 @@ def weights_in(held: Any, path: str | Path, names: Collection[str] = (), part: s
 
 
 def flat(held: Any, source: str | Path) -> dict[str, Any]:
-    """The `leaves` of a checkpoint, their names without torch's `WRAPPERS`. Raises ValueError for what is no dict."""
+    """The `leaves` of a checkpoint, names less torch's `WRAPPERS`. Raises ValueError for no dict, or one of arrays."""
     if not isinstance(held, Mapping):
         raise ValueError(f"{source} holds a {type(held).__name__}, not a state dict")
     state = dict(leaves(held))
+    arrays = [name for name, each in state.items() if isinstance(each, np.ndarray)]
+    if arrays and not any(isinstance(each, Tensor) for each in state.values()):
+        raise ValueError(f"{source} holds NumPy arrays, such as {arrays[0]:.80}, and no tensors; {FROM_NUMPY}")
     bare = {WRAPPERS.sub("", name): value for name, value in state.items()}
     return bare if len(bare) == len(state) else state  # else it holds a network twice, told apart by the wrapper
 

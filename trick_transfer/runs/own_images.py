@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
@@ -19,35 +19,48 @@ from rich.progress import track
 
 from trick_transfer.engine.checkpoint import unwrapped
 from trick_transfer.engine.files import file_sha256, write_whole
-from trick_transfer.engine.images import SKIPPING, decode, is_image, orientation
+from trick_transfer.engine.images import SKIPPING, SUFFIXES, decode, is_image, orientation
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.pictures import rgb
+from trick_transfer.engine.stage import Stage
+from trick_transfer.stages import STAGES
 
 from .run import Run
 from .training import scorer
 
 FILE_NAME = "predictions.json"
+KINDS = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+MOST_NAMED = 5
 MOST_BYTES = 200  # of a file's name, before what is added to it; file systems take 255
 
 
 def images_of(places: Iterable[Path]) -> dict[Path, str]:
     """Each file, and all images below each folder -> a name for it, which no other has, whatever the case.
 
-    A name is a path below the folder, without suffix. Raises FileNotFoundError, or ValueError for no image.
+    A name is a path below the folder, without suffix. A link to nothing has one, too: it is told as unreadable. Raises
+    FileNotFoundError, or ValueError for no image.
     """
     names: dict[Path, str] = {}
     for place in places:
         if not place.exists():
             raise FileNotFoundError(f"{place} does not exist")
-        below = sorted(filter(is_image, data_files(place))) if place.is_dir() else []
+        below = sorted(filter(is_image, {*data_files(place), *dangling(place)})) if place.is_dir() else []
         if not below and not place.is_file():
-            raise ValueError(f"{place} holds no image; name image files, or folders of them")
+            raise ValueError(f"{place} holds no image ({KINDS}); name image files, or folders of them")
         names |= {place / name: name for name in below} or {place: place.name}
     taken: set[str] = set()
     for path, name in names.items():
         names[path] = next(each for each in candidates(name) if each.casefold() not in taken)
         taken.add(names[path].casefold())
     return names
+
+
+def dangling(folder: Path) -> Iterator[str]:
+    """The links to nothing below a folder, as paths under it, without hidden ones."""
+    for path in folder.rglob("*"):
+        under = path.relative_to(folder)
+        if path.is_symlink() and not path.exists() and not any(part.startswith(".") for part in under.parts):
+            yield under.as_posix()
 
 
 def candidates(name: str) -> Iterator[str]:
@@ -64,13 +77,18 @@ def check_new(out: Path) -> None:
         raise ValueError(f"--out {out} is there already; name a new or an empty folder")
 
 
-def predict(run: Run, checkpoint: Path, places: Iterable[Path], out: Path) -> tuple[int, int]:
+def predict(run: Run, checkpoint: Path, places: Collection[Path], out: Path) -> tuple[int, int]:
     """Write out/{pictures,masks}/NAME and out/predictions.json; returns the number of images, and of unreadable ones.
 
-    An image that cannot be read is named, and the rest goes on. Raises ValueError or OSError for other bad input.
+    An image that cannot be read is named, and the rest goes on. Raises ValueError or OSError for other bad input, and
+    ValueError where none can be read; then nothing is written.
     """
+    if type(run.task).predicted is Stage.predicted:
+        able = [name for name, stage in STAGES.items() if type(stage).predicted is not Stage.predicted]
+        raise ValueError(f"{run.stage} predicts nothing of single images; use {', '.join(able)}")
     images, console = images_of(places), Console(stderr=True)
     check_new(out)
+    tell_others(places)
     model = Model(run, checkpoint)
     written: dict[str, Any] = {"run": run.title, "checkpoint": str(checkpoint)}
     written |= {"checkpoint_sha256": file_sha256(checkpoint)}
@@ -85,6 +103,8 @@ def predict(run: Run, checkpoint: Path, places: Iterable[Path], out: Path) -> tu
             written["unreadable"].append({"file_name": str(path), "reason": reason})
         else:
             add(written, str(path), *model.write(image, found, name, out))
+    if not written["images"]:
+        raise ValueError(f"no image of {len(images):,} could be read; nothing is written")
     tell_turned(images)
     text = json.dumps(written, indent=1) + "\n"
     write_whole(out / FILE_NAME, lambda part: part.write_text(text))
@@ -145,4 +165,19 @@ def coloured(mask: np.ndarray) -> Image.Image:
 def tell_turned(images: Iterable[Path]) -> None:
     """Say how many images EXIF would turn."""
     if turned := sum(orientation(path) > 1 for path in images):
-        print(f"{turned:,} images would be turned by EXIF; they are read as stored, as in training", file=sys.stderr)
+        what = f"{counted(turned, 'image')} would be turned by EXIF"
+        print(f"{what}; all are read as stored, as in training", file=sys.stderr)
+
+
+def tell_others(places: Iterable[Path]) -> None:
+    """Say how many files of the folders are left out, and name some."""
+    folders = [place for place in places if place.is_dir()]
+    others = sorted(str(place / name) for place in folders for name in data_files(place) if not is_image(name))
+    if others:
+        named = ", ".join(others[:MOST_NAMED]) + (", ..." if len(others) > MOST_NAMED else "")
+        print(f"left out: {counted(len(others), 'file')} not named {KINDS}: {named}", file=sys.stderr)
+
+
+def counted(number: int, what: str) -> str:
+    """How many of what, in words."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -3,7 +3,7 @@
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -41,7 +41,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_training_options(parser)
     parser.add_argument("--plan", action="store_true", help="say what would run; train nothing")
     protocols = [name for stage in STAGES.values() for name in stage.protocols]
-    parser.add_argument("--protocol", nargs="+", choices=protocols, default=[], help="if not the paper's")
+    parser.add_argument(
+        "--protocol",
+        nargs="+",
+        action="extend",
+        default=[],
+        help=f"one for a stage, if not the paper's: {', '.join(protocols)}",
+    )
     for option in dict.fromkeys(filter(None, (data_set.option for data_set in DATA_SETS.values()))):
         parser.add_argument(f"--{option}-root", type=Path, help="its folder (default: under data/)")
 
@@ -58,8 +64,22 @@ def run_of(stage: str, recipe: str, seed: int, args: argparse.Namespace, sets: d
     return replace(run, data_root=vars(args)[f"{option.replace('-', '_')}_root"]) if option else run
 
 
+def check_protocols(asked: Iterable[str], stages: Collection[str]) -> None:
+    """Raise ValueError for an unknown protocol, one of a stage that is not run, and two of one stage."""
+    stage_of = {name: stage.name for stage in STAGES.values() for name in stage.protocols}
+    taken: dict[str, str] = {}
+    for name in asked:
+        check_name("--protocol", name, stage_of)
+        stage = stage_of[name]
+        if stage not in stages:
+            raise ValueError(f"--protocol {name} is of {stage}, which is not run; add it to --stages, or leave it out")
+        if (first := taken.setdefault(stage, name)) != name:
+            raise ValueError(f"--protocol {first} {name}: one protocol a stage; run the command once for each")
+
+
 def chain(recipe: str, seed: int, stages: Sequence[str], sets: dict[str, Any], args: argparse.Namespace) -> list[Run]:
     """A recipe's stages in order; a teacher's training is before its student's, a sweep's trials before its run."""
+    check_protocols(args.protocol, stages)
     own = by_stage(sets, stages)
     first = replace(run_of(FIRST, recipe, seed, args, own[FIRST]), tier=tiers.of_backbones(args.tier))
     later = [run_of(stage, recipe, seed, args, own[stage]) for stage in STAGES if stage in stages and stage != FIRST]

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from classification.classifier import ImageClassifier
 from trick_transfer.engine.layers import changed_keys
 
 from .identity import plain
-from .plan import run_of, state
+from .plan import check_protocols, run_of, state
 from .result import Result
 from .run import FIRST, Run, lineage
 from .store import Stored, read_both, reference
@@ -71,11 +71,12 @@ def sizes(run: Run) -> dict[str, float]:
     return dict(params_m=params_m(model), gmacs=gmacs(model, cfg.val_dataloader.dataset.crop.size_px))
 
 
-def plan(runs: Iterable[Run], found: Found, args: argparse.Namespace) -> tuple[list[Run], list[tuple[Run, str, str]]]:
+def plan(runs: Collection[Run], found: Found, args: argparse.Namespace) -> tuple[list[Run], list[tuple[Run, str, str]]]:
     """The runs to carry out, and (run, state, remark) for each of these and those that are there.
 
-    A remark is also on a result of another recipe, or one that is gone.
+    A remark is also on a result of another recipe, or one that is gone. Raises ValueError for protocols of no run.
     """
+    check_protocols(args.protocol, {run.stage for run in runs})
     todo: dict[Path, Run] = {}
     lines: dict[Path, tuple[Run, str, str]] = {}
     for run in runs:

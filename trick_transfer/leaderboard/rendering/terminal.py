@@ -55,12 +55,13 @@ def screens(analysis: Analysis, names: Container[str], tier: str) -> Iterator[Sc
             yield from (difference for other in of_tier[:1] if (difference := apart(table, other)))
 
 
-def apart(table: Table, reference: Table) -> str:
-    """Why your rows are beside none of the reference, in one line; "" for stages that those do not share."""
+def apart(table: Table, other: Table) -> str:
+    """Why your rows are not beside those of another table, in one line; "" for stages that they do not share."""
     found = []
     for mine in table.protocols:
-        for theirs in (each for each in reference.protocols if each.stage == mine.stage):
-            other, own = asdict(theirs), asdict(mine)
-            found += [f"{mine.stage} {key} {own[key]}, theirs {other[key]}" for key in own if own[key] != other[key]]
+        for theirs in (each for each in other.protocols if each.stage == mine.stage):
+            own, their = asdict(mine), asdict(theirs)
+            found += [f"{mine.stage} {key} {own[key]}, theirs {their[key]}" for key in own if own[key] != their[key]]
     hint = " (--precision takes another)" if any("low_precision" in each for each in found) else ""
-    return f"not comparable with the reference rows{hint}: {'; '.join(found)}" if found else ""
+    whose = "your other rows" if all(row.recipe.endswith(YOURS) for row in other.rows) else "the reference rows"
+    return f"not comparable with {whose}{hint}: {'; '.join(found)}" if found else ""
