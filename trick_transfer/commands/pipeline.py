@@ -10,6 +10,7 @@ tools/pipeline.sh --backbone timm/resnet50d.ra2_in1k     weights from elsewhere;
 import argparse
 
 from classification.given import KEY as GIVEN
+from trick_transfer.engine.values import check_name
 from trick_transfer.leaderboard.rendering.terminal import row_of
 from trick_transfer.runs import tiers
 from trick_transfer.runs.command import add_follow, add_given, add_held_out, given_of, sets_of
@@ -28,7 +29,7 @@ def options() -> argparse.Namespace:
     add_given(parser)
     parser.add_argument("--seed", type=int, default=0)
     names = f"{', '.join(STAGES)} (default: the tier's, or {', '.join(usual())})"
-    parser.add_argument("--stages", nargs="+", choices=STAGES, metavar="STAGE", help=names)
+    parser.add_argument("--stages", nargs="+", metavar="STAGE", help=names)
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets",
         help="a key of the recipe; with detection. or segmentation. before it, of that stage",
@@ -41,6 +42,8 @@ def options() -> argparse.Namespace:
         raise ValueError("name a recipe (classification/recipes), or give --backbone SOURCE")
     args.recipe = args.recipe or GIVEN
     args.tier = own_tier(args)
+    for stage in args.stages or ():
+        check_name("--stages", stage, STAGES)
     args.stages = args.stages or tiers.load(args.tier).stages or usual()
     return args
 
