@@ -1,6 +1,5 @@
 """The features of a frozen backbone: its last map averaged over the image, of each image once, in evaluation mode."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset
 
 from backbones.registry import MODELS as BACKBONES
+from trick_transfer.engine.names import in_its_folder
 
 from .registry import DATASETS, MODELS
 
@@ -30,13 +30,8 @@ class TrainThenTest(ConcatDataset):
     def __getitem__(self, index: int) -> dict[str, Any]:
         sample = super().__getitem__(index)
         image = torch.from_numpy(sample["inputs"]).permute(2, 0, 1)
-        facts = dict(labels=sample["labels"], names=name_of(self.files[index]), trains=index < len(self.train))
+        facts = dict(labels=sample["labels"], names=in_its_folder(self.files[index]), trains=index < len(self.train))
         return dict(inputs=image, data_samples=facts)
-
-
-def name_of(file: str) -> str:
-    """<class folder>/<file>: the same wherever the data lie."""
-    return "/".join(Path(file).parts[-2:])
 
 
 @MODELS.register_module()

@@ -11,9 +11,9 @@ from mmengine.registry import DATASETS as ROOT_DATASETS
 from backbones.fine_tuning import FineTuning
 from trick_transfer.engine import pictures
 from trick_transfer.engine.batch import Batch
+from trick_transfer.engine.names import in_its_folder
 from trick_transfer.engine.stage import Arrays, Metric, Outputs, Stage
 
-from .features import name_of
 from .metric import SHOTS, accuracies
 from .registry import METRICS
 
@@ -54,7 +54,7 @@ class Probing(FineTuning):
         train, test = (ROOT_DATASETS.build(part) for part in parts(cfg))  # a probe is trained anew to be scored again
         if differing := sorted(set(train.classes) ^ set(test.classes)):
             raise ValueError(f"{self.root(cfg)}/train and val differ in the classes {', '.join(differing[:4])}")
-        names = [name_of(file) for file in train.files]
+        names = [in_its_folder(file) for file in train.files]
         METRICS.build(cfg.val_evaluator).check(names, train.labels, train.classes)
 
     def finish(self, cfg: Config, batch: Batch) -> None:

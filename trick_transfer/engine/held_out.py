@@ -18,6 +18,7 @@ from trick_transfer.registry import DATASETS, HOOKS
 from .checkpoint import unwrapped
 from .files import write_tensors
 from .history import curves
+from .names import in_its_folder
 from .names import share as hashed
 from .seeding import Around
 from .stage import Metric, Stage
@@ -129,7 +130,7 @@ class Part(Around):
         """An image's name, wherever its data lie."""
         has_info = hasattr(self.dataset, "get_data_info")  # OpenMMLab's
         path = self.dataset.get_data_info(place)["img_path"] if has_info else self.dataset.files[place]
-        return "/".join(Path(path).parts[-2:])
+        return in_its_folder(path)
 
     def __len__(self) -> int:
         return len(self.places)

@@ -2,6 +2,7 @@
 
 import re
 from hashlib import sha256
+from pathlib import Path
 
 BYTES = 8  # of a hash
 SET_OF = {  # a word -> the set of images that it means; which sets are read is a format's matter
@@ -36,6 +37,11 @@ def set_of(word: str) -> str | None:
 def is_text(name: str) -> bool:
     """Whether a file's name could be read as UTF-8."""
     return name.encode("utf-8", "ignore").decode() == name
+
+
+def in_its_folder(path: str | Path) -> str:
+    """`<folder>/<file>`, the same wherever the data lie."""
+    return "/".join(Path(path).parts[-2:])
 
 
 def share(name: str) -> float:
