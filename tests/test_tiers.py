@@ -113,6 +113,14 @@ def test_own_classification_data_are_probed_too_unless_the_tier_names_others(tmp
         assert part["source"]["folder"] == folder and "data" not in part
 
 
+@pytest.mark.parametrize("text", ["classification = 5", "probing = 5\nclassification = dict(source=dict(folder='f'))"])
+def test_a_part_that_is_no_dict_is_refused_also_over_another_tier(tmp_path, text):
+    path = tmp_path / "odd.py"
+    path.write_text(f"base = 'photos'\n{text}\n")
+    with pytest.raises(ValueError, match="must be a dict.*got 5"):
+        tiers.load(str(path))
+
+
 def test_a_tiers_own_protocol_is_named_where_its_runs_lie_as_in_their_results():
     run, result = Run("detection", "a", "photos"), a_detection(protocol="faster_rcnn_voc_small")
     assert run.folder.name == result.folder.name == "detection-faster_rcnn_voc_small"

@@ -166,13 +166,15 @@ def read(path: Path) -> dict[str, Any]:
         return stated
     check_name(f"tier {path.stem}: base", base, NAMES)
     below = Config(read(FOLDER / f"{base}.py"))
+    own = {name: part["source"] for name, part in stated.items() if isinstance(part, dict) and "source" in part}
     for stage in STAGES.values():
-        part = stated.setdefault(stage.name, {}) if "source" in stated.get(stage.like, {}) else None
-        if part is not None and not part.keys() & {"data", "source"}:
-            part["source"] = stated[stage.like]["source"]
-    for stage in [stage for stage, part in stated.items() if isinstance(part, dict) and "source" in part]:
+        part = stated.get(stage.name, {})
+        if stage.like in own and isinstance(part, dict) and not part.keys() & {"data", "source"}:
+            own[stage.name] = own[stage.like]
+            stated[stage.name] = part | {"source": own[stage.like]}
+    for name in own:
         for key in ("data", "source"):
-            below.get(stage, {}).pop(key, None)
+            below.get(name, {}).pop(key, None)
     below.merge_from_dict(stated)
     return below.to_dict()
 
