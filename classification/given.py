@@ -21,10 +21,11 @@ from backbones.card import Interpolation, Order
 from backbones.given.fit import fit
 from backbones.given.source import Given, feeding, find
 from backbones.registry import registered
+from trick_transfer.engine.archives import subfolders
 from trick_transfer.engine.values import check_name
 from trick_transfer.engine.weights import load_strictly
 
-from .data import class_folders
+from .data import place_of
 
 KEY = "given"
 WEIGHTS = (".pth", ".pt", ".bin", ".safetensors")
@@ -83,8 +84,7 @@ def start(cfg: Config, given: Any) -> None:
 def match(cfg: Config) -> None:
     """Choose the given head's outputs for the data's classes, in a resolved Config; if none fits, nothing is scored."""
     data, given = cfg.val_dataloader.dataset, cfg.model.given
-    known = Path(data.root, data.split).is_dir()
-    folders = [folder.name for folder in class_folders(data.root, data.split)] if known else []
+    folders = [folder.name for folder in subfolders(place_of(data.root, data.split))]
     try:
         given.outputs = outputs_for(folders, given, data.crop.size_px)
     except ValueError as error:

@@ -1,6 +1,7 @@
 """Weights from elsewhere: carried to the later stages, scored with their own head, and trained on."""
 
 import json
+import tarfile
 
 import cv2
 import numpy as np
@@ -149,6 +150,16 @@ def test_a_row_is_found_by_its_name_with_all_that_made_it(weights, tmp_path):
     settings.write_text(json.dumps(run.own))
     assert of_row(a_run(run.name, {})) == run
     assert of_row(a_run("resnet50d_best", {})).sets == {}
+
+
+def test_the_datas_classes_are_found_in_an_archive_too(weights, photos, tmp_path):
+    with tarfile.open(tmp_path / "val.tar", "w") as packed:
+        packed.add(photos / "val", "val")
+    cfg = load("given")
+    given.start(cfg, weights[1])
+    cfg.val_dataloader.dataset.update(root=str(tmp_path), split="val")
+    given.match(cfg)
+    assert cfg.model.given.outputs == list(range(10))
 
 
 def test_a_crop_resizes_as_the_weights_ask():
