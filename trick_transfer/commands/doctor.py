@@ -17,6 +17,7 @@ from backbones.contract import examine
 from backbones.given.fit import fit
 from backbones.given.source import Given, feeding, find
 from backbones.registry import MODELS
+from classification.given import HOW
 from trick_transfer.runs.command import add_import, add_reading
 from trick_transfer.runs.machine import diagnose
 
@@ -42,7 +43,7 @@ def look(args: argparse.Namespace) -> Iterator[Check]:
     """The checks of one network; those of the contract only if its weights fit."""
     given = find(args.source, args.arch)
     yield "source", True, f"{given.name}: {given.backbone}, sha256 {given.sha256[:12] or 'of no file'}"
-    yield normalisation(given, args.mean, args.std)
+    yield feeds(given, args)
     net = MODELS.build(given.backbone)
     if given.held is not None:
         try:
@@ -56,11 +57,11 @@ def look(args: argparse.Namespace) -> Iterator[Check]:
         yield from examine(given.backbone, net, Path(folder))
 
 
-def normalisation(given: Given, mean: list[float] | None, std: list[float] | None) -> Check:
+def feeds(given: Given, args: argparse.Namespace) -> Check:
     """How images are fed."""
     try:
-        mean, std = feeding(given, mean, std)
+        shown = [" ".join(f"{value:.4g}" for value in each) for each in feeding(given, args.mean, args.std)]
     except ValueError as error:
         return "images", False, str(error)
-    shown = (" ".join(f"{value:.4g}" for value in each) for each in (mean, std))
-    return "images", True, "mean {}, std {}".format(*shown) + f", {given.channel_order}, {given.interpolation}"
+    how = (getattr(args, key) or getattr(given, key) for key in HOW)
+    return "images", True, "mean {}, std {}, {}, {}".format(*shown, *how)
