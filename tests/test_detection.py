@@ -5,13 +5,12 @@ import pytest
 import torch
 import torchvision
 from mmdet.structures import DetDataSample
-from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.registry import MODELS as ROOT
 from protocols import DETECTION as PROTOCOLS
-from protocols import load
+from protocols import build, load
 from safetensors.torch import load_file
 from torch import nn
 from toy_voc import nested, shrink, toy_card, write_voc
@@ -19,14 +18,6 @@ from toy_voc import nested, shrink, toy_card, write_voc
 from backbones.card import arrived_percent
 from backbones.resnet import ResNet
 from trick_transfer import mmcv_ops
-
-
-def build(cfg: Config):
-    init_default_scope(cfg.default_scope)
-    torch.manual_seed(0)
-    model = ROOT.build(cfg.model)
-    model.init_weights()
-    return model
 
 
 def trunk_and_head(model):

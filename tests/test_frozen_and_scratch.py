@@ -5,8 +5,8 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import DATASETS, MODELS, init_default_scope
-from protocols import load
+from mmengine.registry import DATASETS
+from protocols import build, load
 from safetensors.torch import load_file
 from toy_ade20k import make, small
 from toy_voc import nested, shrink, toy_card, write_voc
@@ -38,17 +38,9 @@ def tiny(stage, kind, card, roots):
     return {"detection": shrink, "segmentation": small}[stage](load(card, f"{BASES[stage]}_{kind}", roots[stage]))
 
 
-def build(cfg):
-    init_default_scope(cfg.default_scope)
-    torch.manual_seed(1)
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    return model
-
-
 def moved(cfg):
     """A model, and the names of what a step of training changes in it."""
-    model = build(cfg).train()
+    model = build(cfg, seed=1).train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     batch = pseudo_collate([dataset[i, i] for i in range(4)])
@@ -78,7 +70,7 @@ def test_from_scratch_every_layer_trains_its_batch_norms_included(card, roots, s
 
 @STAGE_NAMES
 def test_from_scratch_the_cards_network_starts_without_its_weights(card, roots, stage):
-    model, arrived = build(tiny(stage, "scratch", card, roots)), load_file(card.weights)
+    model, arrived = build(tiny(stage, "scratch", card, roots), seed=1), load_file(card.weights)
     names = set()
     for backbone in backbones(model).values():
         assert (backbone.depth, backbone.tweak) == (18, "bcd")
