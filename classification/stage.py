@@ -67,8 +67,6 @@ class Classification(Stage):
     def data_name(self, cfg: Config) -> str:
         return cfg.data.name
 
-    protocol_name = data_name
-
     def training_images(self, cfg: Config) -> int | None:
         return cfg.data.num_train
 

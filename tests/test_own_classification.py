@@ -228,7 +228,7 @@ def test_a_run_on_own_data_has_their_classes_and_counts(tmp_path):
     cfg = run.config()
     assert cfg.model.num_classes == 2
     assert (cfg.data.name, cfg.data.num_train, cfg.data.num_val) == ("insects", 5, 4)
-    assert run.task.protocol_name(cfg) == "insects" and (run.root / "val/bee/val-bee-0.jpg").is_file()
+    assert run.task.data_name(cfg) == "insects" and (run.root / "val/bee/val-bee-0.jpg").is_file()
 
 
 def test_a_teacher_is_trained_on_the_same_own_data(tmp_path):

@@ -106,10 +106,6 @@ class Stage(ABC):
         """The part of a Config, as plain data, that must be equal for two results to be compared."""
         return cfg
 
-    def protocol_name(self, cfg: Config) -> str:
-        """The name of a Config's protocol, if none was given."""
-        return self.protocols[0]
-
     def data_name(self, cfg: Config) -> str:
         """The data set that a Config reads."""
         return self.data_set

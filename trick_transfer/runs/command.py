@@ -2,7 +2,6 @@
 
 import argparse
 import ast
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from trick_transfer.stages import STAGES
 
 from . import tiers
 from .resolve import TRACKERS
-from .run import FIRST, SETTINGS, Run
+from .run import FIRST, Run, kept_settings
 
 TIER = "mini"  # the default
 
@@ -159,9 +158,8 @@ def run_of(args: argparse.Namespace) -> Run:
 
 def of_row(run: Run) -> Run:
     """A run called as its row, such as one of given weights, with the recipe and the settings that made it."""
-    settings = run.home(run.recipe) / SETTINGS
-    if not run.task.trains_backbone or run.recipe in recipes() or not settings.is_file():
+    if not run.task.trains_backbone or run.recipe in recipes():
         return run
-    own = {key: ast.literal_eval(value) for key, value in json.loads(settings.read_text("utf-8")).items()}
+    own = {key: ast.literal_eval(value) for key, value in kept_settings(run.home(run.recipe)).items()}
     recipe = run.recipe.partition("+")[0]
-    return replace(run, recipe=recipe if recipe in recipes() else GIVEN, sets=own | run.sets)
+    return replace(run, recipe=recipe if recipe in recipes() else GIVEN, sets=own | run.sets) if own else run

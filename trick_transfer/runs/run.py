@@ -92,13 +92,11 @@ class Run:
         return tiers.load(self.tier)
 
     @property
-    def main_protocol(self) -> str | None:
-        """The one that is meant where none is named: the tier's, or the paper's."""
-        return self.tier_file.protocol(self.stage) or next(iter(self.task.protocols), None)
-
-    @property
     def recipe_or_protocol(self) -> str:
-        return self.recipe if self.task.trains_backbone else str(self.protocol or self.main_protocol)
+        """Downstream the protocol; where none is named, the tier's, or the paper's."""
+        if self.task.trains_backbone:
+            return self.recipe
+        return self.protocol or self.tier_file.protocol(self.stage) or self.task.protocols[0]
 
     @property
     def source(self) -> Source | None:
@@ -144,13 +142,7 @@ class Run:
     @property
     def settings(self) -> dict[str, str]:
         """All that was set by hand for it, for its backbone, too. Raises ValueError for a damaged file."""
-        path = self.card.with_name(SETTINGS)
-        if self.task.trains_backbone or not path.is_file():
-            return self.own
-        try:
-            return json.loads(path.read_text("utf-8")) | self.own
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{path} is not what a run wrote; train its backbone again, or delete it") from error
+        return self.own if self.task.trains_backbone else kept_settings(self.card.parent) | self.own
 
     @property
     def carries_weights(self) -> bool:
@@ -319,6 +311,15 @@ class Run:
     @property
     def data_set_name(self) -> str:
         return self.tier_file.data(self.stage) or self.task.data_name(self.layers.cfg)
+
+
+def kept_settings(folder: Path) -> dict[str, str]:
+    """The settings that made the backbone in a folder; none where it has none. Raises ValueError for a damaged file."""
+    path = folder / SETTINGS
+    try:
+        return {**json.loads(path.read_text("utf-8"))} if path.is_file() else {}
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is not what a run wrote; train its backbone again, or delete it") from error
 
 
 def few_workers(cfg: Config) -> None:

@@ -262,8 +262,8 @@ def receipt(run: Run, cfg: Config, batch: Batch, of_data: str) -> dict[str, Any]
     """What a result was made from and with, by the names of a Result's fields; `of_data` is the data's licence."""
     found: dict[str, Any] = dict(tier=run.tier_file.name, recipe=run.name, stage=run.stage)
     found |= dict(seed=run.seed, backbone_seed=run.upstream_seed, settings=run.settings)
-    of_data_set = run.task.protocol_name(cfg) if run.task.trains_backbone else ""
-    found |= dict(protocol=of_data_set or run.recipe_or_protocol, protocol_version=cfg.version)
+    protocol = run.task.data_name(cfg) if run.task.trains_backbone else run.recipe_or_protocol
+    found |= dict(protocol=protocol, protocol_version=cfg.version)
     found |= dict(protocol_hash=run.protocol_hash(), config=plain(cfg), config_hash=fingerprint(plain(cfg)))
     outputs = run.folder / OUTPUTS
     found |= dict(outputs_sha256=file_sha256(outputs) if outputs.is_file() else UNSCORED)
