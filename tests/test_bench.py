@@ -6,8 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from trick_transfer.speed.training import settings_of
+from trick_transfer.speed import figures
+from trick_transfer.speed.figures import Figures, Ratio, record, write_page
+from trick_transfer.speed.input import REFERENCES
+from trick_transfer.speed.training import settings_of, write_photos
 
 BENCH = str(Path(__file__).parents[1] / "tools" / "bench.py")
 
@@ -41,3 +45,24 @@ def test_a_recipes_backbone_brings_its_input_size_and_differs_in_the_setting_onl
         "OptimWrapper",
         "trick_transfer.LowPrecisionOptimWrapper",
     )
+
+
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_a_reference_reads_a_photograph_as_a_normalised_tensor(tmp_path, reference):
+    write_photos(tmp_path, 1)
+    image = REFERENCES[reference](32)(str(next(tmp_path.rglob("*.jpg"))))
+    assert image.shape == (3, 32, 32) and image.dtype == torch.float32 and -3 < image.min() < 0 < image.max() < 3
+
+
+def test_the_page_shows_each_figure_with_its_command_and_its_goal(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "FOLDER", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["bench.py", "input", "--px", "64"])
+    found = Figures(
+        "reading", "images/s", {"ours": 300.0, "theirs": 200.0}, [Ratio("ours / theirs", 1.5, "at least 1")]
+    )
+    record(found, "input")
+    write_page(tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text()
+    assert "| reading | ours / theirs | 1.5 | at least 1 |" in page and "| theirs | 200 |" in page
+    assert "`tools/bench.py input --px 64`" in page
+    assert str(found).splitlines()[-1] == "ours / theirs: 1.5 (at least 1)"
