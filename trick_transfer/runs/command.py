@@ -56,6 +56,11 @@ def add_reading(parser: argparse._ActionsContainer) -> None:
         parser.add_argument(f"--{key}", nargs=3, type=float, help="of the images it was trained on, RGB in 0..255")
     for key, known in HOW.items():
         parser.add_argument(f"--{key.replace('_', '-')}", choices=known, help="likewise (default: the source's)")
+    add_taken(parser)
+
+
+def add_taken(parser: argparse._ActionsContainer) -> None:
+    """What of a file is taken: --part --allow-missing."""
     parser.add_argument("--part", help="of a file with several networks: the prefix of its names")
     parser.add_argument(
         "--allow-missing", nargs="+", metavar="PATTERN", help="tensors that may keep their random start"

@@ -125,10 +125,11 @@ class Run:
 
     @property
     def own(self) -> dict[str, str]:
-        """The settings that differ from the tier's own, as Python writes them; downstream behind the stage's name."""
+        """The settings unlike the tier's, sorted, as Python writes them; downstream behind the stage's name."""
         prefix = "" if self.task.trains_backbone else f"{self.stage}."
         default = {KEY: FOLLOW[0]} | self.tier_file.early(self.stage)
-        return {prefix + key: repr(value) for key, value in self.sets.items() if default.get(key, ...) != value}
+        own = sorted((key, value) for key, value in self.sets.items() if default.get(key, ...) != value)
+        return {prefix + key: repr(value) for key, value in own}
 
     @property
     def name(self) -> str:
