@@ -122,11 +122,12 @@ def add_import(parser: argparse.ArgumentParser) -> None:
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """--gpus --accumulate --tracker --precision."""
+    """--gpus --accumulate --tracker --precision --compile."""
     add_gpus(parser)
     parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
     parser.add_argument("--tracker", choices=TRACKERS, default=TRACKERS[0], help="of scalars and predictions")
     parser.add_argument("--precision", choices=PRECISIONS, help="of low-precision training (default: fp16 on CUDA)")
+    parser.add_argument("--compile", action="store_true", help="training steps by torch.compile; needs a C++ compiler")
 
 
 def add_gpus(parser: argparse.ArgumentParser) -> None:

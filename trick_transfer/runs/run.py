@@ -55,6 +55,7 @@ class Run:
     tracker: str = "none"  # see resolve.py
     keep_state: bool = False  # at its end, see longer.py
     precision: str | None = None  # what low precision means, see engine/precision.py; None: the machine's
+    compiled: bool = False  # its training steps, see compiling.py
 
     def __post_init__(self) -> None:
         check_name("stage", self.stage, STAGES)
