@@ -1,9 +1,11 @@
-"""Processes: one that ends when the one that started it does, however that ended; and the cores for them."""
+"""Processes: one that ends when the one that started it does, however that ended; cores for them, and how they talk."""
 
 import ctypes
 import os
 import signal
 import sys
+
+import torch
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before a fork: little is safe after it
@@ -20,3 +22,9 @@ def die_with(parent: int) -> None:
 def cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def backend() -> str:
+    """NCCL, or gloo: without CUDA, and where torchrun's processes share a GPU, which NCCL refuses."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # not set by srun, which may show each task a GPU of its own
+    return "nccl" if torch.cuda.device_count() >= here else "gloo"

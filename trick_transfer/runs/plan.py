@@ -26,6 +26,7 @@ from trick_transfer.stages import STAGES
 
 from . import data, tiers
 from .command import add_places, add_training_options
+from .compiling import check_compiler
 from .launch import launch
 from .resolve import TRACKERS, check_tracker
 from .run import FIRST, Run, lineage
@@ -136,6 +137,7 @@ def check(planned: list[Run], args: argparse.Namespace) -> None:
     """Raise ValueError for batches that do not divide or fill, and backbones that a later stage cannot take."""
     check_tracker(args.tracker)
     low_precision(args.precision)
+    check_compiler(args.compile)
     upstream = {run.card: run for run in planned if run.stage == FIRST}
     for run in planned:
         if GIVEN in run.sets:
@@ -189,6 +191,7 @@ def execute(planned: list[Run], args: argparse.Namespace) -> bool:
     options = ["--tracker", args.tracker] if args.tracker != TRACKERS[0] else []
     options += ["--accumulate", str(args.accumulate)] if args.accumulate > 1 else []
     options += ["--precision", args.precision] if args.precision else []
+    options += ["--compile"] if args.compile else []
     for i, run in enumerate(planned, 1):
         word, remark = state(run)
         title = f"[{i}/{len(planned)}] {run.name} {run.stage}"
