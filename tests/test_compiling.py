@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from backbones import compiling
 from classification.classifier import ImageClassifier
 from trick_transfer.engine.precision import LowPrecisionOptimWrapper
-from trick_transfer.runs import compiling
 from trick_transfer.runs.compiling import CompiledTraining, check_compiler
 
 NETWORK = dict(type="backbones.ResNet", depth=18, tweak="bcd", stages=(1,))
