@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise, repeat
 from statistics import mean, median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import timm
 import torch
@@ -73,8 +73,8 @@ def of_timm(setup: Setup, compiled: bool = False) -> Step:
     scaler = NativeScaler(setup.device) if setup.precision == "fp16" else None
     network = torch.compile(model) if compiled else model
     batch = setup.batch_of(torch.randint(256, (setup.batch, 3, setup.px, setup.px), dtype=torch.uint8))
-    loader = repeat(batch)
-    batches = iter(PrefetchLoader(loader, device=torch.device(setup.device)))  # type: ignore[arg-type]  it iterates
+    loader: Any = repeat(batch)
+    batches = iter(PrefetchLoader(loader, device=torch.device(setup.device)))
 
     def step() -> None:
         images, labels = next(batches)
