@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 RECIPE ?= resnet50d_best
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser format check test test-slow test-faults test-gpu verify demo leaderboard
+.PHONY: help setup setup-browser format check test test-slow test-faults test-gpu verify docs demo leaderboard
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ test-gpu: setup  ## those that need a CUDA device, the whole pipeline on tier sm
 
 verify: setup  ## score the stored outputs of all committed results again, and compare
 	$(BIN)/python tools/leaderboard.py verify
+
+docs: setup  ## the documentation as a site, build/site/index.html; a broken link or anchor is an error
+	$(BIN)/mkdocs build --quiet
 
 demo: setup  ## the whole pipeline on the embedded benchmark: make demo RECIPE=resnet50d_best
 	tools/pipeline.sh $(RECIPE)
