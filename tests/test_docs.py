@@ -111,7 +111,7 @@ def named():
     """Command (of doctor and leaderboard with its verb) -> the options beside it in running text and tables."""
     options = {}
     for page in PAGES:
-        for script, text in re.findall(r"`tools/(\w+)\.(?:py|sh)\b([^`]*)`", page.read_text("utf-8")):
+        for script, text in re.findall(rf"`tools/({'|'.join(COMMANDS)})\.(?:py|sh)\b([^`]*)`", page.read_text("utf-8")):
             verb = next((word for word in text.split()[:1] if word in ("backbone", "verify", "publish")), "")
             options.setdefault((script, verb), set()).update(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
     return sorted(options.items())
