@@ -44,6 +44,7 @@ def linked(words: str, target: str, here: str, uri: str) -> str:
     """A link from a file of the repository, as it is on its page."""
     path, hash_, anchor = target.partition("#")
     path = normpath(join(dirname(here), path))
-    if not path.startswith("docs/") and path not in PAGES and (ROOT / path).exists() or (ROOT / path).is_dir():
+    is_page = path in PAGES or path.startswith("docs/")
+    if (ROOT / path).is_dir() or ((ROOT / path).exists() and not is_page):
         return words[1:-1]
     return f"{words}({relpath(PAGES.get(path, path.removeprefix('docs/')), dirname(uri) or '.')}{hash_}{anchor})"
