@@ -1,9 +1,10 @@
-"""Processes: one that ends when the one that started it does, however that ended; and the cores for them."""
+"""Processes: one that ends when the one that started it does, however that ended; whether one lives; their cores."""
 
 import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before a fork: little is safe after it
@@ -15,6 +16,20 @@ def die_with(parent: int) -> None:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # which torchrun hands on
         if os.getppid() != parent:  # it ended before
             os._exit(1)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this host is there, and has not ended (a zombie has)."""
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        if LIBC:
+            return stat.read_text("latin-1").rsplit(")", 1)[1].split()[0] not in "ZX"
+        os.kill(pid, 0)
+    except PermissionError:  # another user's
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def cores() -> int:

@@ -24,7 +24,8 @@ from backbones.card import read_card
 from trick_transfer.engine import held_out
 from trick_transfer.engine.batch import Batch, too_few
 from trick_transfer.engine.checkpoint import LATEST, SAFELY, unwrapped
-from trick_transfer.engine.files import alone, file_sha256, in_turn, write_tensors, write_whole
+from trick_transfer.engine.claim import alone
+from trick_transfer.engine.files import file_sha256, in_turn, write_tensors, write_whole
 from trick_transfer.engine.held_out import BEST, HELD_OUT
 from trick_transfer.engine.history import curves, seconds
 from trick_transfer.engine.layers import Layers
