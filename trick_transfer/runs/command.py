@@ -2,7 +2,11 @@
 
 import argparse
 import ast
+import re
+import shutil
+from collections.abc import Iterable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ from .resolve import TRACKERS
 from .run import FIRST, Run, kept_settings
 
 TIER = "mini"  # the default
+EXECUTORS = ("slurm", "local", "debug")  # submitit's
 
 
 def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None:
@@ -43,8 +48,9 @@ def add_given(parser: argparse.ArgumentParser) -> None:
     """--backbone, what it may need, and --row."""
     group = parser.add_argument_group("weights from elsewhere")
     group.add_argument(
-        "--backbone", metavar="SOURCE", help="timm/NAME, torchvision/NAME, a file, a folder: docs/backbones.md"
-    )
+        "--backbone", nargs="+", action="extend", default=[], metavar="SOURCE", dest="backbones",
+        help="timm/NAME, torchvision/NAME, a file, a folder: docs/backbones.md",
+    )  # fmt: skip
     add_reading(group)
     group.add_argument("--row", metavar="NAME", help="of its row (default: the source's)")
 
@@ -62,15 +68,50 @@ def add_reading(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def given_of(args: argparse.Namespace) -> dict[str, Any]:
-    """The setting that `add_given`'s options make; empty without --backbone. Raises ValueError for the others alone."""
-    names = {key: key for key in OPTIONS} | dict(source="backbone", name="row")
+def given_of(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """For each --backbone the setting that `add_given`'s options make; an empty one where there is none.
+
+    Raises ValueError for the other options alone, and for two backbones under one name.
+    """
+    names = {key: key for key in OPTIONS if key != "source"} | dict(name="row")
     options = {key: value for key, name in names.items() if (value := vars(args)[name])}
-    if options and not args.backbone:
+    if options and not args.backbones:
         raise ValueError(f"--{names[min(options)].replace('_', '-')} goes with --backbone SOURCE")
-    if options and not args.recipe and (name := name_of(options)) in recipes():
-        raise ValueError(f"{name} is a recipe's name; give these weights another --row NAME")
-    return {GIVEN: options} if options else {}
+    given = [{"source": source} | options for source in dict.fromkeys(args.backbones)]
+    known = recipes() if not args.recipes else ()
+    taken: dict[str, str] = {}
+    for each in given:
+        if (name := name_of(each)) in known:
+            raise ValueError(f"{name} is a recipe's name; give these weights another --row NAME")
+        if taken.setdefault(name, each["source"]) != each["source"]:
+            raise ValueError(f"--backbone {taken[name]} {each['source']}: both are called {name}; run them one by one")
+    return [{GIVEN: each} for each in given] or [{}]
+
+
+class Seeds(argparse.Action):
+    """Whole numbers and ranges, such as 0-4 7, each once. Raises ValueError for others."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        setattr(namespace, self.dest, list(dict.fromkeys(seed for word in values for seed in seeds_in(word))))
+
+
+def seeds_in(word: str) -> Iterable[int]:
+    """ "7" -> 7; "0-4" -> 0 to 4."""
+    if not (found := re.fullmatch(r"(-?\d+)(?:-(\d+))?", word, re.ASCII)):
+        raise ValueError(
+            f"--seeds takes whole numbers and ranges such as 0-4, not {word!r}; name recipes before options"
+        )
+    first, last = int(found[1]), int(found[2] or found[1])
+    if last < first:
+        raise ValueError(f"--seeds {word}: the range goes down; write {last}-{first}")
+    return range(first, last + 1)
+
+
+def add_seeds(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """--seeds, also spelt --seed."""
+    parser.add_argument(
+        "--seeds", "--seed", nargs="+", action=Seeds, default=[0], metavar="SEED", help=f"such as 0-4 7{more}"
+    )
 
 
 class Import(argparse.Action):
@@ -124,18 +165,51 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=PRECISIONS, help="of low-precision training (default: fp16 on CUDA)")
 
 
+def add_job_options(parser: argparse.ArgumentParser) -> None:
+    """--jobs --jobs-per-gpu, --executor and what it needs."""
+    group = parser.add_argument_group("many runs, see docs/many_runs.md")
+    group.add_argument("--jobs", type=int, help="run what is ready side by side, at most so many at once")
+    group.add_argument("--jobs-per-gpu", type=int, help="that share a GPU (default: 1); without --jobs, on all GPUs")
+    group.add_argument(
+        "--executor", choices=EXECUTORS, help="hand runs to Slurm; local and debug try that on this machine"
+    )
+    group.add_argument("--partition", help="of Slurm")
+    group.add_argument("--time", type=int, default=1440, metavar="MINUTES", help="of a job (default: a day)")
+    group.add_argument("--array", type=int, metavar="N", help="submit what is ready as arrays, at most N jobs at once")
+    group.add_argument(
+        "--slurm", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="what else sbatch is asked for"
+    )
+
+
+def check_jobs(args: argparse.Namespace) -> None:
+    """Raise ValueError for options of `add_job_options` that make no sense here."""
+    for name in ("jobs", "jobs_per_gpu", "time", "array"):
+        if (count := vars(args)[name]) is not None and count < 1:
+            raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {count}")
+    if args.executor and find_spec("submitit") is None:
+        raise ValueError("--executor needs the package submitit: pip install 'trick-transfer[slurm]'")
+    if args.executor == EXECUTORS[0] and shutil.which("srun") is None:
+        raise ValueError("--executor slurm needs Slurm's commands here; start it on a machine that has sbatch and srun")
+    named = [f"--{name}" for name in ("partition", "array", "slurm") if vars(args)[name]]
+    if named and not args.executor:
+        raise ValueError(f"{named[0]} goes with --executor {EXECUTORS[0]}")
+    if args.executor and args.jobs_per_gpu:
+        raise ValueError("--jobs-per-gpu is for runs on this machine; leave it out, or --executor")
+    parse_sets(args.slurm, option="--slurm")
+
+
 def add_gpus(parser: argparse.ArgumentParser) -> None:
     """--gpus."""
     parser.add_argument("--gpus", type=int, default=1, help="processes, each with a GPU if there is one")
 
 
-def parse_sets(pairs: list[str], follow: str | None = None) -> dict[str, Any]:
+def parse_sets(pairs: list[str], follow: str | None = None, option: str = "--set") -> dict[str, Any]:
     """["tricks.mixup=None", "max_epochs=3"] -> a dict of Python values; a word that is none stays a string."""
     sets: dict[str, Any] = {KEY: follow} if follow else {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key:
-            raise ValueError(f"--set takes key=value, not {pair!r}")
+            raise ValueError(f"{option} takes key=value, not {pair!r}")
         try:
             sets[key] = ast.literal_eval(text)
         except (ValueError, SyntaxError):

@@ -5,43 +5,79 @@ Run as a script, this file is torchrun without its report on the failed process.
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
+from typing import IO
 
-from trick_transfer.command_line import GRACE_SECONDS, LAUNCHED, PROGRAM, Stopped
+from trick_transfer.command_line import GRACE_SECONDS, LAUNCHED, PROGRAM
 from trick_transfer.engine.processes import die_with
 
 PORTS = 20_000, 10_000  # the first, and how many: below those that systems give away
 
 
-def launch(words: list[str], count: int = 1) -> int:
-    """Run one of our commands, ["train", ...], `count` times at once.
+def launch(words: list[str], count: int = 1, log: Path | None = None) -> int:
+    """Run one of our commands, ["train", ...], `count` times at once; returns what `exit_code` does.
 
-    Returns the exit code of what failed, negative for a signal. What stops this process stops that one, too. Raises
-    ValueError in one of several tasks of srun.
+    What stops this process stops that one, too. Raises ValueError as `start` does.
     """
-    if ranks := slurm_ranks(os.environ):
-        tasks = ranks["WORLD_SIZE"]
-        raise ValueError(f"srun started this command {tasks} times; start it once (--ntasks 1), with --gpus {tasks}")
-    interpreter, program = PROGRAM
-    several = [__file__, "--standalone", "--nproc_per_node", str(count)] if count > 1 else []
-    started = [interpreter, *several, program, *words]
-    process = subprocess.Popen(started, env=os.environ | {LAUNCHED: "1"}, preexec_fn=partial(die_with, os.getpid()))
+    process = start(words, count, log)
     try:
-        code = process.wait()
-        return 128 - code if count > 1 and code > 128 else code
-    except Stopped as stopped:
-        process.send_signal(stopped.number)  # a terminal has sent it to all
+        process.wait()
+        return exit_code(process, count)
+    except BaseException as stopped:  # a signal, or the warning of a cluster that time is out
+        process.send_signal(getattr(stopped, "number", signal.SIGTERM))  # a terminal has sent it to all
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)
         raise
     finally:
         process.kill()
         process.wait()
+
+
+def start(words: list[str], count: int = 1, log: Path | None = None, **variables: str) -> subprocess.Popen:
+    """Start one of our commands, ["train", ...], `count` times at once; it ends with this process.
+
+    What it prints is added to `log`, and `variables` to its environment. Raises ValueError in one of several tasks of
+    srun.
+    """
+    if ranks := slurm_ranks(os.environ):
+        tasks = ranks["WORLD_SIZE"]
+        raise ValueError(f"srun started this command {tasks} times; start it once (--ntasks 1), with --gpus {tasks}")
+    interpreter, program = PROGRAM
+    several = [__file__, "--standalone", "--nproc_per_node", str(count)] if count > 1 else []
+    environment = os.environ | {LAUNCHED: "1"} | variables
+    with appended(log) if log else nullcontext() as file:
+        return subprocess.Popen(
+            [interpreter, *several, program, *words],
+            env=environment,
+            stdin=subprocess.DEVNULL if log else None,
+            stdout=file,
+            stderr=file,
+            preexec_fn=partial(begin, os.getpid()),
+        )
+
+
+def begin(parent: int) -> None:
+    """Called in a new process. Slurm warns each process of a job by SIGUSR2, which is for the first one alone."""
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    die_with(parent)
+
+
+def appended(log: Path) -> IO[bytes]:
+    """A log, open to be added to."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return log.open("ab")
+
+
+def exit_code(process: subprocess.Popen, count: int) -> int:
+    """That of what failed among `count` processes that have ended, negative for a signal."""
+    code = process.returncode
+    return 128 - code if count > 1 and code > 128 else code
 
 
 def starts_others(count: int) -> bool:
