@@ -8,7 +8,8 @@ import pytest
 from test_claim import FAR, left
 
 from trick_transfer.runs import driver, workers
-from trick_transfer.runs.driver import Driver, drive, last_line, needs
+from trick_transfer.runs.begun import last_line
+from trick_transfer.runs.driver import Driver, drive, needs
 from trick_transfer.runs.launch import start
 from trick_transfer.runs.run import LOG, Run
 from trick_transfer.runs.sweep import trials

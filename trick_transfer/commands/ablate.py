@@ -25,6 +25,7 @@ from trick_transfer.runs import tiers
 from trick_transfer.runs.command import add_seeds
 from trick_transfer.runs.execute import execute
 from trick_transfer.runs.grid import once, run_of, ways
+from trick_transfer.runs.outlook import outlook
 from trick_transfer.runs.plan import add_options, check, check_data, console, show, show_gaps
 from trick_transfer.runs.run import FIRST
 from trick_transfer.runs.study import plan, read
@@ -96,6 +97,7 @@ def main() -> None:
     check(todo, args)
     if args.plan:
         show(lines)
+        console.print(outlook(lines, found.values()))
         show_gaps(todo)
     elif todo:
         check_data(todo)

@@ -17,9 +17,10 @@ from trick_transfer.runs import tiers
 from trick_transfer.runs.command import add_follow, add_given, add_held_out, add_seeds, given_of, sets_of
 from trick_transfer.runs.execute import execute
 from trick_transfer.runs.grid import chains, once
+from trick_transfer.runs.outlook import outlook
 from trick_transfer.runs.own_tier import add_own_data, own_tier
 from trick_transfer.runs.plan import add_options, check, check_data, console, show, show_gaps, state
-from trick_transfer.runs.store import reference
+from trick_transfer.runs.store import read_both, reference
 from trick_transfer.stages import STAGES, usual
 
 
@@ -58,7 +59,9 @@ def main() -> int:
     planned = once(run for each in found for run in each)
     check(planned, args)
     if args.plan:
-        show((run, *state(run)) for run in planned)
+        lines = [(run, *state(run)) for run in planned]
+        show(lines)
+        console.print(outlook(lines, read_both(reference(), args.work_dir / "results")[0]))
         show_gaps(planned)
         return 0
     check_data(planned)

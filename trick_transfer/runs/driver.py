@@ -14,12 +14,12 @@ from typing import Protocol
 
 from trick_transfer.engine.claim import holder
 
+from .begun import last_line
 from .plan import console, state, titles
 from .run import LOG, Run
 from .sweep import trials
 
 POLL_SECONDS = 1.0
-LONGEST_LINE = 300
 
 
 class Workers(Protocol):
@@ -162,9 +162,3 @@ class Driver:
 def ending(code: int) -> str:
     """An exit code in words."""
     return f"killed by signal {-code} (9: out of memory?)" if code < 0 else f"exit code {code}"
-
-
-def last_line(log: Path) -> str:
-    """What a run said last; "" if it said nothing."""
-    lines = log.read_text("utf-8", "replace").split("\n") if log.is_file() else []
-    return next((line.strip()[:LONGEST_LINE] for line in reversed(lines) if line.strip()), "")
