@@ -6,6 +6,7 @@ for other tasks, and head.safetensors to make it a teacher.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,14 +127,18 @@ def read_classifier(card_path: str | Path) -> ImageClassifier:
     return model
 
 
-def build(cfg: Config, checkpoint: Path, timm: bool = False, part: str = "", head: bool = True) -> ImageClassifier:
+def build(
+    cfg: Config, checkpoint: Path, timm: bool = False, part: str = "", head: bool = True,
+    allow_missing: Sequence[str] = (),
+) -> ImageClassifier:  # fmt: skip
     """A recipe's classifier with a checkpoint's weights, or only its backbone (`head`). Raises ValueError for misfits.
 
-    `timm`: the names are timm's or others', not ours. `part`: which network, of several in one file, see `fit`.
+    `timm`: the names are timm's or others', not ours. `part`: which network, of several in one file, and
+    `allow_missing`: see `fit`.
     """
     scaler = cfg.model.data_preprocessor
     model = ImageClassifier(cfg.model.backbone, cfg.model.num_classes, data_preprocessor=scaler)
-    fitted = fit(load(checkpoint), str(checkpoint), model.backbone, part)
+    fitted = fit(load(checkpoint), str(checkpoint), model.backbone, part, allow_missing)
     if timm == (fitted.whose == OURS):
         fix = "our names; leave out --timm" if timm else f"{fitted.whose} names; add --timm"
         raise ValueError(f"{checkpoint} has {fix}")

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from backbones.base import Backbone
 from backbones.card import Interpolation, Order
 from backbones.given.fit import fit
-from backbones.given.source import Given, feeding, find
-from backbones.registry import registered
+from backbones.given.source import CLASS, FOLDER, TORCHVISION, Given, feeding, find
+from backbones.registry import TIMM, registered
 from trick_transfer.engine.archives import subfolders
 from trick_transfer.engine.values import check_name
 from trick_transfer.engine.weights import load_strictly
@@ -53,7 +53,9 @@ def name_of(given: Any) -> str:
     """What weights are called in the name of a run: their `name`, or their source's last words."""
     options = options_of(given)
     source = options["source"]
-    short = Path(source).stem if Path(source).suffix in WEIGHTS else source
+    path = Path(source.removeprefix(FOLDER)).absolute()
+    last = path.stem if path.suffix in WEIGHTS else path.name
+    short = source if source.startswith((TIMM, TORCHVISION)) or CLASS.fullmatch(source) else last
     return options.get("name") or re.sub(r"[^\w.-]+", "_", short).strip("_.-")
 
 

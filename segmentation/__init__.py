@@ -2,4 +2,6 @@
 
 import warnings
 
+from trick_transfer.engine import quiet  # noqa: F401  before mmseg is imported
+
 warnings.filterwarnings("ignore", "Fail to import ``MultiScaleDeformableAttention``")  # mmcv: we do not use that op

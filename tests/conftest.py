@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import skimage.data
+import torch
 from PIL import Image
 
 from trick_transfer import mini
@@ -36,6 +37,21 @@ def photos(tmp_path_factory):
         folder.mkdir(parents=True, exist_ok=True)
         cut(sources[label % len(sources)], number).save(folder / f"{number:02d}.jpg", quality=90)
     return root
+
+
+def pytest_runtest_setup(item):
+    """Tests marked `gpu` need one; a test of a device has a twin on the CPU by the fixture `device`."""
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request):
+    """Each device in turn; sums on CUDA are in fp32, not TF32, so that they can be compared with the CPU's."""
+    kept = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    yield request.param
+    torch.backends.cudnn.allow_tf32 = kept
 
 
 @pytest.fixture(autouse=True)

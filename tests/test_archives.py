@@ -147,10 +147,18 @@ def cut(path):
     return path
 
 
+def cut_between_files(path):
+    with tarfile.open(path) as file:
+        third = file.getmembers()[2]
+    os.truncate(path, third.offset)
+    return path
+
+
 @pytest.mark.parametrize(
     ("make", "named"),
     [
         (lambda folder, home: cut(tar(folder, home / "a.tar")), "a.tar is no whole tar archive"),
+        (lambda folder, home: cut_between_files(tar(folder, home / "a.tar")), "the zeros at its end are missing"),
         (lambda folder, home: cut(zipped(folder, home / "a.zip", ZIP_STORED)), "a.zip is no whole zip archive"),
         (lambda folder, home: zipped(folder, home / "a.zip", ZIP_BZIP2), "another way than deflate"),
         (lambda folder, home: Path(shutil.copy(folder / "val/class1/21.jpg", home / "a.tar")), "no whole tar"),

@@ -18,7 +18,7 @@ from trick_transfer.runs.run import LOG, Run
 
 RUNS = [Run("classification", "resnet50d_best", "smoke", seed) for seed in range(3)]
 NONE = dict(jobs=None, jobs_per_gpu=None, executor="debug", partition=None, time=60, array=None, slurm=[])
-NONE |= dict(gpus=1, accumulate=1, tracker="none", precision=None, work_dir=Path("work"))
+NONE |= dict(gpus=1, accumulate=1, tracker="none", precision=None, compile=False, work_dir=Path("work"))
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ def machine(monkeypatch):
 
         monkeypatch.setattr(workers, "visible_gpus", lambda: [str(number) for number in range(there)])
         monkeypatch.setattr(workers, "start", starts)
-        known = dict(gpus=1, accumulate=1, tracker="none", precision=None, jobs=None, jobs_per_gpu=None)
+        known = dict(gpus=1, accumulate=1, tracker="none", precision=None, compile=False, jobs=None, jobs_per_gpu=None)
         return Processes(Namespace(**known | options)), begun
 
     return begin

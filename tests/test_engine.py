@@ -1,6 +1,7 @@
 """What all stages' runs share: draws that depend on nothing but the position, the batch, and optimisers."""
 
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -306,3 +307,9 @@ def test_a_log_gets_a_line_with_step_rate_loss_and_time_left(capsys):
     (text,) = capsys.readouterr().err.splitlines()
     assert text.startswith("toy seed 0 classification train  step 10/10 ")
     assert "images/s" in text and "  loss 1.500  " in text and text.endswith("0 s left")
+
+
+@pytest.mark.parametrize("library", ["detection.data", "segmentation.data"])
+def test_importing_a_stage_prints_nothing(library):
+    told = subprocess.run([sys.executable, "-c", f"import {library}"], capture_output=True, text=True, check=True)
+    assert told.stdout == ""

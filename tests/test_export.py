@@ -119,6 +119,15 @@ def test_what_a_checkpoint_lacks_is_told_in_one_line_with_the_fix(tool, tmp_path
     assert not (tmp_path / "out").exists()
 
 
+def test_what_may_be_missing_keeps_the_networks_start(tool, tmp_path, theirs):
+    state = theirs.state_dict()
+    missing = [name for name in state if name.startswith("layer4.1.")]
+    held = {name: tensor for name, tensor in state.items() if name not in missing}
+    code, lines = tool(held, "--timm", "--allow-missing", "layer4.1.*")
+    assert code == 0 and any("as allowed; the backbone's start is kept: " in each for each in lines), lines
+    assert (tmp_path / "out" / "card.json").is_file()
+
+
 def test_a_checkpoint_of_timms_comes_back_to_timm(tool, tmp_path, theirs):
     code, lines = tool(theirs.state_dict(), "--timm", "--to", "timm")
     assert code == 0, lines

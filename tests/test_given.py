@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+from itertools import permutations
 
 import cv2
 import numpy as np
@@ -50,12 +51,20 @@ def a_run(recipe, sets, root=None, tier="smoke"):
         ("timm/resnet50d.ra2_in1k", "timm_resnet50d.ra2_in1k"),
         ("torchvision/resnet50:IMAGENET1K_V2", "torchvision_resnet50_IMAGENET1K_V2"),
         (dict(source="/data/runs/epoch 90.pth"), "epoch_90"),
+        (dict(source="../runs/w/hf/"), "hf"),
+        (dict(source="local-dir:w/hf"), "hf"),
         (dict(source="my_module:MyBackbone", name="mine"), "mine"),
     ],
 )
 def test_a_row_is_called_as_its_weights(options, name):
     assert a_run("given", {"given": options}).name == name
     assert a_run("resnet50d_best", {"given": options}).name == f"resnet50d_best+given-{name}"
+
+
+def test_a_row_is_called_alike_in_whatever_order_its_settings_come():
+    sets = {"max_epochs": 2, "lr": 0.1, "model.backbone": "resnet50d"}
+    names = {a_run("resnet50_baseline", dict(each)).name for each in permutations(sets.items())}
+    assert names == {"resnet50_baseline+lr-0.1+max_epochs-2+model.backbone-resnet50d"}
 
 
 @pytest.mark.parametrize(

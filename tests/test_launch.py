@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from trick_transfer.engine.processes import backend
 from trick_transfer.runs.launch import first_node, launch, slurm_ranks
 
 TRAIN = str(Path(__file__).parents[1] / "tools" / "train.py")
@@ -58,6 +59,18 @@ def test_a_command_that_starts_others_is_refused_in_several_tasks(monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
     with pytest.raises(ValueError, match="--ntasks 1.*--gpus 2"):
         launch(["train", "--help"])
+
+
+@pytest.mark.parametrize(
+    ("gpus", "processes", "expected"),
+    [(0, "1", "gloo"), (0, "2", "gloo"), (1, "1", "nccl"), (8, "8", "nccl"), (1, "2", "gloo"), (1, None, "nccl")],
+)  # the last: a task of srun that is shown one GPU of eight
+def test_processes_talk_by_nccl_unless_they_share_a_gpu(monkeypatch, gpus, processes, expected):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    if processes:
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)
+    assert backend() == expected
 
 
 @pytest.mark.slow

@@ -327,9 +327,15 @@ def test_pooled_runs_of_one_seed_are_two_runs():
 
 @pytest.mark.parametrize(
     "change",
-    [dict(protocol_hash="b" * 64), dict(data_manifest="d" * 64), dict(low_precision="float32"), dict(norm_parts=2)],
+    [
+        dict(protocol_hash="b" * 64),
+        dict(data_manifest="d" * 64),
+        dict(low_precision="float32"),
+        dict(norm_parts=2),
+        dict(compiled=True),
+    ],
 )
-def test_runs_of_another_protocol_data_precision_or_batch_of_batch_norm_are_not_pooled(change):
+def test_runs_of_another_protocol_data_precision_compilation_or_batch_of_batch_norm_are_not_pooled(change):
     tables = ours([a_result()], own=[a_result(**change)], pool=True)
     assert {row.recipe for table in tables for row in table.rows} == {"resnet50d_best", "resnet50d_best (yours)"}
     assert all(row.cells["top1"].n == 1 for table in tables for row in table.rows)
@@ -473,6 +479,9 @@ def test_the_terminal_says_why_a_run_is_beside_no_reference_row():
     assert "detection low_precision float32, theirs bf16" in said and "hash" not in said
     *_, said = screens(analysed((), [*a_run("first"), *a_run("first", seed=1), *own]), ("mine (yours)",), "mini")
     assert said.startswith("not comparable with your other rows (--precision takes another): ")
+    compiled = [replace(each, compiled=True) for each in a_run("mine")]
+    *_, said = screens(analysed(a_run(), compiled), ("mine (yours)",), "mini")
+    assert "(--compile decides)" in said and "classification compiled True, theirs False" in said
     assert not any(
         isinstance(each, str) for each in screens(analysed(a_run(), a_run("mine")), ("mine (yours)",), "mini")
     )

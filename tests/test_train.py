@@ -95,7 +95,7 @@ def test_devices_may_change_on_the_way_where_batch_norm_sees_the_same_images(pho
     assert (rates, steps) == rates_and_steps(whole)[:2] and parts == 2
 
 
-def test_a_run_is_not_carried_on_with_other_batches_in_batch_norm_or_another_precision(photos, tmp_path):
+def test_a_run_is_not_carried_on_with_other_batches_in_batch_norm_another_precision_or_compiled(photos, tmp_path):
     code = INTERRUPTED.format(root=str(ROOT), step=STEPS_PER_EPOCH, signal=int(signal.SIGKILL), tool=TRAIN)
     begun = ("--precision", "bf16")
     train(tmp_path, photos, more=begun, starter=("-c", code))
@@ -103,6 +103,7 @@ def test_a_run_is_not_carried_on_with_other_batches_in_batch_norm_or_another_pre
     for more, named in (
         ((*begun, "--accumulate", "2"), "with batch norm over 1/1 of a batch, this command has batch norm over 1/2 "),
         (("--precision", "fp32"), "with precision bf16, this command has precision fp32; "),
+        ((*begun, "--compile"), "with no --compile, this command has --compile; "),
     ):
         refused = train(tmp_path, photos, more=more)
         (line,) = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]

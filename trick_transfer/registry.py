@@ -12,7 +12,7 @@ def part_of(scope: str, parent: Registry, *modules: str) -> Registry:
 OURS = "trick_transfer"
 SOURCES = (
     *("engine.seeding", "engine.checkpoint", "engine.progress", "engine.history", "engine.held_out"),
-    "runs.predictions",
+    *("runs.compiling", "runs.predictions"),
 )
 HOOKS = part_of(OURS, root.HOOKS, *SOURCES)
 MODEL_WRAPPERS = part_of(OURS, root.MODEL_WRAPPERS, "engine.optimiser")

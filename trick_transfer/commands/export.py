@@ -31,7 +31,7 @@ from trick_transfer.engine.values import check_name
 from trick_transfer.exports.formats import CARD, FORMATS, USE_OF_CARD, convert
 from trick_transfer.exports.readme import describe
 from trick_transfer.exports.trained import trained
-from trick_transfer.runs.command import add_run_options, run_of
+from trick_transfer.runs.command import add_run_options, add_taken, run_of
 from trick_transfer.runs.result import FILE_NAME, read
 from trick_transfer.runs.run import MODEL, Run
 
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument(
         "--timm", action="store_true", help="its names are not our names, but timm's, torchvision's or others'"
     )
-    parser.add_argument("--part", default="", help="of a checkpoint with several networks: the prefix of its names")
+    add_taken(parser)
     parser.add_argument("--no-head", action="store_true", help="export the backbone alone; it can be no teacher")
     formats = CARD, *FORMATS
     parser.add_argument("--to", default=CARD, help=f"the format: {', '.join(formats)} (default: %(default)s)")
@@ -73,7 +73,7 @@ def make_card(run: Run, args: argparse.Namespace, folder: Path) -> Path:
     """Write a card of the run's weights, or of those of --checkpoint, into a folder; returns its path."""
     cfg, head = run.config(), not (args.no_head or run.carries_weights)  # whose head stays with their source
     checkpoint = args.checkpoint or run.folder / MODEL
-    model = build(cfg, checkpoint, args.timm, args.part, head)
+    model = build(cfg, checkpoint, args.timm, args.part or "", head, args.allow_missing or ())
     if args.checkpoint and not args.timm and not {"model.backbone", "model.backbone.tweak"} & run.sets.keys():
         check_variant(model, checkpoint)
     scored = run.folder / FILE_NAME

@@ -31,7 +31,7 @@ def main() -> int:
     )
     parser.add_argument("--show", action="store_true", help="print each value of the Config, and where it comes from")
     args = parser.parse_args()
-    run = replace(run_of(args), precision=args.precision)
+    run = replace(run_of(args), precision=args.precision, compiled=args.compile)
     if args.show:
         show(run, args.gpus, args.accumulate)
     elif args.dry_run:

@@ -16,6 +16,7 @@ from io import BytesIO
 from math import inf
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
+from tarfile import BLOCKSIZE
 from typing import BinaryIO, NamedTuple
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
@@ -124,6 +125,9 @@ def scan_tar(file: BinaryIO, above: str = "", end: float = inf) -> Iterator[tupl
             elif info.isreg():
                 yield name, Member(place, info.size)
             tar.members = []  # type: ignore[attr-defined]  # of a million files it would keep all
+        file.seek(tar.offset)
+        if end == inf and any(file.read(BLOCKSIZE) or b"cut"):  # tarfile takes the rest of a header for the end, too
+            raise tarfile.TarError("it is cut, the zeros at its end are missing")
 
 
 def scan_zip(path: str) -> Iterator[tuple[str, Member]]:

@@ -37,12 +37,13 @@ class LowPrecisionOptimWrapper(OptimWrapper):
     def __init__(self, precision: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.dtype = low_precision(precision)
-        self.scaler = torch.amp.GradScaler("cuda", enabled=self.dtype == torch.float16)
+        self.device = self.optimizer.param_groups[0]["params"][0].device.type
+        self.scaler = torch.amp.GradScaler(self.device, enabled=self.dtype == torch.float16)
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        with super().optim_context(model), torch.autocast(device, self.dtype, enabled=self.dtype != torch.float32):
+        lower = torch.autocast(self.device, self.dtype, enabled=self.dtype != torch.float32)
+        with super().optim_context(model), lower:
             yield
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:

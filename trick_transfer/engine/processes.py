@@ -1,4 +1,4 @@
-"""Processes: one that ends when the one that started it does, however that ended; whether one lives; their cores."""
+"""Processes: one that ends with the one that started it; whether one lives; cores for them, and how they talk."""
 
 import ctypes
 import os
@@ -35,3 +35,11 @@ def is_alive(pid: int) -> bool:
 def cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def backend() -> str:
+    """NCCL, or gloo: without CUDA, and where torchrun's processes share a GPU, which NCCL refuses."""
+    import torch  # here: what only starts processes must not wait for it
+
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # not set by srun, which may show each task a GPU of its own
+    return "nccl" if torch.cuda.device_count() >= here else "gloo"

@@ -20,6 +20,7 @@ class Protocol:
     samples: int
     low_precision: str = ""  # what low precision means, so that of two machines' rows none is rounded otherwise
     norm_parts: int = 1  # of a batch, in batch norm
+    compiled: bool = False  # fused kernels round otherwise, too
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,11 @@ def add_reading(parser: argparse._ActionsContainer) -> None:
         parser.add_argument(f"--{key}", nargs=3, type=float, help="of the images it was trained on, RGB in 0..255")
     for key, known in HOW.items():
         parser.add_argument(f"--{key.replace('_', '-')}", choices=known, help="likewise (default: the source's)")
+    add_taken(parser)
+
+
+def add_taken(parser: argparse._ActionsContainer) -> None:
+    """What of a file is taken: --part --allow-missing."""
     parser.add_argument("--part", help="of a file with several networks: the prefix of its names")
     parser.add_argument(
         "--allow-missing", nargs="+", metavar="PATTERN", help="tensors that may keep their random start"
@@ -158,11 +163,12 @@ def add_import(parser: argparse.ArgumentParser) -> None:
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """--gpus --accumulate --tracker --precision."""
+    """--gpus --accumulate --tracker --precision --compile."""
     add_gpus(parser)
     parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
     parser.add_argument("--tracker", choices=TRACKERS, default=TRACKERS[0], help="of scalars and predictions")
     parser.add_argument("--precision", choices=PRECISIONS, help="of low-precision training (default: fp16 on CUDA)")
+    parser.add_argument("--compile", action="store_true", help="training steps by torch.compile; needs a C++ compiler")
 
 
 def add_job_options(parser: argparse.ArgumentParser) -> None:

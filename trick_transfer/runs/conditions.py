@@ -1,4 +1,4 @@
-"""What a run's numbers depend on beside its Config: how its batch is spread, and what low precision means."""
+"""What a run's numbers depend on beside its Config: how its batch is spread and its steps are computed."""
 
 from pathlib import Path
 from typing import Any
@@ -12,30 +12,35 @@ from trick_transfer.engine.precision import PRECISIONS, low_precision
 from trick_transfer.engine.stage import Stage
 
 MACHINE = "machine"  # where config.json has them, beside the Config's own keys
+UNSTATED = {"compiled": False}  # by earlier runs
 
 
-def conditions(task: Stage, precision: str | None, cfg: Config, batch: Batch) -> dict[str, Any]:
+def conditions(task: Stage, precision: str | None, cfg: Config, batch: Batch, compiled: bool = False) -> dict[str, Any]:
     """By the names of a Result's fields. `norm_parts`: into how many parts batch norm sees a batch."""
     spread = {key: value for key, value in batch._asdict().items() if key != "total"}
     synchronised = cfg.get("sync_bn") and torch.cuda.is_available()
     parts = batch.accumulation * (1 if synchronised else batch.devices)
     parts = max(parts, norm_parts(cfg.model.get("norm_parts", 1), batch.total))
     low = str(low_precision(precision)).removeprefix("torch.")
-    return spread | dict(norm_parts=1 if task.frozen_norms(cfg) else parts, low_precision=low)
+    return spread | dict(norm_parts=1 if task.frozen_norms(cfg) else parts, low_precision=low, compiled=compiled)
 
 
 def check_same(folder: Path, begun: dict[str, Any], now: dict[str, Any], low_precision: bool) -> None:
-    """Raise ValueError where a checkpoint's run had other batches in batch norm or, with `low_precision`, another one.
+    """Raise ValueError where a checkpoint's run had other batches in batch norm, was compiled or not, or, with
+    `low_precision`, had another one.
 
     Devices and accumulated steps may change where batch norm sees the same images together.
     """
     precisions = {str(dtype).removeprefix("torch."): option for option, dtype in PRECISIONS.items()}
     words = {"norm_parts": lambda parts: f"batch norm over 1/{parts} of a batch"}
     words |= {"low_precision": lambda name: f"precision {precisions[name]}"} if low_precision else {}
+    words |= {"compiled": lambda compiled: f"{'' if compiled else 'no '}--compile"}
+    begun = begun and UNSTATED | begun
     for key, say in words.items():
         if begun and begun[key] != now[key]:
             raise ValueError(
                 f"{folder} was begun with {say(begun[key])}, this command has {say(now[key])}; go on with "
                 f"{begun['devices']} processes, --accumulate {begun['accumulation']} and --precision "
-                f"{precisions[begun['low_precision']]}, or start again with --no-resume"
+                f"{precisions[begun['low_precision']]}{' --compile' * begun['compiled']}, "
+                "or start again with --no-resume"
             )

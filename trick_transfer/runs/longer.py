@@ -17,7 +17,7 @@ from trick_transfer.engine.held_out import HELD_OUT
 from trick_transfer.engine.layers import Layers, changed_keys
 from trick_transfer.engine.optimiser import ENDLESS
 
-from .conditions import MACHINE
+from .conditions import MACHINE, UNSTATED
 from .identity import plain
 from .resolve import resolve
 from .result import FILE_NAME
@@ -68,7 +68,8 @@ def length(cfg: Mapping[str, Any]) -> int:
 def hindrance(run: Run, layers: Layers, batch: Batch, now: Mapping[str, Any], folder: Path) -> str:
     """In words, why going on from a shorter run's end is not what training from the beginning is; empty if it is."""
     before = begun_in(folder).get(MACHINE, {})
-    differing = [key for key in ("data_manifest", "norm_parts", "low_precision") if before.get(key) != now[key]]
+    keys = ("data_manifest", "norm_parts", "low_precision", "compiled")
+    differing = [key for key in keys if before.get(key, UNSTATED.get(key)) != now[key]]
     ours, theirs = (schedules(run, each, batch) for each in (layers, with_length(layers, stored(folder))))
     if bound := [each["type"] for each in ours if each not in theirs or ends_with_training(each)]:
         return f"the rate of every step depends on the number of epochs ({', '.join(bound)})"

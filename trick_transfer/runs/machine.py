@@ -1,25 +1,24 @@
 """Whether this machine can train: each check says what it found, or raises OSError or ValueError with the mend."""
 
-import os
 import re
+import resource
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryFile
 
-import torch
+from trick_transfer.engine.receipt import commit, git, versions
 
-from trick_transfer.engine.precision import low_precision
-from trick_transfer.engine.receipt import commit, device, versions
+from .devices import GB, operators, precisions, processor
 
-SHARED_MEMORY, MEMORY = Path("/dev/shm"), Path("/proc/meminfo")
-LEAST_SHARED_GB, LEAST_MEMORY_GB, LEAST_DISK_GB = (
-    1.0,
-    4.0,
-    5.0,
-)  # for `mini`: two loader processes, 152 layers, all runs
-GB = 1e9
+SHARED_MEMORY, MEMORY, MEMORY_LIMIT = Path("/dev/shm"), Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
+LEAST_MEMORY_GB, LEAST_DISK_GB = 4.0, 5.0  # for `mini`: 152 layers, all runs
+LEAST_SHARED_GB = 1.0  # 8 processes hold 2 batches each of 256 uint8 images of 224 px, 0.6 GB, beside validation's
+LEAST_FILES = 1024  # 8 processes hold 2 batches each of 16 images of 2 tensors, each a file: 512, beside all others
+MOST_SECONDS_OFF = 5.0
 NO_WORKERS = ("num_workers=0", "persistent_workers=False")
 
 
@@ -33,19 +32,15 @@ def packages() -> str:
     return ", ".join(f"{name} {version}" for name, version in versions().items())
 
 
-def processor() -> str:
-    """What trains, and what low precision means on it."""
-    memory = f", {torch.cuda.get_device_properties(0).total_memory / GB:.0f} GB" if torch.cuda.is_available() else ""
-    low = str(low_precision(None)).removeprefix("torch.")
-    return f"{torch.cuda.device_count() or 'no CUDA,'} {device()}{memory}, {os.cpu_count()} cores; low precision: {low}"
-
-
 def memory() -> str:
-    """What is free for activations."""
+    """What is free for activations, in a container at most what it may take."""
     if not MEMORY.is_file():
         return "not known on this system"
     (kilobytes,) = re.findall(r"^MemAvailable: *(\d+) kB", MEMORY.read_text(), re.M)
-    return f"{int(kilobytes) * 1024 / GB:.1f} GB free"
+    limit = MEMORY_LIMIT.read_text().strip() if MEMORY_LIMIT.is_file() else "max"
+    free = min(int(kilobytes) * 1024, int(limit) if limit.isdigit() else float("inf"))
+    mend = "end other programs, start the container with more, or --accumulate 2 takes half as much"
+    return enough(free / GB, LEAST_MEMORY_GB, "memory", mend)
 
 
 def shared_memory() -> str:
@@ -61,6 +56,49 @@ def disk() -> str:
     """Runs, checkpoints and data are written to this folder."""
     mend = "start in another folder, or name another with --work-dir"
     return enough(shutil.disk_usage(Path.cwd()).free / GB, LEAST_DISK_GB, str(Path.cwd()), mend)
+
+
+def files() -> str:
+    """Each tensor that a loader process hands over is an open file."""
+    most, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    if most != unlimited and most < LEAST_FILES:
+        raised = allowed == unlimited or allowed >= LEAST_FILES
+        mend = (
+            f"run ulimit -n {LEAST_FILES} in this shell" if raised else "start the container with --ulimit nofile=65536"
+        )
+        raise OSError(f"a process may open {most} files, {LEAST_FILES} are needed; {mend}")
+    return f"{'any number of' if most == unlimited else most} open files"
+
+
+def writing() -> str:
+    """Runs are written to work/, prepared data to data/."""
+    for folder, option in (("work", "--work-dir"), ("data", "--root, --data-root or --voc-root and the like")):
+        place = next(each for each in (Path.cwd() / folder, Path.cwd()) if each.is_dir())
+        try:
+            with TemporaryFile(dir=place):
+                pass
+        except OSError as error:
+            mend = f"start in a folder of your own, or name another with {option}"
+            raise OSError(f"{folder}/ cannot be written, {place}: {error.strerror}; {mend}") from error
+    return "work/ and data/ can be written"
+
+
+def clock() -> str:
+    """One that is off breaks make, TLS and receipts; the disk's clock and the commit's date tell."""
+    try:
+        with NamedTemporaryFile(dir=Path.cwd()) as file:
+            off = Path(file.name).stat().st_mtime - time.time()
+    except OSError:
+        off = 0.0  # the check of writing says it
+    if abs(off) > MOST_SECONDS_OFF:
+        raise ValueError(
+            f"the disk's clock is {off:+.0f} s off this machine's; set both by NTP (timedatectl set-ntp true)"
+        )
+    committed = int(git("show", "-s", "--format=%ct", "HEAD") or 0)
+    if committed - time.time() > MOST_SECONDS_OFF:
+        raise ValueError("the commit is of a later time than now; set the clock by NTP (timedatectl set-ntp true)")
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC, as the disk's", time.gmtime())
 
 
 def enough(free: float, least: float, what: str, mend: str) -> str:
@@ -84,9 +122,14 @@ def trackers() -> str:
 CHECKS: dict[str, Callable[[], str]] = {
     "packages": packages,
     "processor": processor,
+    "precisions": precisions,
+    "mmcv's ops": operators,
     "memory": memory,
     "shared memory": shared_memory,
     "disk": disk,
+    "open files": files,
+    "write rights": writing,
+    "clock": clock,
     "code": code,
     "trackers": trackers,
 }

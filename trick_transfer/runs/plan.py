@@ -18,6 +18,7 @@ from trick_transfer.stages import STAGES
 
 from . import data
 from .command import add_job_options, add_places, add_training_options, check_jobs
+from .compiling import check_compiler
 from .resolve import TRACKERS, check_tracker
 from .run import FIRST, Run
 from .state import state as state_of
@@ -73,6 +74,7 @@ def check(planned: list[Run], args: argparse.Namespace) -> None:
     check_jobs(args)
     check_tracker(args.tracker)
     low_precision(args.precision)
+    check_compiler(args.compile)
     upstream = {run.card: run for run in planned if run.stage == FIRST}
     for run in planned:
         if GIVEN in run.sets:
@@ -136,4 +138,5 @@ def train_words(run: Run, args: argparse.Namespace) -> list[str]:
     options = ["--tracker", args.tracker] if args.tracker != TRACKERS[0] else []
     options += ["--accumulate", str(args.accumulate)] if args.accumulate > 1 else []
     options += ["--precision", args.precision] if args.precision else []
+    options += ["--compile"] if args.compile else []
     return ["train", *run.words(), *options]

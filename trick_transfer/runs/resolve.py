@@ -62,6 +62,8 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
         dict(type="trick_transfer.ProgressLine", title=f"{run.name} seed {run.seed} {run.stage}"),
     ]
     cfg.custom_hooks += held_out.hooks(cfg, run.task) if HELD_OUT in cfg else []
+    if run.compiled:
+        cfg.custom_hooks.append(dict(type="trick_transfer.CompiledTraining"))
     cfg.visualizer = dict(type="Visualizer", vis_backends=backends(run))
     if run.tracker != "none":
         cfg.custom_hooks.append(dict(type="trick_transfer.ShowPredictions", stage=run.stage))

@@ -56,6 +56,7 @@ class Run:
     tracker: str = "none"  # see resolve.py
     keep_state: bool = False  # at its end, see longer.py
     precision: str | None = None  # what low precision means, see engine/precision.py; None: the machine's
+    compiled: bool = False  # its training steps, see compiling.py
 
     def __post_init__(self) -> None:
         check_name("stage", self.stage, STAGES)
@@ -125,10 +126,11 @@ class Run:
 
     @property
     def own(self) -> dict[str, str]:
-        """The settings that differ from the tier's own, as Python writes them; downstream behind the stage's name."""
+        """The settings unlike the tier's, sorted, as Python writes them; downstream behind the stage's name."""
         prefix = "" if self.task.trains_backbone else f"{self.stage}."
         default = {KEY: FOLLOW[0]} | self.tier_file.early(self.stage)
-        return {prefix + key: repr(value) for key, value in self.sets.items() if default.get(key, ...) != value}
+        own = sorted((key, value) for key, value in self.sets.items() if default.get(key, ...) != value)
+        return {prefix + key: repr(value) for key, value in own}
 
     @property
     def name(self) -> str:

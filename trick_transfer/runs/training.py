@@ -32,9 +32,11 @@ from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.manifest import manifest_digest
 from trick_transfer.engine.memory import keep_freed_memory
 from trick_transfer.engine.optimiser import ENDLESS
+from trick_transfer.engine.processes import backend
 from trick_transfer.engine.receipt import build, commit, device, versions
 from trick_transfer.engine.weights import load, load_strictly, weights_in
 
+from .compiling import check_compiler
 from .conditions import MACHINE, check_same, conditions
 from .data import check_data, licence
 from .identity import fingerprint, plain
@@ -58,9 +60,9 @@ def processes() -> Iterator[int]:
     os.environ.setdefault("MKL_NUM_THREADS", "1")  # as mmengine does, with a warning
     if torch.cuda.is_available():  # mmengine's set-up needs it, and takes LOCAL_RANK for the GPU's number
         os.environ["LOCAL_RANK"] = str(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())  # srun may show one
-        init_dist("pytorch")
+        init_dist("pytorch", backend=backend())
     else:
-        dist.init_process_group("gloo")
+        dist.init_process_group(backend())
     try:
         yield dist.get_world_size()
         dist.barrier()  # a process that ends early would break the connections of the others
@@ -104,7 +106,7 @@ def begin(run: Run, layers: Layers, batch: Batch, resume: bool) -> None:
     latest = run.folder / LATEST
     if latest.is_file() and not is_zipfile(latest):
         raise ValueError(f"{latest} is not a whole checkpoint; delete it, and the stage starts from the beginning")
-    receipt, now = run.folder / "config.json", conditions(run.task, run.precision, cfg, batch)
+    receipt, now = run.folder / "config.json", conditions(run.task, run.precision, cfg, batch, run.compiled)
     if latest.is_file():
         check_same(run.folder, begun(run).get(MACHINE, {}), now, uses_low_precision(cfg))
     now["data_manifest"] = manifest_digest(run.root) if run.root.is_dir() else UNSCORED
@@ -121,6 +123,7 @@ def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None
     """Train, score, export and write the result; returns it (None in the helping processes)."""
     keep_freed_memory()
     check_tracker(run.tracker)
+    check_compiler(run.compiled)
     commit()  # the one that runs
     first_here = is_first_here()
     with processes() as devices:
@@ -274,7 +277,7 @@ def receipt(run: Run, cfg: Config, batch: Batch, of_data: str) -> dict[str, Any]
     found |= dict(data_manifest=begun(run)[MACHINE]["data_manifest"])
     own_data = {} if run.task.trains_backbone else {f"{run.stage} data": of_data}
     found |= dict(licences=read_card(run.card).licences | own_data)
-    found |= conditions(run.task, run.precision, cfg, batch) | dict(
+    found |= conditions(run.task, run.precision, cfg, batch, run.compiled) | dict(
         global_batch=batch.total, lr=cfg.optim_wrapper.optimizer.lr
     )
     found["precision"] = found["low_precision"] if uses_low_precision(cfg) else "float32"

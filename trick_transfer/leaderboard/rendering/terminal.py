@@ -64,5 +64,6 @@ def apart(table: Table, other: Table) -> str:
             own, their = asdict(mine), asdict(theirs)
             found += [f"{mine.stage} {key} {own[key]}, theirs {their[key]}" for key in own if own[key] != their[key]]
     hint = " (--precision takes another)" if any("low_precision" in each for each in found) else ""
+    hint += " (--compile decides)" if any(" compiled " in each for each in found) else ""
     whose = "your other rows" if all(row.recipe.endswith(YOURS) for row in other.rows) else "the reference rows"
     return f"not comparable with {whose}{hint}: {'; '.join(found)}" if found else ""

@@ -175,6 +175,7 @@ def title(table: Table) -> str:
     for each in table.protocols:
         hashes = [each.hash[:8], f"data {each.data[:8]}", each.low_precision] if each.hash and each.data else []
         hashes += [f"batch norm on 1/{each.norm_parts} of a batch"] if each.norm_parts > 1 else []
+        hashes += ["compiled"] if each.compiled else []
         rules.append(f"{each.stage} {each.name} ({', '.join([*hashes, f'{each.samples} scored'])})")
     return f"{table.tier}: {'; '.join(rules)}"
 

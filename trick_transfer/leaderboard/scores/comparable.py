@@ -2,7 +2,8 @@
 
 A chain (a backbone and all that was fine-tuned from it) enters a group only if each of its stages was scored under the
 group's protocols, so numbers of two tiers, protocol hashes, data, sample counts, low precisions or splits of a batch in
-batch norm never meet. Your own chains have rows of their own, unless they are pooled with the reference.
+batch norm, or of compiled and other steps, never meet. Your own chains have rows of their own, unless they are pooled
+with the reference.
 """
 
 from collections import defaultdict
@@ -35,7 +36,7 @@ class Group(NamedTuple):
 def protocol(result: Result) -> Protocol:
     """The rules that a result was scored under."""
     rules = result.protocol, result.protocol_hash, result.data_manifest, result.samples_scored
-    return Protocol(result.stage, *rules, result.low_precision, result.norm_parts)
+    return Protocol(result.stage, *rules, result.low_precision, result.norm_parts, result.compiled)
 
 
 def groups(runs: Sequence[Scored], pool: bool = False) -> list[Group]:
