@@ -12,8 +12,8 @@ from test_claim import FAR, left
 
 from trick_transfer.runs import cluster, job
 from trick_transfer.runs.cluster import Cluster
-from trick_transfer.runs.command import check_jobs
 from trick_transfer.runs.job import Job
+from trick_transfer.runs.many import check_jobs
 from trick_transfer.runs.run import LOG, Run
 
 RUNS = [Run("classification", "resnet50d_best", "smoke", seed) for seed in range(3)]

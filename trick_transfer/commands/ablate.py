@@ -22,9 +22,9 @@ from trick_transfer.leaderboard.paper.tables import TABLES
 from trick_transfer.leaderboard.rendering.scatter import scatter
 from trick_transfer.leaderboard.rendering.terminal import across
 from trick_transfer.runs import tiers
-from trick_transfer.runs.command import add_seeds
 from trick_transfer.runs.execute import execute
 from trick_transfer.runs.grid import once, run_of, ways
+from trick_transfer.runs.many import add_seeds
 from trick_transfer.runs.outlook import outlook
 from trick_transfer.runs.plan import add_options, check, check_data, console, show, show_gaps
 from trick_transfer.runs.run import FIRST

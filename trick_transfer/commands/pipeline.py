@@ -14,9 +14,10 @@ from classification.given import KEY as GIVEN
 from trick_transfer.engine.values import check_name
 from trick_transfer.leaderboard.rendering.terminal import rows_of
 from trick_transfer.runs import tiers
-from trick_transfer.runs.command import add_follow, add_given, add_held_out, add_seeds, given_of, sets_of
+from trick_transfer.runs.command import add_follow, add_given, add_held_out, given_of, sets_of
 from trick_transfer.runs.execute import execute
 from trick_transfer.runs.grid import chains, once
+from trick_transfer.runs.many import add_seeds
 from trick_transfer.runs.outlook import outlook
 from trick_transfer.runs.own_tier import add_own_data, own_tier
 from trick_transfer.runs.plan import add_options, check, check_data, console, show, show_gaps, state

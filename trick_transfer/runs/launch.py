@@ -6,13 +6,14 @@ Run as a script, this file is torchrun without its report on the failed process.
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from trick_transfer.command_line import GRACE_SECONDS, LAUNCHED, PROGRAM
 from trick_transfer.engine.processes import die_with
@@ -20,15 +21,23 @@ from trick_transfer.engine.processes import die_with
 PORTS = 20_000, 10_000  # the first, and how many: below those that systems give away
 
 
-def launch(words: list[str], count: int = 1, log: Path | None = None) -> int:
+class Nodes(NamedTuple):
+    """Machines that run one command together; each of them starts it."""
+
+    count: int
+    host: str  # of them, by which all find each other; and a free port there
+    port: int
+
+
+def launch(words: list[str], count: int = 1, log: Path | None = None, nodes: Nodes | None = None) -> int:
     """Run one of our commands, ["train", ...], `count` times at once; returns what `exit_code` does.
 
     What stops this process stops that one, too. Raises ValueError as `start` does.
     """
-    process = start(words, count, log)
+    process = start(words, count, log, nodes)
     try:
         process.wait()
-        return exit_code(process, count)
+        return exit_code(process, count * (nodes.count if nodes else 1))
     except BaseException as stopped:  # a signal, or the warning of a cluster that time is out
         process.send_signal(getattr(stopped, "number", signal.SIGTERM))  # a terminal has sent it to all
         with suppress(subprocess.TimeoutExpired):
@@ -39,8 +48,10 @@ def launch(words: list[str], count: int = 1, log: Path | None = None) -> int:
         process.wait()
 
 
-def start(words: list[str], count: int = 1, log: Path | None = None, **variables: str) -> subprocess.Popen:
-    """Start one of our commands, ["train", ...], `count` times at once; it ends with this process.
+def start(
+    words: list[str], count: int = 1, log: Path | None = None, nodes: Nodes | None = None, **variables: str
+) -> subprocess.Popen:
+    """Start one of our commands, ["train", ...], `count` times at once, here and on other nodes; it ends with us.
 
     What it prints is added to `log`, and `variables` to its environment. Raises ValueError in one of several tasks of
     srun.
@@ -49,7 +60,7 @@ def start(words: list[str], count: int = 1, log: Path | None = None, **variables
         tasks = ranks["WORLD_SIZE"]
         raise ValueError(f"srun started this command {tasks} times; start it once (--ntasks 1), with --gpus {tasks}")
     interpreter, program = PROGRAM
-    several = [__file__, "--standalone", "--nproc_per_node", str(count)] if count > 1 else []
+    several = [__file__, *meeting(nodes), "--nproc_per_node", str(count)] if nodes or count > 1 else []
     environment = os.environ | {LAUNCHED: "1"} | variables
     with appended(log) if log else nullcontext() as file:
         return subprocess.Popen(
@@ -60,6 +71,26 @@ def start(words: list[str], count: int = 1, log: Path | None = None, **variables
             stderr=file,
             preexec_fn=partial(begin, os.getpid()),
         )
+
+
+def meeting(nodes: Nodes | None) -> list[str]:
+    """How torchrun finds the processes of other nodes. Raises OSError for a host that is not found."""
+    if nodes is None:
+        return ["--standalone"]
+    options = {"nnodes": nodes.count, "rdzv_backend": "c10d", "rdzv_endpoint": f"{nodes.host}:{nodes.port}"}
+    options |= {"rdzv_id": "trick-transfer", "local_addr": own_address(nodes)}
+    return [f"--{key}={value}" for key, value in options.items()]
+
+
+def own_address(nodes: Nodes) -> str:
+    """This node's address, as the others reach it: torchrun's guess is the host's name, which may mean nothing."""
+    try:
+        family, kind, *_, address = socket.getaddrinfo(nodes.host, nodes.port, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as way:
+            way.connect(address)  # sends nothing
+            return way.getsockname()[0]
+    except OSError as error:
+        raise OSError(f"--rdzv {nodes.host}:{nodes.port}: {error.strerror}; name one of the nodes") from error
 
 
 def begin(parent: int) -> None:
@@ -85,9 +116,9 @@ def starts_others(count: int) -> bool:
     return count > 1 and "RANK" not in os.environ
 
 
-def spread(count: int) -> int:
+def spread(count: int, nodes: Nodes | None = None) -> int:
     """Run this very command in `count` processes; returns its exit code. Raises OSError where one was killed."""
-    code = launch([Path(sys.argv[0]).stem.split()[-1], *sys.argv[1:]], count)
+    code = launch([Path(sys.argv[0]).stem.split()[-1], *sys.argv[1:]], count, nodes=nodes)
     if code < 0:
         raise OSError(f"a process was killed by signal {-code} (9: out of memory?); the same command resumes")
     return code

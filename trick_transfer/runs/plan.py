@@ -17,8 +17,9 @@ from trick_transfer.engine.precision import low_precision
 from trick_transfer.stages import STAGES
 
 from . import data
-from .command import add_job_options, add_places, add_training_options, check_jobs
+from .command import add_places, add_training_options
 from .compiling import check_compiler
+from .many import add_job_options, check_jobs
 from .resolve import TRACKERS, check_tracker
 from .run import FIRST, Run
 from .state import state as state_of
