@@ -165,7 +165,7 @@ def machine(monkeypatch):
     begun = []
 
     def begin(there, **options):
-        def starts(words, count, log, **variables):
+        def starts(words, count, log, variables):
             begun.append(SimpleNamespace(count=count, log=log, variables=variables, returncode=None, pid=7))
             begun[-1].poll = lambda process=begun[-1]: process.returncode
             return begun[-1]

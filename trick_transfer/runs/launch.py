@@ -24,7 +24,7 @@ PORTS = 20_000, 10_000  # the first, and how many: below those that systems give
 class Nodes(NamedTuple):
     """Machines that run one command together; each of them starts it."""
 
-    count: int
+    number: int
     host: str  # of them, by which all find each other; and a free port there
     port: int
 
@@ -37,7 +37,7 @@ def launch(words: list[str], count: int = 1, log: Path | None = None, nodes: Nod
     process = start(words, count, log, nodes)
     try:
         process.wait()
-        return exit_code(process, count * (nodes.count if nodes else 1))
+        return exit_code(process, count * (nodes.number if nodes else 1))
     except BaseException as stopped:  # a signal, or the warning of a cluster that time is out
         process.send_signal(getattr(stopped, "number", signal.SIGTERM))  # a terminal has sent it to all
         with suppress(subprocess.TimeoutExpired):
@@ -49,7 +49,11 @@ def launch(words: list[str], count: int = 1, log: Path | None = None, nodes: Nod
 
 
 def start(
-    words: list[str], count: int = 1, log: Path | None = None, nodes: Nodes | None = None, **variables: str
+    words: list[str],
+    count: int = 1,
+    log: Path | None = None,
+    nodes: Nodes | None = None,
+    variables: Mapping[str, str] = {},
 ) -> subprocess.Popen:
     """Start one of our commands, ["train", ...], `count` times at once, here and on other nodes; it ends with us.
 
@@ -61,7 +65,7 @@ def start(
         raise ValueError(f"srun started this command {tasks} times; start it once (--ntasks 1), with --gpus {tasks}")
     interpreter, program = PROGRAM
     several = [__file__, *meeting(nodes), "--nproc_per_node", str(count)] if nodes or count > 1 else []
-    environment = os.environ | {LAUNCHED: "1"} | variables
+    environment = os.environ | {LAUNCHED: "1"} | dict(variables)
     with appended(log) if log else nullcontext() as file:
         return subprocess.Popen(
             [interpreter, *several, program, *words],
@@ -77,7 +81,7 @@ def meeting(nodes: Nodes | None) -> list[str]:
     """How torchrun finds the processes of other nodes. Raises OSError for a host that is not found."""
     if nodes is None:
         return ["--standalone"]
-    options = {"nnodes": nodes.count, "rdzv_backend": "c10d", "rdzv_endpoint": f"{nodes.host}:{nodes.port}"}
+    options = {"nnodes": nodes.number, "rdzv_backend": "c10d", "rdzv_endpoint": f"{nodes.host}:{nodes.port}"}
     options |= {"rdzv_id": "trick-transfer", "local_addr": own_address(nodes)}
     return [f"--{key}={value}" for key, value in options.items()]
 

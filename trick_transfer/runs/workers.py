@@ -61,7 +61,7 @@ class Processes:
         variables = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
         if "OMP_NUM_THREADS" not in os.environ:  # else each would take all cores
             variables["OMP_NUM_THREADS"] = str(max(1, cores() // (self.most * count)))
-        process = start(train_words(run, self.args), count, run.folder / LOG, **variables)
+        process = start(train_words(run, self.args), count, run.folder / LOG, variables=variables)
         self.jobs.append(Job(run, process, count, gpus))
         return f"on GPU {','.join(gpus)}" if gpus else f"as process {process.pid}"
 
