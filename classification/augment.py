@@ -13,9 +13,12 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
+from trick_transfer.engine.jpeg import Jpeg
+
 from .registry import MODELS
 
 Image = np.ndarray
+Source = np.ndarray | Jpeg
 # AlexNet's principal components of ImageNet's RGB, in 0..255 units (Krizhevsky et al. 2012; GluonCV's values)
 EIGENVALUES = (55.46, 4.794, 1.148)
 EIGENVECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
@@ -29,7 +32,7 @@ INTERPOLATIONS = {  # by mmcv's names
 }
 
 
-def region(image: Image, area: tuple[float, float], aspect: tuple[float, float], swaps: bool) -> Image | None:
+def region(image: Source, area: tuple[float, float], aspect: tuple[float, float], swaps: bool) -> Image | None:
     """A region of random area and aspect, or None if none fits in TRIES; `swaps`: half of the time with swapped sides.
 
     The aspect is uniform, as the paper's text and its authors' code have it (torchvision draws its logarithm).
@@ -48,7 +51,7 @@ def region(image: Image, area: tuple[float, float], aspect: tuple[float, float],
 
 
 def random_crop(
-    image: Image, size_px: int, area: tuple[float, float], aspect: tuple[float, float], interpolation: str = "bilinear"
+    image: Source, size_px: int, area: tuple[float, float], aspect: tuple[float, float], interpolation: str = "bilinear"
 ) -> Image:
     """Step 2: a region of random area and aspect, or the largest square in the middle, as (size_px, size_px, 3)."""
     found = region(image, area, aspect, swaps=False)
@@ -59,18 +62,18 @@ def random_crop(
     return cv2.resize(found, (size_px, size_px), interpolation=INTERPOLATIONS[interpolation])
 
 
-def center_crop(image: Image, size_px: int, shorter_px: int, interpolation: str = "bilinear") -> Image:
+def center_crop(image: Source, size_px: int, shorter_px: int, interpolation: str = "bilinear") -> Image:
     """Validation: the shorter edge to `shorter_px`, then the middle (size_px, size_px, 3)."""
     height, width = image.shape[:2]
     scale = shorter_px / min(height, width)
     w, h = max(size_px, round(width * scale)), max(size_px, round(height * scale))
-    image = cv2.resize(image, (w, h), interpolation=INTERPOLATIONS[interpolation])
+    whole = cv2.resize(image[:, :], (w, h), interpolation=INTERPOLATIONS[interpolation])
     x, y = (w - size_px) // 2, (h - size_px) // 2
-    return image[y : y + size_px, x : x + size_px]
+    return whole[y : y + size_px, x : x + size_px]
 
 
 def authors_crop(
-    image: Image, size_px: int, area: tuple[float, float], aspect: tuple[float, float], interpolation: str = "bilinear"
+    image: Source, size_px: int, area: tuple[float, float], aspect: tuple[float, float], interpolation: str = "bilinear"
 ) -> Image:
     """Step 2 in the authors' code (MXNet image_aug_default.cc): sides are swapped half of the time, and where no region
     fits, the middle (size_px, size_px) pixels are taken as they are, of a small image after enlarging it.
@@ -153,8 +156,11 @@ class PixelScaler(BaseDataPreprocessor):
             else:
                 shift = shift + noise
         # by whole rows of pixels: an innermost loop over 3 channels is five times slower
-        width = images.shape[2]
-        rows = images.flatten(2).float()
-        rows.mul_((1 / self.std).repeat(width)).add_((shift / self.std).repeat(1, width)[:, None])
+        width, pixels = images.shape[2], images.flatten(2)
+        scale, shift = (1 / self.std).repeat(width), (shift / self.std).repeat(1, width)[:, None]
+        rows = torch.empty(pixels.shape, device=images.device)
+        at_once = 1 if images.is_cpu else len(images)  # one image fits into a processor's cache
+        for part in zip(*(each.split(at_once) for each in (rows, pixels, shift)), strict=True):
+            part[0].copy_(part[1]).mul_(scale).add_(part[2])
         normalised = rows.view(images.shape).permute(0, 3, 1, 2)  # of a view, which is in channels_last
         return normalised.flip(1) if self.bgr else normalised

@@ -16,7 +16,8 @@ from torch.utils.data import Dataset
 
 from trick_transfer.engine import archives
 from trick_transfer.engine.archives import subfolders
-from trick_transfer.engine.images import decode, images_in, inspect
+from trick_transfer.engine.images import images_in, inspect
+from trick_transfer.engine.jpeg import Jpeg, to_cut
 from trick_transfer.engine.split import MADE_UP_PX, Reader, Split, write_image, wrong_count
 
 from .augment import CROPS, jitter
@@ -91,20 +92,21 @@ class ImageFolder(Dataset):
         return len(self.files)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
+        label = int(self.labels[index])
         try:
-            image, label = decode(self.files[index]), int(self.labels[index])
+            image = self.transform(to_cut(self.files[index]))
         except ValueError as error:
             if not self.skip_broken:
                 raise
             warnings.warn(f"skipped: {error}", stacklevel=1)
             if self.split == "train":
                 return self[(index + 1) % len(self)]
-            image, label = np.zeros((8, 8, 3), np.uint8), -1
-        return {"inputs": np.ascontiguousarray(self.transform(image)), "labels": label}
+            image, label = self.transform(np.zeros((8, 8, 3), np.uint8)), -1
+        return {"inputs": np.ascontiguousarray(image), "labels": label}
 
-    def transform(self, image: np.ndarray) -> np.ndarray:
+    def transform(self, source: np.ndarray | Jpeg) -> np.ndarray:
         """Steps 2 to 4 of sec. 2.1."""
-        image = self.crop(image, **self.crop_options)
+        image = self.crop(source, **self.crop_options)
         if self.flip and np.random.random() < self.flip:
             image = cv2.flip(image, 1)
         return jitter(image, **self.jitter) if self.jitter else image

@@ -46,12 +46,13 @@ def pytest_runtest_setup(item):
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
-def device(request):
-    """Each device in turn; sums on CUDA are in fp32, not TF32, so that they can be compared with the CPU's."""
-    kept = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
-    yield request.param
-    torch.backends.cudnn.allow_tf32 = kept
+def device(request, monkeypatch):
+    """Each device in turn, also for processes that a test starts; CUDA adds in fp32, not TF32, as the CPU does."""
+    if request.param == "cpu":
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    return request.param
 
 
 @pytest.fixture(autouse=True)

@@ -37,6 +37,7 @@ def many_photos(photos, tmp_path_factory):
 def trained(folder, root, starter=(), options=()):
     """The weights after one epoch in fp32."""
     words = [*starter, TRAIN, "classification", "seresnext50_baseline", "--tier", "smoke", "--data-root", str(root)]
+    folder.mkdir(exist_ok=True)
     command = [sys.executable, *words, "--set", *SETS, *options]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
     assert run.returncode == 0, run.stderr
@@ -56,6 +57,13 @@ def test_two_processes_with_or_without_accumulation_end_where_one_does(tmp_path,
     assert weights.keys() == in_one_process.keys()
     for name, tensor in weights.items():
         assert (tensor - in_one_process[name]).abs().max() < 1e-5, name
+
+
+@pytest.mark.gpu
+def test_two_processes_on_one_gpu_with_accumulation_end_where_one_does(tmp_path, many_photos, monkeypatch):
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")  # which would round the two differently
+    one, two = (trained(tmp_path / way, many_photos, *WAYS.get(way, ())) for way in ("1 x 64", "2 x 16 x 2"))
+    assert max((tensor - one[name]).abs().max() for name, tensor in two.items()) < 1e-4
 
 
 @pytest.mark.slow

@@ -6,8 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from trick_transfer.speed.training import settings_of
+from trick_transfer.speed import figures
+from trick_transfer.speed.figures import Figures, Ratio, record, write_page
+from trick_transfer.speed.gpu import LOOPS, Setup, measured
+from trick_transfer.speed.input import REFERENCES
+from trick_transfer.speed.training import settings_of, write_photos
 
 BENCH = str(Path(__file__).parents[1] / "tools" / "bench.py")
 
@@ -41,3 +46,51 @@ def test_a_recipes_backbone_brings_its_input_size_and_differs_in_the_setting_onl
         "OptimWrapper",
         "trick_transfer.LowPrecisionOptimWrapper",
     )
+
+
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_a_reference_reads_a_photograph_as_a_normalised_tensor(tmp_path, reference):
+    write_photos(tmp_path, 1)
+    image = REFERENCES[reference](32)(str(next(tmp_path.rglob("*.jpg"))))
+    assert image.shape == (3, 32, 32) and image.dtype == torch.float32 and -3 < image.min() < 0 < image.max() < 3
+
+
+def test_the_page_shows_each_figure_with_its_command_and_its_goal(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "FOLDER", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["bench.py", "input", "--px", "64"])
+    found = Figures(
+        "reading", "images/s", {"ours": 300.0, "theirs": 200.0}, [Ratio("ours / theirs", 1.5, "at least 1")]
+    )
+    record(found, "input")
+    write_page(tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text()
+    assert "| reading | ours / theirs | 1.5 | at least 1 |" in page and "| theirs | 200 |" in page
+    assert "`tools/bench.py input --px 64`" in page
+    assert str(found).splitlines()[-1] == "ours / theirs: 1.5 (at least 1)"
+
+
+EAGER = [loop for loop in LOOPS if "compiled" not in loop]
+
+
+@pytest.mark.parametrize("loop", EAGER)
+def test_ours_and_the_scripts_of_timm_and_torchvision_take_steps_in_low_precision(loop, device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: device == "cuda")
+    kept = set()
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: kept.add(tensor.dtype) or tensor, lambda tensor: tensor
+    ):
+        LOOPS[loop](Setup(32, 2, "bf16", device))()
+    assert torch.bfloat16 in kept, "for the backward pass"
+
+
+@pytest.mark.gpu
+def test_a_step_of_ours_takes_no_more_memory_than_one_of_timms_script():
+    setup = Setup(224, 32)
+    ours, theirs = (measured(loop, setup, 2)[1] for loop in ("ours", "timm's script"))
+    assert ours < 1.1 * theirs
+
+
+def test_the_gpus_bench_is_refused_without_one(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    run = bench("gpu")
+    assert run.returncode == 2 and "tools/bench.py step" in run.stderr.splitlines()[-1]

@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 from torchvision.datasets.folder import default_loader
 
 from classification.config import check_data, load
-from classification.data import ImageFolder, decode, list_images
-from trick_transfer.engine.images import displayed_px, stored_px
+from classification.data import ImageFolder, list_images
+from trick_transfer.engine.images import decode, displayed_px, stored_px
 
 CENTER = dict(type="center", size_px=32, shorter_px=36)
 

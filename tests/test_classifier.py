@@ -118,6 +118,35 @@ def test_the_authors_distillation_is_half_of_it(batch, card):
     torch.testing.assert_close(authors, paper / 2)
 
 
+def test_a_teacher_computes_in_low_precision_and_its_term_is_in_fp32(device, batch, card):
+    model, dtypes = classifier(teacher=teacher_of(card)).to(device), []
+    teacher, (images, labels) = model.teacher[0].model.to(device), (each.to(device) for each in batch)
+    teacher.backbone.register_forward_hook(lambda net, given, maps: dtypes.append(maps[-1].dtype))
+    with torch.autocast(device, torch.bfloat16):
+        found = model.loss(images, labels)
+        with torch.no_grad():
+            r, z = (net.logits(images).double().cpu().numpy() for net in (teacher, model))
+    expected = cross_entropy(np.eye(K)[batch[1]], softmax(z)) + T**2 * cross_entropy(softmax(r / T), softmax(z / T))
+    assert set(dtypes) == {torch.bfloat16} and found.dtype == torch.float32
+    assert found.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_maps_weights_and_gradients_are_in_channels_last_from_the_batch_on(device, card):
+    scaler = load("resnet50d_best").model.data_preprocessor
+    model = classifier(teacher=teacher_of(card), data_preprocessor=scaler).to(device)
+    model = model.to(memory_format=torch.channels_last).train()
+    maps = []
+    for each in (*model.backbone.modules(), *model.teacher[0].model.backbone.modules()):
+        each.register_forward_hook(lambda net, given, made: maps.extend(made if isinstance(made, tuple) else [made]))
+    data = dict(inputs=torch.randint(256, (4, 64, 64, 3), dtype=torch.uint8), labels=torch.arange(4))
+    data = model.data_preprocessor(data, training=True)
+    model.loss(data["inputs"], data["labels"]).backward()
+    weights = [each for each in model.backbone.parameters() if each.dim() == 4]
+    held = [data["inputs"], *maps, *weights, *(each.grad for each in weights)]
+    assert len(maps) > 80 and len(weights) == 20
+    assert all(each.is_contiguous(memory_format=torch.channels_last) for each in held)
+
+
 def test_a_teacher_is_neither_trained_nor_saved(batch, card):
     model, alone = classifier(teacher=teacher_of(card)).train(), classifier()
     teacher = model.teacher[0].model

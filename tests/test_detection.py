@@ -138,28 +138,53 @@ def test_gradients_reach_what_trains_and_nothing_that_is_frozen(card, voc):
     assert moved == trained
 
 
-def losses(card, voc, protocol, steps, lr):
+def losses(card, voc, protocol, steps, device, lr=0.02, **wrapper):
     cfg = shrink(load(card, protocol, data_root=voc))
+    cfg.optim_wrapper.update(wrapper)
     cfg.optim_wrapper.optimizer.lr = lr
-    model, batch = build(cfg).train(), batch_of(cfg)
+    model, batch = build(cfg).to(device).train(), batch_of(cfg)
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     return [model.train_step(batch, wrapper)["loss"].item() for _ in range(steps)]
 
 
-def test_a_few_steps_lower_the_loss(card, voc):
-    found = losses(card, voc, "faster_rcnn_voc", steps=6, lr=0.02)
+def test_a_few_steps_lower_the_loss(card, voc, device):
+    found = losses(card, voc, "faster_rcnn_voc", 6, device)
     assert max(found[-2:]) < 0.85 * found[0]
 
 
-def test_the_fpn_protocol_trains(card, voc):
-    found = losses(card, voc, "faster_rcnn_fpn_voc", steps=2, lr=0.02)
+def test_the_fpn_protocol_trains(card, voc, device):
+    found = losses(card, voc, "faster_rcnn_fpn_voc", 2, device)
     assert found[1] < found[0]
 
 
-def test_predictions_are_fp32_under_autocast_and_lie_within_the_image(card, voc):
+@pytest.mark.gpu
+@pytest.mark.parametrize("protocol", ["faster_rcnn_voc", "faster_rcnn_fpn_voc"])
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_both_detectors_train_in_low_precision_on_a_gpu(card, voc, protocol, precision):
+    wrapper = dict(type="trick_transfer.LowPrecisionOptimWrapper", precision=precision)
+    found = losses(card, voc, protocol, 16, "cuda", **wrapper)  # loss scaling may leave out the first ones
+    assert max(found[-2:]) < 0.85 * found[0]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("protocol", ["faster_rcnn_voc", "faster_rcnn_fpn_voc"])
+def test_a_gpu_computes_the_maps_that_a_cpu_does(card, voc, protocol, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    cfg = shrink(load(card, protocol, data_root=voc))
+    model, images = build(cfg).eval(), torch.randn(2, 3, 64, 96)
+
+    def maps(where):
+        with torch.no_grad():
+            return [each for kind in model.to(where).rpn_head(model.extract_feat(images.to(where))) for each in kind]
+
+    for other, one in zip(maps("cpu"), [each.cpu() for each in maps("cuda")], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3 * other.abs().max().item())
+
+
+def test_predictions_are_fp32_under_autocast_and_lie_within_the_image(card, voc, device):
     cfg = shrink(load(card, data_root=voc))
-    model, batch = build(cfg).eval(), batch_of(cfg)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    model, batch = build(cfg).to(device).eval(), batch_of(cfg)
+    with torch.no_grad(), torch.autocast(device, torch.bfloat16):
         found = model.val_step(batch)[0].pred_instances
     assert found.scores.dtype == found.bboxes.dtype == torch.float32
     assert 0 < len(found) <= 100 and found.bboxes.min() >= 0 and (found.bboxes <= found.bboxes.new([96, 64] * 2)).all()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import nn
 from torch.utils.data import DataLoader
@@ -16,7 +17,8 @@ from torch.utils.data import DataLoader
 from classification.tricks.mixup import mix_up
 from trick_transfer.engine import precision, receipt
 from trick_transfer.engine.batch import solve
-from trick_transfer.engine.precision import LowPrecisionOptimWrapper, low_precision
+from trick_transfer.engine.history import FiniteLoss
+from trick_transfer.engine.precision import PRECISIONS, LowPrecisionOptimWrapper, low_precision
 from trick_transfer.engine.progress import ProgressLine
 from trick_transfer.engine.seeding import DrawSampler, SeedEachStep, Seeded, word
 
@@ -243,29 +245,73 @@ def test_fp16_is_refused_without_cuda():
     assert low_precision("bf16") == torch.bfloat16 and low_precision("fp32") == torch.float32
 
 
-@pytest.mark.skipif(low_precision() != torch.bfloat16, reason="bf16 does not pay on this processor")
-def test_bf16_trains_on_the_cpu_and_keeps_fp32_weights():
-    low, full = network(), network()
-    found, dtype = trained(low, wrapped(LowPrecisionOptimWrapper, low, clip_grad=dict(max_norm=5.0)), steps=20)
-    expected, _ = trained(full, wrapped(OptimWrapper, full, clip_grad=dict(max_norm=5.0)), steps=20)
-    assert dtype == torch.bfloat16 and all(p.dtype == torch.float32 for p in low.parameters())
+def test_bf16_trains_and_keeps_fp32_weights(device):
+    low, full, options = network().to(device), network().to(device), dict(clip_grad=dict(max_norm=5.0))
+    wrapper = wrapped(LowPrecisionOptimWrapper, low, precision="bf16", **options)
+    found, dtype = trained(low, wrapper, 20, device)
+    expected, _ = trained(full, wrapped(OptimWrapper, full, **options), 20, device)
+    assert (
+        not wrapper.scaler.is_enabled()
+        and dtype == torch.bfloat16
+        and all(p.dtype == torch.float32 for p in low.parameters())
+    )
     assert found == pytest.approx(expected, abs=0.05) and found[-1] < 0.2 * found[0]
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_fp16_trains_on_cuda_with_loss_scaling_that_survives_a_restart():
-    net = network().cuda()
-    wrapper = wrapped(LowPrecisionOptimWrapper, net, clip_grad=dict(max_norm=5.0))
-    losses, dtype = trained(net, wrapper, steps=20, device="cuda")
+@pytest.fixture
+def on_any_device(monkeypatch):
+    """fp16 on a CPU, too, which users are refused, as it is slow."""
+    monkeypatch.setattr(precision, "low_precision", PRECISIONS.get)
+
+
+def test_fp16_trains_with_loss_scaling_that_leaves_out_a_step_and_halves_at_an_overflow(device, on_any_device):
+    net = network().to(device)
+    wrapper = wrapped(LowPrecisionOptimWrapper, net, precision="fp16", clip_grad=dict(max_norm=5.0))
+    losses, dtype = trained(net, wrapper, 20, device)
     assert dtype == torch.float16 and losses[-1] < 0.2 * losses[0]
     before, scale = [p.clone() for p in net.parameters()], wrapper.scaler.get_scale()
-    wrapper.update_params(net(torch.full((2, 3, 8, 8), torch.inf, device="cuda")).sum())
-    assert all(torch.equal(p, q) for p, q in zip(net.parameters(), before, strict=True))  # an overflow is no step
+    wrapper.update_params(net(torch.full((2, 3, 8, 8), torch.inf, device=device)).sum())
+    assert all(torch.equal(p, q) for p, q in zip(net.parameters(), before, strict=True))
     assert wrapper.scaler.get_scale() == scale / 2
-    again = wrapped(LowPrecisionOptimWrapper, net)
-    again.load_state_dict(wrapper.state_dict())
-    assert again.scaler.get_scale() == wrapper.scaler.get_scale()
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_an_interrupted_training_goes_on_with_momentum_and_loss_scale(
+    device, on_any_device, name, tmp_path, monkeypatch
+):
+    """Bit for bit on CUDA, too, as long as its kernels add in a fixed order, which max pooling's gradient does not."""
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    whole, net = network().to(device), network().to(device)
+    trained(whole, wrapped(LowPrecisionOptimWrapper, whole, precision=name), 6, device)
+    begun = wrapped(LowPrecisionOptimWrapper, net, precision=name)
+    trained(net, begun, 3, device)
+    torch.save(dict(net=net.state_dict(), wrapper=begun.state_dict()), tmp_path / "latest.pth")
+    kept, net = torch.load(tmp_path / "latest.pth"), network(1).to(device)
+    net.load_state_dict(kept["net"])
+    again = wrapped(LowPrecisionOptimWrapper, net, precision=name)
+    again.load_state_dict(kept["wrapper"])
+    assert again.scaler.state_dict() == begun.scaler.state_dict()
+    trained(net, again, 3, device)
+    assert all(torch.equal(p, q) for p, q in zip(net.parameters(), whole.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_two_accumulated_halves_make_the_step_of_the_whole_batch(device, on_any_device, name):
+    torch.manual_seed(0)
+    net, images, labels = nn.Linear(6, 4).to(device), torch.randn(8, 6).to(device), torch.arange(8, device=device) % 4
+    exact = nn.Linear(6, 4).double().to(device)
+    exact.load_state_dict(net.state_dict())
+    nn.functional.cross_entropy(exact(images.double()), labels).backward()
+    expected = [p - 0.1 * (1 + 0.9) * p.grad for p in exact.parameters()]  # the first step of SGD with nesterov
+    wrapper = wrapped(LowPrecisionOptimWrapper, net, precision=name, accumulative_counts=2)
+    wrapper.initialize_count_status(net, 0, 2)
+    for half in (slice(4), slice(4, 8)):
+        with wrapper.optim_context(net):
+            logits = net(images[half])
+        wrapper.update_params(nn.functional.cross_entropy(logits.float(), labels[half]))
+    rounding = 0.1 * 4 * torch.finfo(PRECISIONS[name]).eps  # of a gradient whose entries are below 1
+    for found, each in zip(net.parameters(), expected, strict=True):
+        torch.testing.assert_close(found, each.float(), atol=rounding + 1e-6, rtol=0)
 
 
 def test_the_wrappers_state_comes_back():
@@ -313,3 +359,27 @@ def test_a_log_gets_a_line_with_step_rate_loss_and_time_left(capsys):
 def test_importing_a_stage_prints_nothing(library):
     told = subprocess.run([sys.executable, "-c", f"import {library}"], capture_output=True, text=True, check=True)
     assert told.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("losses", "ends_at"),
+    [
+        ([4.4, 7.7, 126.2] + [1e6] * 40, 23),  # the twentieth in a row
+        ([4.4] + [1e6] * 19 + [4.4] * 5 + [1e6] * 19, None),
+        ([0.01] + [900.0] * 40, None),  # from little, much is not yet too much
+        ([4.4, float("inf"), 1.0], 2),
+    ],
+)
+def test_a_loss_that_stays_a_thousand_times_the_first_one_ends_the_training(losses, ends_at):
+    scalars = {"train/loss": HistoryBuffer(), "train/lr": HistoryBuffer([0.02], [1])}
+    runner = SimpleNamespace(message_hub=SimpleNamespace(log_scalars=scalars), iter=0, epoch=0)
+    ended = None
+    for runner.iter, loss in enumerate(losses):
+        scalars["train/loss"].update(loss)
+        try:
+            FiniteLoss().after_train_iter(runner)
+        except ValueError as error:
+            assert "the training diverged" in str(error) and "at the first it was 4.4" in str(error)
+            ended = runner.iter + 1
+            break
+    assert ended == ends_at

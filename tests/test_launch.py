@@ -10,12 +10,14 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import torch
 
 from trick_transfer.engine.processes import backend
 from trick_transfer.runs.command import add_nodes, nodes_of
 from trick_transfer.runs.launch import Nodes, first_node, launch, own_address, slurm_ranks
 
-TRAIN = str(Path(__file__).parents[1] / "tools" / "train.py")
+ROOT = str(Path(__file__).parents[1])
+TRAIN = f"{ROOT}/tools/train.py"
 STEP = {"SLURM_JOB_ID": "4711", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NODELIST": "localhost"}
 TASKS = [STEP | {"SLURM_PROCID": str(task), "SLURM_LOCALID": str(task)} for task in range(2)]
 
@@ -119,3 +121,37 @@ def test_sruns_tasks_and_two_nodes_train_as_torchruns_processes_do(photos, tmp_p
     assert [each.wait(300) for each in nodes] == [0, 0]
     weights = [next((folder / "work").rglob("model.safetensors")).read_bytes() for folder in folders]
     assert len({sha256(each).hexdigest() for each in weights}) == 1
+
+
+SYNCHRONISED = """
+import torch
+from torch import nn
+from trick_transfer.runs.training import processes
+with processes() as devices:
+    rank, where = torch.distributed.get_rank(), torch.device("cuda")
+    torch.manual_seed(0)
+    images = torch.randn(8, 5, 7, 7).to(where)
+    alone = nn.BatchNorm2d(5).to(where)
+    nn.init.uniform_(alone.weight)
+    shared = nn.SyncBatchNorm.convert_sync_batchnorm(nn.BatchNorm2d(5)).to(where)
+    shared.load_state_dict(alone.state_dict())
+    shared = nn.parallel.DistributedDataParallel(shared)
+    own = slice(4 * rank, 4 * rank + 4)
+    expected, found = alone(images)[own], shared(images[own])
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(shared.module.running_var, alone.running_var)
+    alone(images).square().mul(images).mean().backward()
+    shared(images[own]).square().mul(images[own]).mean().backward()
+    torch.testing.assert_close(shared.module.weight.grad, alone.weight.grad)
+    print(torch.distributed.get_backend(), devices)
+"""
+
+
+@pytest.mark.gpu
+def test_batch_norm_of_two_processes_on_gpus_sees_the_whole_batch(tmp_path):
+    script = tmp_path / "synchronised.py"
+    script.write_text(SYNCHRONISED)
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": ROOT})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [("nccl" if torch.cuda.device_count() > 1 else "gloo"), "2"] * 2

@@ -33,7 +33,7 @@ MAY_IMPORT = {  # of ours, beside itself
     "runs": FOUNDATION | STAGES | {"stages", "tiers", "data_sets", "own_data"},
     "leaderboard": FOUNDATION | STAGES | {"runs", "mini", "stages"},
     "exports": FOUNDATION | STAGES | {"runs", "leaderboard", "stages"},
-    "speed": FOUNDATION | STAGES,
+    "speed": FOUNDATION | STAGES | {"runs", "leaderboard", "stages"},
     "commands": FOUNDATION
     | STAGES
     | {"leaderboard", "exports", "runs", "mini", "data_sets", "own_data", "speed", "stages"},

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from test_results import read_all
 
 from trick_transfer.runs.run import Run
@@ -47,6 +48,23 @@ def test_one_command_trains_the_teacher_then_all_stages_and_prints_the_row(done)
     for stage in STAGES:
         assert f"resnet50d_best seed 0 {stage} train  step 2/2" in run.stderr
     assert not list(work.rglob("events.out.tfevents*"))  # TensorBoard's, which --tracker switched off
+
+
+@pytest.mark.gpu
+def test_the_whole_pipeline_runs_on_a_gpu_in_fp16(done):
+    results, problems = read_all(done[0] / "results")
+    assert not problems and len(results) == 4
+    assert {result.device for result in results} == {torch.cuda.get_device_name()}
+    assert {result.low_precision for result in results} == {result.precision for result in results} == {"float16"}
+
+
+@pytest.mark.gpu
+def test_a_gpu_trains_compiled_steps_in_bf16_and_the_result_says_so(home, tmp_path):
+    words = ("resnet50d_smooth", "--tier", "smoke", "--stages", "classification", "--tracker", "none")
+    run = pipeline(*words, "--compile", "--precision", "bf16", "--work-dir", tmp_path, folder=home)
+    assert run.returncode == 0, run.stderr[-2000:]
+    (result,) = read_all(tmp_path / "results")[0]
+    assert result.compiled and result.precision == "bfloat16"
 
 
 @pytest.mark.slow

@@ -89,6 +89,15 @@ def test_a_file_is_plain_json_with_every_field(tmp_path):
     assert data == asdict(a_result()) and data["schema"] == 4
 
 
+@pytest.mark.parametrize("field", ["settings", "chosen", "compiled"])
+def test_an_earlier_result_without_a_later_field_is_read(tmp_path, field):
+    path = store(tmp_path, a_result())
+    data = json.loads(path.read_text())
+    del data[field]
+    path.write_text(json.dumps(data))
+    assert read(path) == a_result()
+
+
 def test_only_a_classification_of_given_weights_may_be_unscored_and_says_so_throughout(tmp_path):
     unscored = dict(samples_scored=0, outputs_sha256=UNSCORED, metrics={})
     assert read(store(tmp_path, a_result(**unscored))).metrics == {}

@@ -80,15 +80,17 @@ def test_every_tensor_of_the_card_arrives_bit_for_bit(tmp_path: Path, tweak: str
     assert arrived_percent(card, model.backbone) < 100
 
 
-def test_features_within_the_segmenter_are_the_cards_at_stride_8(tmp_path: Path) -> None:
+def test_features_within_the_segmenter_are_the_cards_at_stride_8(tmp_path: Path, device: str) -> None:
     card = card_of(tmp_path)
     model = build(protocols.load(card, "fcn_ade20k"))
     model.init_weights()  # as the Runner does before training
     alone = ResNet(**{k: v for k, v in card.slot(output_stride=8).items() if k != "type"})
     images = torch.randn(2, 3, 64, 64)
-    got, expected = model.eval().extract_feat(images), alone.eval()(images)
+    got, expected = model.to(device).eval().extract_feat(images.to(device)), alone.eval()(images)
     assert got[3].shape == (2, 512, 8, 8)
-    assert all(torch.equal(*maps) for maps in zip(got, expected, strict=True))
+    for found, each in zip(got, expected, strict=True):
+        differing = 1e-3 * each.abs().max().item() if device == "cuda" else 0
+        torch.testing.assert_close(found.cpu(), each, rtol=0, atol=differing)
 
 
 def test_heads_ask_the_backbone_for_channels_and_state_the_classes_once(tmp_path: Path) -> None:
@@ -101,10 +103,12 @@ def test_heads_ask_the_backbone_for_channels_and_state_the_classes_once(tmp_path
         (256, 1024, 3, 3), (7, 256, 1, 1))  # fmt: skip
 
 
-def test_the_loss_is_the_mean_over_labelled_pixels_plus_half_the_auxiliary_one(root: Path, tmp_path: Path) -> None:
+def test_the_loss_is_the_mean_over_labelled_pixels_plus_half_the_auxiliary_one(
+    root: Path, tmp_path: Path, device: str
+) -> None:
     cfg = small(protocols.load(card_of(tmp_path), "fcn_ade20k", root))
     cfg.model.decode_head.dropout_ratio = cfg.model.auxiliary_head.dropout_ratio = 0
-    model = build(cfg).train()
+    model = build(cfg).to(device).train()
     batch = model.data_preprocessor(next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0))), training=True)
     truth = torch.cat([sample.gt_sem_seg.data for sample in batch["data_samples"]])
     losses = model(**batch, mode="loss")
@@ -113,6 +117,18 @@ def test_the_loss_is_the_mean_over_labelled_pixels_plus_half_the_auxiliary_one(r
         logits = torch.nn.functional.interpolate(head(maps), size=(48, 48), mode="bilinear", align_corners=True)
         expected = weight * torch.nn.functional.cross_entropy(logits, truth, ignore_index=255)
         torch.testing.assert_close(losses[f"{name}.loss_ce"], expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_the_dilated_network_trains_in_low_precision_on_a_gpu(root: Path, tmp_path: Path, precision: str) -> None:
+    cfg = small(protocols.load(card_of(tmp_path), "fcn_ade20k", root))
+    cfg.optim_wrapper.update(type="trick_transfer.LowPrecisionOptimWrapper", precision=precision)
+    model = build(cfg).to("cuda").train()
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    batch = next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0)))
+    losses = [model.train_step(batch, wrapper)["loss"].item() for _ in range(16)]  # the first ones may overflow
+    assert max(losses[-2:]) < 0.85 * losses[0]
 
 
 def test_heads_learn_ten_times_as_fast(tmp_path: Path) -> None:

@@ -44,6 +44,11 @@ def test_the_nms_threshold_of_a_row_is_one_command_away(shown):
     assert found["optim_wrapper.type"] == ("'trick_transfer.LowPrecisionOptimWrapper'", "tier mini")
 
 
+def test_on_several_devices_no_card_has_to_be_there(shown):
+    found = shown("detection", "resnet50d_best", "--gpus", "2")
+    assert found["train_dataloader.batch_size"][0] == "2" and found["launcher"][0] == "'pytorch'"
+
+
 def test_a_value_set_above_a_key_is_the_source_of_what_lies_below():
     from mmengine.config import Config
 

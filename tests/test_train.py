@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from safetensors.torch import load_file
 from torch.utils.data import DataLoader, Dataset
 
 from trick_transfer import command_line
@@ -137,6 +138,24 @@ def test_a_run_stopped_at_any_step_goes_on_with_the_same_command_and_ends_with_t
     assert not list(tmp_path.rglob("latest.pth")) and not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.gpu
+def test_on_cuda_a_killed_run_ends_nearly_where_it_would_have_and_its_rates_and_epochs_are_the_same(photos, tmp_path):
+    """Not bit for bit: the gradient of overlapping max pooling is added up in no fixed order."""
+    ends = {}
+    for name, steps in (("whole", [-1]), ("killed", [2 * STEPS_PER_EPOCH + 1, -1])):
+        for step in steps:
+            code = INTERRUPTED.format(root=str(ROOT), step=step, signal=int(signal.SIGKILL), tool=TRAIN)
+            process = train(tmp_path / name, photos, starter=("-c", code))
+            assert process.returncode == (-signal.SIGKILL if step > 0 else 0), process.stderr
+        result = json.loads(only(tmp_path / name, "metrics.json").read_text())
+        assert (result["precision"], result["build"]["cuda"] != "none") == ("float16", True)
+        ends[name] = load_file(only(tmp_path / name, "model.safetensors")), result["curves"]["lr"]
+    (whole, rates), (killed, others) = ends.values()
+    assert rates == others
+    for name, tensor in whole.items():
+        assert (tensor - killed[name]).float().norm() <= 0.01 * tensor.float().norm() + 1e-3, name
+
+
 def test_a_scoring_that_leaves_samples_out_makes_no_result():
     cfg = Config({"val_dataloader": {"dataset": {"skip_broken": False}}})
     with pytest.raises(ValueError, match="10 samples were scored, the data set has 11"):
@@ -145,7 +164,7 @@ def test_a_scoring_that_leaves_samples_out_makes_no_result():
     check_all_scored(cfg, 10, 11)
 
 
-def test_two_processes_score_each_image_once_and_as_one_process_does(photos, tmp_path):
+def test_two_processes_score_each_image_once_and_as_one_process_does(photos, tmp_path, device):
     sets = [*SET, "val_dataloader.num_batch_per_epoch=None"]  # all 11 images
     starter = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", TRAIN)
     process = run(tmp_path, photos, *RUN, *sets, starter=starter)
@@ -157,7 +176,9 @@ def test_two_processes_score_each_image_once_and_as_one_process_does(photos, tmp
     assert result["outputs_sha256"] == outputs
     again = run(tmp_path, photos, *RUN, *sets, "--outputs", "again.npz", starter=(str(ROOT / "tools" / "test.py"),))
     assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout) == result["metrics"] | {"samples_scored": 11}
+    assert (result["build"]["cuda"] != "none") == (device == "cuda")  # where both may share one GPU
+    rounding = 0 if device == "cpu" else 0.2  # of the calibration error: a batch's size decides which kernel adds it up
+    assert json.loads(again.stdout) == pytest.approx(result["metrics"] | {"samples_scored": 11}, abs=rounding)
     assert (tmp_path / "again.npz").is_file()  # and the run's own are as they were
     assert sha256(only(tmp_path, "outputs.npz").read_bytes()).hexdigest() == outputs
 
@@ -382,7 +403,7 @@ def test_a_checkpoint_that_holds_code_is_refused_on_a_resume_and_the_code_is_not
 
 def test_a_training_that_diverges_ends_at_its_first_loss_that_is_no_number_and_leaves_no_card(tool, tmp_path, photos):
     code, lines = tool(*RUN, *SET, "optim_wrapper.optimizer.lr=1e8", "--precision", "fp32", "--data-root", str(photos))
-    told = r"error: the loss is (nan|inf) at step \d, in epoch [12], with a rate of [\d.e+]+: .* lower .*optimizer\.lr"
+    told = r"error: the loss is (nan|inf) at step \d, in epoch [12], with a rate of [\d.e+]+; .* lower .*optimizer\.lr"
     assert code == 2 and re.match(told, lines[-1]), lines[-1]
     assert not [*tmp_path.rglob("card.json"), *tmp_path.rglob("metrics.json")]
 

@@ -1,44 +1,63 @@
-"""Speed and memory, as ratios within one run; absolute figures are this machine's. On the CPU but for `classification`.
+"""Speed and memory, as ratios within one run; absolute figures are this machine's. On the CPU but for `gpu` and
+`classification`.
 
-tools/bench.py input           our input pipeline against torchvision's, on one core
+tools/bench.py input           our input pipeline against torchvision's and albumentations', on one core
 tools/bench.py step            a training step of ResNet-50-D against a plain timm loop, and what two tricks add to it
+tools/bench.py gpu             the same on a GPU, also compiled, against timm's and torchvision's scripts; memory, too
 tools/bench.py memory          the peak memory of both
 tools/bench.py distillation    what a teacher adds to a step, against its forward pass alone
 tools/bench.py classification  baseline against efficient training of any backbone, from JPEGs, on the device at hand
+tools/bench.py table           docs/performance.md, from what `input` and `step` wrote with --record
 """
 
 import argparse
 import os
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from trick_transfer.engine.memory import keep_freed_memory
-from trick_transfer.speed.compare import LOOPS, bench_distillation, bench_input, bench_memory, bench_step, run_loop
+from trick_transfer.engine.precision import PRECISIONS
+from trick_transfer.speed.compare import LOOPS, bench_distillation, bench_memory, bench_step, run_loop
+from trick_transfer.speed.figures import FOLDER, Figures, record, write_page
+from trick_transfer.speed.gpu import bench_gpu
+from trick_transfer.speed.input import bench_input
 from trick_transfer.speed.training import SETTINGS, bench_classification
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("input", "step", "memory", "classification", "distillation"))
+    parser.add_argument("what", choices=("input", "step", "gpu", "memory", "classification", "distillation", "table"))
     parser.add_argument("--px", type=int, default=224)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--backbone", default="resnet50", help="resnet50d, inception_v3, mobilenet, ..., or timm/NAME")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="of `gpu`")
     parser.add_argument("--workers", type=int, default=1, help="processes that load data")
+    parser.add_argument("--record", action="store_true", help=f"keep the figures in {FOLDER.name} for the table")
+    parser.add_argument("--out", type=Path, default=Path("docs/performance.md"), help="the table's file")
     parser.add_argument("--setting", choices=SETTINGS, help=argparse.SUPPRESS)
     parser.add_argument("--loop", choices=LOOPS, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.what != "classification":
+    if args.what == "table":
+        write_page(args.out)
+        return
+    if args.what not in ("gpu", "classification"):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # both sides run on the CPU
     if args.loop:
         run_loop(args.px, args.batch, args.repeats, args.loop)
         return
     keep_freed_memory()  # as tools/train.py does
-    bench = {
+    benches: dict[str, Callable[[], Figures | None]] = {
         "input": partial(bench_input, args.px, args.repeats),
         "step": partial(bench_step, args.px, args.repeats, args.batch),
+        "gpu": partial(bench_gpu, args.px, args.batch, args.repeats, args.precision),
         "memory": partial(bench_memory, args.px, args.batch),
         "distillation": partial(bench_distillation, args.px, args.repeats, args.batch),
         "classification": partial(bench_classification, args.backbone, args.batch, args.workers, args.setting),
     }
-    bench[args.what]()
+    if figures := benches[args.what]():
+        print(figures)
+        if args.record:
+            record(figures, args.what)

@@ -1,6 +1,6 @@
 """Results -> LEADERBOARD.md, leaderboard.csv, .json, .tex, .html, and the generated blocks of README.md.
 
-tools/leaderboard.py [--tier mini] [--pool]
+tools/leaderboard.py [--tier mini --pool]
 tools/leaderboard.py verify mini/resnet50d_best/seed0/detection    # or a recipe, or nothing: all reference results
 tools/leaderboard.py publish resnet50d_best                        # your results become part of the reference
 

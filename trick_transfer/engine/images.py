@@ -9,7 +9,7 @@ import os
 import re
 import warnings
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -93,17 +93,31 @@ def is_whole(image: str | Path) -> bool:
 
 def decode(path: str | Path, turned: bool = False) -> np.ndarray:
     """An RGB image (H, W, 3) in uint8, as stored or `turned` by EXIF. Raises ValueError for broken files."""
-    data = np.frombuffer(archives.read(path), np.uint8)
-    head, tail = data[:2].tobytes(), data[-2:].tobytes()  # by content: some of ImageNet's .JPEG are PNGs
-    if head == START_OF_IMAGE and tail != END_OF_IMAGE and not is_whole(path):
+    data = archives.read(path)
+    check_end(path, data)
+    image = pixels(path, data)
+    return turn(image, orientation(path)) if turned else image
+
+
+def check_end(path: str | Path, data: bytes) -> None:
+    """Raise ValueError for a JPEG's bytes that are cut off."""
+    if data.startswith(START_OF_IMAGE) and not data.endswith(END_OF_IMAGE) and not is_whole(path):
         raise ValueError(f"{path} is a truncated JPEG; replace the file{SKIPPING}")
+
+
+def pixels(path: str | Path, data: bytes) -> np.ndarray:
+    """The RGB image (H, W, 3) in uint8 in a file's bytes, as stored. Raises ValueError for those of no image."""
+    if data.startswith(START_OF_IMAGE):  # by content: some of ImageNet's .JPEG are PNGs
+        with suppress(ValueError):  # of damage inside, which OpenCV bridges; otherwise both give the same pixels
+            return simplejpeg.decode_jpeg(data)
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION) if len(data) else None
+        whole = np.frombuffer(data, np.uint8)
+        image = cv2.imdecode(whole, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION) if data else None
     except cv2.error as error:  # more pixels than it reads, or than there is memory
         raise ValueError(f"{path} cannot be decoded ({error.err}); replace the file{SKIPPING}") from None
     if image is None:
         raise ValueError(f"{path} is not an image, or a truncated one; replace the file{SKIPPING}")
-    return turn(image, orientation(path)) if turned else image
+    return image
 
 
 def turn(image: np.ndarray, orientation: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Training steps through torch.compile, for `--compile`: the networks alone, where nearly all the time goes.
+"""Training steps through torch.compile, for `--compile`: the networks alone.
 
 Draws, losses and the optimiser stay as they are, so that a seed draws what it always drew. What is scored or exported
 is computed without, so that tools/test.py finds the same numbers.
@@ -8,10 +8,9 @@ import os
 import shutil
 from typing import Any
 
-import torch
 from mmengine.hooks import Hook
 
-from backbones.base import Backbone
+from backbones.compiling import compiled_passes, put_in, take_out
 from trick_transfer.engine.checkpoint import unwrapped
 from trick_transfer.registry import HOOKS
 
@@ -27,18 +26,13 @@ def check_compiler(wanted: bool) -> None:
 
 @HOOKS.register_module()
 class CompiledTraining(Hook):
-    """Each backbone of the model, a teacher's too, compiled in training steps only; no parameter's name changes."""
+    """Backbones run compiled while an epoch is trained."""
 
     def before_train(self, runner: Any) -> None:
-        model = unwrapped(runner)
-        models = [model, *(teacher.model for teacher in getattr(model, "teacher", ()))]
-        networks = (part for each in models for part in each.modules() if isinstance(part, Backbone))
-        self.compiled = {network: torch.compile(network.forward) for network in networks}
+        self.passes = compiled_passes(unwrapped(runner))
 
     def before_train_epoch(self, runner: Any) -> None:
-        for network, forward in self.compiled.items():
-            vars(network)["forward"] = forward  # found before the class's
+        put_in(self.passes)
 
     def after_train_epoch(self, runner: Any) -> None:
-        for network in self.compiled:
-            del vars(network)["forward"]
+        take_out(self.passes)

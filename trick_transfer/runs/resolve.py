@@ -70,7 +70,8 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
     if batch.devices > 1:
         cfg.launcher = "pytorch"
         cfg.custom_hooks.append(dict(type="SyncBuffersHook"))  # one model is scored, not one a process
-        unused = not sketch(cfg.model.backbone).sequential  # then DDP has to look for them, in every step
+        backbone = cfg.model.backbone  # of no type where `show` has no card
+        unused = "type" in backbone and not sketch(backbone).sequential  # then DDP has to look for them, in every step
         cfg.model_wrapper_cfg = dict(
             type="trick_transfer.ChannelsLastParallel", broadcast_buffers=False, find_unused_parameters=unused
         )

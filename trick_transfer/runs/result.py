@@ -70,7 +70,7 @@ class Result:
     remarks: list[str]  # what was done to this file after the run, such as a conversion from an older schema
     settings: dict[str, str] = field(default_factory=dict)  # by hand, as Python writes them; earlier results have none
     chosen: dict[str, Any] = field(default_factory=dict)  # on held-out training images: which epoch, and by what
-    compiled: bool = False  # training steps by torch.compile; earlier results were not
+    compiled: bool = field(default_factory=bool)  # training steps by torch.compile; earlier results were not
     schema: Literal[4] = SCHEMA
 
     def __post_init__(self) -> None:

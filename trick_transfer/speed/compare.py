@@ -1,80 +1,26 @@
-"""Our input pipeline, training step and memory against torchvision's and a plain timm loop, in one run."""
+"""Our training step and its memory against a plain timm loop, and what a teacher adds, in one run."""
 
 import json
 import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import cv2
-import numpy as np
 import timm
 import torch
-from PIL import Image
 from torch.nn import functional as F
-from torchvision import transforms
 
-from classification.augment import PixelScaler
 from classification.classifier import ImageClassifier, export
 from classification.config import load
-from classification.data import ImageFolder
 from trick_transfer.engine.memory import keep_freed_memory
 from trick_transfer.engine.precision import low_precision
+from trick_transfer.engine.processes import cores
 
-from .training import classifier, in_own_process, peak_mb, write_photos
+from .figures import Figures, Ratio, rounds
+from .training import classifier, in_own_process, peak_mb
 
-MEAN, STD = (123.68, 116.779, 103.939), (58.393, 57.12, 57.375)
-PHOTOS = 128
 TURNS = 2
-
-
-def rounds(candidates: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each candidate, run in turns so that a drift of the machine favours none."""
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for i in range(repeats + 1):
-        for name, run in candidates.items():
-            begun = time.perf_counter()
-            run()
-            if i:  # the first is a warm-up
-                seconds[name].append(time.perf_counter() - begun)
-    return {name: statistics.median(each) for name, each in seconds.items()}
-
-
-def bench_input(px: int, repeats: int) -> None:
-    """Full training augmentation, decode to normalised tensor, on one core."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    batches = [range(start, start + 32) for start in range(0, PHOTOS, 32)]
-    options = load("resnet50_baseline").train_dataloader.dataset.dataset.to_dict()
-    options.pop("type")
-    options["crop"]["size_px"] = px
-    scaler = PixelScaler(MEAN, STD, 0.1)
-    reference = transforms.Compose([
-        transforms.RandomResizedCrop(px),
-        transforms.RandomHorizontalFlip(),
-        transforms.ColorJitter(0.4, 0.4, 0.4),
-        transforms.ToTensor(),
-        transforms.Normalize(np.array(MEAN) / 255, np.array(STD) / 255),
-    ])  # fmt: skip
-    with TemporaryDirectory() as folder:
-        write_photos(Path(folder), PHOTOS)
-        ours = ImageFolder(root=folder, num_classes=1, **options)
-
-        def run_ours() -> None:
-            for batch in batches:
-                images = np.stack([ours[i]["inputs"] for i in batch])
-                scaler.normalise(torch.from_numpy(images), training=True)
-
-        def run_reference() -> None:
-            for batch in batches:
-                torch.stack([reference(Image.open(ours.files[i]).convert("RGB")) for i in batch])
-
-        seconds = rounds({"ours": run_ours, "torchvision": run_reference}, repeats)
-    for name, each in seconds.items():
-        print(f"input, {px} px, one core: {name:12} {PHOTOS / each:7.0f} images/s")
-    print(f"images/s, ours / torchvision's classic transforms: {seconds['torchvision'] / seconds['ours']:.2f}")
 
 
 def images_and_labels(px: int, batch: int) -> dict[str, torch.Tensor]:
@@ -123,17 +69,25 @@ def run_loop(px: int, batch: int, repeats: int, loop: str) -> None:
     print(json.dumps(dict(seconds=seconds, peak_mb=peak_mb())))
 
 
-def bench_step(px: int, repeats: int, batch: int) -> None:
+def bench_step(px: int, repeats: int, batch: int) -> Figures:
     """Images per second of both loops, and the time that label smoothing and mixup add."""
     options = dict(px=px, batch=batch, repeats=repeats)
     turns = [{name: in_own_process("step", **options, loop=name)["seconds"] for name in LOOPS} for _ in range(TURNS)]
     seconds = {name: statistics.mean(turn[name] for turn in turns) for name in LOOPS}
-    for name, each in seconds.items():
-        print(f"step, {px} px, batch {batch}, {low_precision()}: {name:26} {batch / each:6.1f} images/s")
-    print(f"time of a step, ours / plain timm loop: {seconds['ours'] / seconds['timm']:.3f}")
-    print(f"the same, where both keep freed memory: {seconds['ours'] / seconds['timm, freed memory kept']:.3f}")
-    added = seconds["ours + smoothing + mixup"] / seconds["ours"] - 1
-    print(f"smoothing + mixup add to a step of ours: {100 * added:.1f} %")
+    return Figures(
+        f"training step of ResNet-50-D, {px} px, batch {batch}, {low_precision()}, {cores()} cores",
+        "images/s",
+        {name: batch / each for name, each in seconds.items()},
+        [
+            Ratio("ours / plain timm loop", seconds["timm"] / seconds["ours"], "at least 1.0"),
+            Ratio(
+                "the same, where both keep freed memory",
+                seconds["timm, freed memory kept"] / seconds["ours"],
+                "at least 1.0",
+            ),
+            Ratio("with smoothing and mixup / without", seconds["ours"] / seconds["ours + smoothing + mixup"]),
+        ],
+    )
 
 
 def bench_memory(px: int, batch: int) -> None:

@@ -1,0 +1,16 @@
+# All that the README's two commands need; docs/containers.md says how to build and start it.
+FROM python:3.11-slim-bookworm
+
+# g++ compiles what torch.compile makes; git tells the receipt's commit
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends make git g++ && rm -rf /var/lib/apt/lists/*
+
+# The registry's own torch runs on CUDA and without; an index of CPU wheels makes the image 5 GB smaller.
+ARG TORCH_INDEX=""
+COPY . /suite
+RUN PIP_EXTRA_INDEX_URL="$TORCH_INDEX" PIP_NO_CACHE_DIR=1 make -C /suite setup PYTHON=python3.11
+
+# any user may start it: docker run --user
+ENV PATH="/suite/.venv/bin:$PATH" HOME=/tmp
+WORKDIR /runs
+CMD ["sh", "-c", "/suite/tools/pipeline.sh resnet50d_best && make -C /suite test"]

@@ -1,0 +1,31 @@
+#!/bin/sh
+# All that wants a GPU, in ten minutes: the tests marked `gpu`, the speed of a step, then rows of tier `photos` for the
+# time that is left. What is found lands in OUT.
+#   tools/gpu_check.sh [OUT]              PYTHON=.venv/bin/python SECONDS_IN_ALL=600 RECIPES="resnet50d_best ..."
+cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
+out=${1:-work/gpu} python=${PYTHON:-.venv/bin/python} end=$(($(date +%s) + ${SECONDS_IN_ALL:-600})) failed=0
+mkdir -p "$out"
+
+# part NAME MOST COMMAND...: the command for at most MOST seconds, or what is left; its output is shown and kept
+part() {
+    name=$1 left=$((end - $(date +%s)))
+    [ "$left" -lt "$2" ] || left=$2
+    shift 2
+    echo "== $name: at most $left s: $*"
+    [ "$left" -gt 0 ] || return
+    timeout --signal INT --kill-after 15 "$left" "$@" >"$out/$name.txt" 2>&1
+    code=$?
+    cat "$out/$name.txt"
+    [ "$code" -ne 124 ] || echo "== $name: stopped after $left s"
+    [ "$code" -eq 0 ] || [ "$code" -eq 124 ] || failed=1
+}
+
+part card 10 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv
+part machine 60 "$python" tools/doctor.py
+part tests 240 "$python" -m pytest -m gpu -n 4 --dist loadfile --durations=0
+part speed_fp16 90 "$python" tools/bench.py gpu --batch 128 --repeats 30
+part speed_bf16 90 "$python" tools/bench.py gpu --batch 128 --repeats 30 --precision bf16
+for recipe in ${RECIPES:-resnet50d_best}; do
+    part "photos_$recipe" 600 "$python" tools/pipeline.py "$recipe" --tier photos --tracker none --work-dir "$out/work"
+done
+exit "$failed"
