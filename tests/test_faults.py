@@ -121,8 +121,8 @@ def test_a_job_of_a_cluster_whose_time_ends_is_requeued_and_resumes(home, whole,
     out, told = process.communicate()
     assert process.returncode == 0 and len(jobs) == 1, told
     assert weights(tmp_path) == whole
-    own = [path.read_text() for path in (tmp_path / "jobs").glob("*_log.err")]
-    assert sum("Caught signal SIGUSR2" in text and text.count("Starting with") == 2 for text in own) == 1
+    own = "".join(path.read_text() for path in (tmp_path / "jobs").glob("*_log.*"))
+    assert "Caught signal SIGUSR2" in own and own.count("Starting with") == len(STAGES) + 1
     assert (latest.parent / "log.txt").read_text().count("global batch") == 2
 
 
