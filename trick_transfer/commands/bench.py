@@ -7,7 +7,7 @@ tools/bench.py gpu             the same on a GPU, also compiled, against timm's 
 tools/bench.py memory          the peak memory of both
 tools/bench.py distillation    what a teacher adds to a step, against its forward pass alone
 tools/bench.py classification  baseline against efficient training of any backbone, from JPEGs, on the device at hand
-tools/bench.py table           docs/performance.md, from what `input` and `step` wrote with --record
+tools/bench.py table           docs/performance.md, from what `input`, `step` and `gpu` wrote with --record
 """
 
 import argparse
@@ -60,4 +60,4 @@ def main() -> None:
     if figures := benches[args.what]():
         print(figures)
         if args.record:
-            record(figures, args.what)
+            record(figures, f"gpu_{args.precision}" if args.what == "gpu" else args.what)
