@@ -374,10 +374,22 @@ def awake():
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
-@pytest.mark.parametrize(("number", "group"), [("KILL", False), ("INT", True), ("HUP", True), ("TERM", False)])
-def test_a_pipeline_that_is_killed_or_stopped_leaves_no_process_and_says_so_once(photos, tmp_path, number, group):
+@pytest.mark.parametrize(
+    ("number", "group", "options"),
+    [
+        ("KILL", False, ()),
+        ("INT", True, ()),
+        ("HUP", True, ()),
+        ("TERM", False, ()),
+        ("KILL", False, ("--jobs", "2")),
+        ("TERM", False, ("--jobs", "2")),
+    ],
+)
+def test_a_pipeline_that_is_killed_or_stopped_leaves_no_process_and_says_so_once(
+    photos, tmp_path, number, group, options
+):
     number = signal.Signals[f"SIG{number}"]
-    words = in_two_processes(photos, tmp_path, "max_epochs=1000")
+    words = [*in_two_processes(photos, tmp_path, "max_epochs=1000"), *options]
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "tools" / "pipeline.py"), *words], stderr=subprocess.PIPE, text=True,
         start_new_session=True, preexec_fn=awake,

@@ -46,7 +46,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 def holder(folder: Path) -> str:
     """Who has claimed a folder, such as "process 12 on node3", or "". What one that is gone has left is removed."""
-    for claim in place(folder).glob("*"):
+    for claim in place(folder).glob("[0-9]*"):  # NFS may keep a deleted file for a while, as .nfs...
         with suppress(FileNotFoundError):  # it ends just now
             pid, _, numbers, host = claim.name.split("_", 3)
             here = (numbers, host) == (space(), socket.gethostname())

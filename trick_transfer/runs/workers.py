@@ -28,7 +28,7 @@ def workers_of(args: argparse.Namespace) -> Workers | None:
     return Processes(args) if args.jobs or args.jobs_per_gpu else None
 
 
-class Job(NamedTuple):
+class Started(NamedTuple):
     """A run in processes of this machine."""
 
     run: Run
@@ -45,7 +45,7 @@ class Processes:
         self.gpus = visible_gpus()
         self.free = dict.fromkeys(self.gpus, args.jobs_per_gpu or 1)  # places on each
         self.most = args.jobs or max(1, len(self.gpus)) * args.jobs_per_gpu
-        self.jobs: list[Job] = []
+        self.jobs: list[Started] = []
 
     def wanted(self, run: Run) -> int:
         return min(processes(run, self.args), len(self.gpus))
@@ -62,7 +62,7 @@ class Processes:
         if "OMP_NUM_THREADS" not in os.environ:  # else each would take all cores
             variables["OMP_NUM_THREADS"] = str(max(1, cores() // (self.most * count)))
         process = start(train_words(run, self.args), count, run.folder / LOG, variables=variables)
-        self.jobs.append(Job(run, process, count, gpus))
+        self.jobs.append(Started(run, process, count, gpus))
         return f"on GPU {','.join(gpus)}" if gpus else f"as process {process.pid}"
 
     def send(self) -> None:
@@ -83,7 +83,7 @@ class Processes:
                 job.process.wait(GRACE_SECONDS)
             job.process.kill()
             job.process.wait()
-        return f"{len(self.jobs)} runs stopped"
+        return f"runs stopped: {len(self.jobs)}"
 
 
 def visible_gpus() -> list[str]:
