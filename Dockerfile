@@ -5,7 +5,7 @@ FROM python:3.11-slim-bookworm
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends make git g++ && rm -rf /var/lib/apt/lists/*
 
-# The registry's own torch runs on CUDA and without; an index of CPU wheels makes the image 5 GB smaller.
+# The registry's own torch runs on CUDA and without; from an index of CPU wheels it comes without CUDA's libraries.
 ARG TORCH_INDEX=""
 COPY . /suite
 RUN PIP_EXTRA_INDEX_URL="$TORCH_INDEX" PIP_NO_CACHE_DIR=1 make -C /suite setup PYTHON=python3.11

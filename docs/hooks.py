@@ -31,10 +31,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
-    """Fences without what a command needs, which the tests read; links as the site has them."""
+    """What the commands of a fence need, which is beside `sh`, as their first line; links as the site has them."""
     uri = page.file.src_uri
     here = next((source for source, target in PAGES.items() if target == uri), f"docs/{uri}")
-    markdown = re.sub(r"^```sh .*$", "```sh", markdown, flags=re.M)
+    markdown = re.sub(r"^```sh needs=(.*)$", r"```sh\n# needs: \1", markdown, flags=re.M)
     return re.sub(
         r"(!?\[[^][]*\])\((?!\w+:|#)([^)\s]+)\)", lambda found: linked(found[1], found[2], here, uri), markdown
     )
@@ -44,6 +44,7 @@ def linked(words: str, target: str, here: str, uri: str) -> str:
     """A link from a file of the repository, as it is on its page."""
     path, hash_, anchor = target.partition("#")
     path = normpath(join(dirname(here), path))
-    if not path.startswith("docs/") and path not in PAGES and (ROOT / path).exists() or (ROOT / path).is_dir():
+    is_page = path in PAGES or path.startswith("docs/")
+    if (ROOT / path).is_dir() or ((ROOT / path).exists() and not is_page):
         return words[1:-1]
     return f"{words}({relpath(PAGES.get(path, path.removeprefix('docs/')), dirname(uri) or '.')}{hash_}{anchor})"

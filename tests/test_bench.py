@@ -10,7 +10,7 @@ import torch
 
 from trick_transfer.speed import figures
 from trick_transfer.speed.figures import Figures, Ratio, record, write_page
-from trick_transfer.speed.gpu import LOOPS, Setup, measured
+from trick_transfer.speed.gpu import LOOPS, Setup, measured, seconds_of
 from trick_transfer.speed.input import REFERENCES
 from trick_transfer.speed.training import settings_of, write_photos
 
@@ -81,6 +81,27 @@ def test_ours_and_the_scripts_of_timm_and_torchvision_take_steps_in_low_precisio
     ):
         LOOPS[loop](Setup(32, 2, "bf16", device))()
     assert torch.bfloat16 in kept, "for the backward pass"
+
+
+def test_the_time_of_a_step_is_that_between_two_events_of_the_gpu(monkeypatch):
+    clock = [0.0]
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+
+        def record(self):
+            self.at = clock[0]
+
+        def elapsed_time(self, later):
+            return later.at - self.at  # milliseconds
+
+    def step():
+        clock[0] += 5 + clock[0]
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    assert seconds_of(step, repeats=2, warm_up=1) == [0.010, 0.020]  # 5 ms after one step, 15 after two, 35 after three
 
 
 @pytest.mark.gpu

@@ -57,6 +57,7 @@ def losses(model, steps, compiled=False, lr=1e-3):
     ("place", "steps"),
     [pytest.param("cpu", 6, marks=pytest.mark.slow), pytest.param("cuda", 50, marks=pytest.mark.gpu)],
 )
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a compiler: apt-get install g++")
 def test_compiled_steps_have_the_losses_of_others(place, steps, monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     found, expected = (

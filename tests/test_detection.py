@@ -138,9 +138,9 @@ def test_gradients_reach_what_trains_and_nothing_that_is_frozen(card, voc):
     assert moved == trained
 
 
-def losses(card, voc, protocol, steps, device, lr=0.02, **wrapper):
+def losses(card, voc, protocol, steps, device, lr=0.02, **settings):
     cfg = shrink(load(card, protocol, data_root=voc))
-    cfg.optim_wrapper.update(wrapper)
+    cfg.optim_wrapper.update(settings)
     cfg.optim_wrapper.optimizer.lr = lr
     model, batch = build(cfg).to(device).train(), batch_of(cfg)
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
@@ -161,8 +161,8 @@ def test_the_fpn_protocol_trains(card, voc, device):
 @pytest.mark.parametrize("protocol", ["faster_rcnn_voc", "faster_rcnn_fpn_voc"])
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 def test_both_detectors_train_in_low_precision_on_a_gpu(card, voc, protocol, precision):
-    wrapper = dict(type="trick_transfer.LowPrecisionOptimWrapper", precision=precision)
-    found = losses(card, voc, protocol, 16, "cuda", **wrapper)  # loss scaling may leave out the first ones
+    low = dict(type="trick_transfer.LowPrecisionOptimWrapper", precision=precision)
+    found = losses(card, voc, protocol, 16, "cuda", **low)  # loss scaling may leave out the first ones
     assert max(found[-2:]) < 0.85 * found[0]
 
 

@@ -107,6 +107,24 @@ def test_each_command_of_the_documentation_is_one(page, needs, words, start, mon
         assert needs or run_by(words), f"no test runs {shlex.join(words)}: add it to RUN_BY, or say what it needs"
 
 
+def named():
+    """Command (of doctor and leaderboard with its verb) -> the options beside it in running text and tables."""
+    options = {}
+    for page in PAGES:
+        for script, text in re.findall(rf"`tools/({'|'.join(COMMANDS)})\.(?:py|sh)\b([^`]*)`", page.read_text("utf-8")):
+            verb = next((word for word in text.split()[:1] if word in ("backbone", "verify", "publish")), "")
+            options.setdefault((script, verb), set()).update(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
+    return sorted(options.items())
+
+
+@pytest.mark.parametrize(("command", "options"), named(), ids=lambda each: each[0] if isinstance(each, tuple) else "")
+def test_each_option_that_the_text_names_is_one_of_its_command(command, options, start, capsys):
+    script, verb = command
+    with pytest.raises(SystemExit):
+        start(script, *filter(None, [verb]), "--help")
+    assert options - set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out)) == set()
+
+
 @pytest.mark.parametrize("test", sorted({*RUN_BY.values()}))
 def test_the_tests_that_run_commands_are_there(test):
     file, name = test.split("::")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import nn
 from torch.utils.data import DataLoader
@@ -16,6 +17,7 @@ from torch.utils.data import DataLoader
 from classification.tricks.mixup import mix_up
 from trick_transfer.engine import precision, receipt
 from trick_transfer.engine.batch import solve
+from trick_transfer.engine.history import FiniteLoss
 from trick_transfer.engine.precision import PRECISIONS, LowPrecisionOptimWrapper, low_precision
 from trick_transfer.engine.progress import ProgressLine
 from trick_transfer.engine.seeding import DrawSampler, SeedEachStep, Seeded, word
@@ -248,11 +250,8 @@ def test_bf16_trains_and_keeps_fp32_weights(device):
     wrapper = wrapped(LowPrecisionOptimWrapper, low, precision="bf16", **options)
     found, dtype = trained(low, wrapper, 20, device)
     expected, _ = trained(full, wrapped(OptimWrapper, full, **options), 20, device)
-    assert (
-        not wrapper.scaler.is_enabled()
-        and dtype == torch.bfloat16
-        and all(p.dtype == torch.float32 for p in low.parameters())
-    )
+    assert not wrapper.scaler.is_enabled() and dtype == torch.bfloat16
+    assert all(p.dtype == torch.float32 for p in low.parameters())
     assert found == pytest.approx(expected, abs=0.05) and found[-1] < 0.2 * found[0]
 
 
@@ -357,3 +356,27 @@ def test_a_log_gets_a_line_with_step_rate_loss_and_time_left(capsys):
 def test_importing_a_stage_prints_nothing(library):
     told = subprocess.run([sys.executable, "-c", f"import {library}"], capture_output=True, text=True, check=True)
     assert told.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("losses", "ends_at"),
+    [
+        ([4.4, 7.7, 126.2] + [1e6] * 40, 23),  # the twentieth in a row
+        ([4.4] + [1e6] * 19 + [4.4] * 5 + [1e6] * 19, None),
+        ([0.01] + [900.0] * 40, None),  # from little, much is not yet too much
+        ([4.4, float("inf"), 1.0], 2),
+    ],
+)
+def test_a_loss_that_stays_a_thousand_times_the_first_one_ends_the_training(losses, ends_at):
+    scalars = {"train/loss": HistoryBuffer(), "train/lr": HistoryBuffer([0.02], [1])}
+    runner = SimpleNamespace(message_hub=SimpleNamespace(log_scalars=scalars), iter=0, epoch=0)
+    ended = None
+    for runner.iter, loss in enumerate(losses):
+        scalars["train/loss"].update(loss)
+        try:
+            FiniteLoss().after_train_iter(runner)
+        except ValueError as error:
+            assert "the training diverged" in str(error) and "at the first it was 4.4" in str(error)
+            ended = runner.iter + 1
+            break
+    assert ended == ends_at

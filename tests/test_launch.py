@@ -119,7 +119,8 @@ with processes() as devices:
 def test_batch_norm_of_two_processes_on_gpus_sees_the_whole_batch(tmp_path):
     script = tmp_path / "synchronised.py"
     script.write_text(SYNCHRONISED)
+    path = os.pathsep.join([ROOT, os.environ.get("PYTHONPATH", "")])
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
-    done = subprocess.run(run, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": ROOT})
+    done = subprocess.run(run, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [("nccl" if torch.cuda.device_count() > 1 else "gloo"), "2"] * 2

@@ -156,6 +156,19 @@ def test_on_cuda_a_killed_run_ends_nearly_where_it_would_have_and_its_rates_and_
         assert (tensor - killed[name]).float().norm() <= 0.01 * tensor.float().norm() + 1e-3, name
 
 
+@pytest.mark.slow
+def test_a_compiled_run_says_so_and_changes_nothing_else(photos, tmp_path, whole):
+    """With a compiler that leaves the network as it is."""
+    script = f"import runpy, sys, torch; sys.path.insert(0, {str(ROOT)!r}); torch.compile = lambda run: run\n"
+    script += f"runpy.run_path({TRAIN!r}, run_name='__main__')"
+    process = train(tmp_path, photos, more=("--compile",), starter=("-c", script))
+    assert process.returncode == 0, process.stderr
+    told = [json.loads(only(folder, "metrics.json").read_text())["compiled"] for folder in (tmp_path, whole)]
+    assert told == [True, False]
+    weights = (only(folder, "model.safetensors").read_bytes() for folder in (tmp_path, whole))
+    assert len({*weights}) == 1
+
+
 def test_a_scoring_that_leaves_samples_out_makes_no_result():
     cfg = Config({"val_dataloader": {"dataset": {"skip_broken": False}}})
     with pytest.raises(ValueError, match="10 samples were scored, the data set has 11"):
@@ -403,7 +416,7 @@ def test_a_checkpoint_that_holds_code_is_refused_on_a_resume_and_the_code_is_not
 
 def test_a_training_that_diverges_ends_at_its_first_loss_that_is_no_number_and_leaves_no_card(tool, tmp_path, photos):
     code, lines = tool(*RUN, *SET, "optim_wrapper.optimizer.lr=1e8", "--precision", "fp32", "--data-root", str(photos))
-    told = r"error: the loss is (nan|inf) at step \d, in epoch [12], with a rate of [\d.e+]+: .* lower .*optimizer\.lr"
+    told = r"error: the loss is (nan|inf) at step \d, in epoch [12], with a rate of [\d.e+]+; .* lower .*optimizer\.lr"
     assert code == 2 and re.match(told, lines[-1]), lines[-1]
     assert not [*tmp_path.rglob("card.json"), *tmp_path.rglob("metrics.json")]
 

@@ -23,8 +23,10 @@ part() {
 part card 10 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv
 part machine 60 "$python" tools/doctor.py
 part tests 240 "$python" -m pytest -m gpu -n 4 --dist loadfile --durations=0
-part speed_fp16 90 "$python" tools/bench.py gpu --batch 128 --repeats 30
-part speed_bf16 90 "$python" tools/bench.py gpu --batch 128 --repeats 30 --precision bf16
+for precision in fp16 bf16; do
+    part "speed_$precision" 90 "$python" tools/bench.py gpu --batch 128 --repeats 30 --precision $precision --record
+done
+cp docs/benchmarks/gpu_*.json "$out" 2>/dev/null
 for recipe in ${RECIPES:-resnet50d_best}; do
     part "photos_$recipe" 600 "$python" tools/pipeline.py "$recipe" --tier photos --tracker none --work-dir "$out/work"
 done

@@ -84,4 +84,4 @@ def main() -> None:
     if figures := benches[args.what]():
         print(figures)
         if args.record:
-            record(figures, args.what)
+            record(figures, f"gpu_{args.precision}" if args.what == "gpu" else args.what)

@@ -12,6 +12,7 @@ from mmengine.hooks import Hook, LoggerHook
 from trick_transfer.registry import HOOKS
 
 CURVES, SECONDS = "curves", "seconds"
+STEPS, TIMES = 20, 1000  # of a loss that will not come back; one of 20 batches in a row is below in any that does
 
 
 @HOOKS.register_module()
@@ -53,20 +54,23 @@ class History(Hook):
 
 @HOOKS.register_module()
 class FiniteLoss(Hook):
-    """Raises ValueError at the first loss that is NaN or infinite: what follows would be trained on nothing.
+    """Raises ValueError at the first loss that is NaN or infinite, or once STEPS of them are TIMES the first or more.
 
-    mmengine has read each loss from the device by then. Gradients are not looked at: in fp16 some overflow, and the
-    loss scaling leaves their step out.
+    What follows would be trained on nothing. mmengine has read each loss from the device by then. Gradients are not
+    looked at: in fp16 some overflow, and the loss scaling leaves their step out.
     """
 
     def after_train_iter(self, runner: Any, *position: Any, **outputs: Any) -> None:
         scalars = runner.message_hub.log_scalars
-        loss, lr = (scalars[f"train/{name}"].current() for name in ("loss", "lr"))
-        if not isfinite(loss):
-            raise ValueError(
-                f"the loss is {loss} at step {runner.iter + 1}, in epoch {runner.epoch + 1}, with a rate of {lr:.3g}: "
-                "the training diverged; lower optim_wrapper.optimizer.lr, or raise the precision (--precision)"
-            )
+        losses, _ = scalars["train/loss"].data
+        loss, lr = losses[-1], scalars["train/lr"].current()
+        if isfinite(loss) and losses[-STEPS:].min() < TIMES * max(1.0, losses[0]):
+            return
+        raise ValueError(
+            f"the loss is {loss} at step {runner.iter + 1}, in epoch {runner.epoch + 1}, with a rate of {lr:.3g}; at "
+            f"the first it was {losses[0]:.3g}: the training diverged; lower optim_wrapper.optimizer.lr, or raise the "
+            "precision (--precision); downstream a protocol that ends in _swept chooses the rate"
+        )
 
 
 def curves(runner: Any) -> dict[str, list[list[float]]]:

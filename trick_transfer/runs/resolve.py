@@ -44,6 +44,7 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
     cfg.train_dataloader.dataset.seed = run.seed
     for loader in filter(None, (cfg.train_dataloader, cfg.val_dataloader, cfg.get("test_dataloader"))):
         loader.persistent_workers = bool(loader.num_workers)  # torch refuses them where there are none
+        loader.setdefault("pin_memory", torch.cuda.is_available())
         if steps := loader.pop("num_batch_per_epoch", None):  # mmengine's asks for images that may not be there
             limit(loader, steps * loader.batch_size * batch.devices)
     cfg.work_dir = str(run.folder)

@@ -6,9 +6,11 @@ also where a script has no flag for that. One candidate at a time is in memory; 
 """
 
 import gc
+import subprocess
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise, repeat
+from shutil import which
 from statistics import mean, median
 from typing import Any, NamedTuple
 
@@ -22,8 +24,9 @@ from torch import Tensor, nn
 from backbones.compiling import compiled_passes, put_in
 from classification.config import load
 from trick_transfer.engine.precision import PRECISIONS
-from trick_transfer.engine.receipt import device
+from trick_transfer.engine.receipt import build
 
+from .figures import Figures, Ratio
 from .training import classifier, peak_mb
 
 WARM_UP, TURNS, CLASSES = 10, 2, 1000
@@ -121,10 +124,10 @@ LOOPS: dict[str, Callable[[Setup], Step]] = {
     "ours, compiled": partial(ours, compiled=True),
 }
 RATIOS = (
-    ("ours", "timm's script"),
-    ("ours", "torchvision's script"),
-    ("ours, compiled", "timm's script"),
-    ("ours, compiled", "timm's script, compiled"),
+    ("ours", "timm's script", "at least 1.0"),
+    ("ours", "torchvision's script", "at least 1.0"),
+    ("ours, compiled", "timm's script", "at least 1.15"),
+    ("ours, compiled", "timm's script, compiled", ""),
 )
 
 
@@ -151,15 +154,25 @@ def measured(loop: str, setup: Setup, repeats: int) -> tuple[float, float]:
     return found
 
 
-def bench_gpu(px: int, batch: int, repeats: int, precision: str) -> None:
-    """Images per second and peak memory of each candidate, and ours over theirs. Raises ValueError without CUDA."""
+def driver() -> str:
+    """The version of the GPU's driver, unknown where its tool is not there."""
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout if which(command[0]) else ""
+    return told.partition("\n")[0] or "unknown"
+
+
+def bench_gpu(px: int, batch: int, repeats: int, precision: str) -> Figures:
+    """Images per second and peak memory of each candidate. Raises ValueError without CUDA."""
     if not torch.cuda.is_available():
         raise ValueError("bench gpu needs a CUDA device; on a CPU, tools/bench.py step")
     setup = Setup(px, batch, precision)
     turns = [{loop: measured(loop, setup, repeats) for loop in LOOPS} for _ in range(TURNS)]
     seconds, peaks = ({loop: mean(turn[loop][i] for turn in turns) for loop in LOOPS} for i in (0, 1))
-    for loop in LOOPS:
-        rate = f"{batch / seconds[loop]:7.1f} images/s  {peaks[loop]:7.0f} MB"
-        print(f"gpu step, {px} px, batch {batch}, {precision}, {device()}: {loop:24} {rate}")
-    for one, other in RATIOS:
-        print(f"{one} / {other}: speed {seconds[other] / seconds[one]:.3f}, memory {peaks[one] / peaks[other]:.3f}")
+    memory = ", ".join(f"{loop} {peak:.0f} MB" for loop, peak in peaks.items())
+    return Figures(
+        f"training step of ResNet-50-D on a GPU, {px} px, batch {batch}, {precision}",
+        "images/s",
+        {loop: batch / each for loop, each in seconds.items()},
+        [Ratio(f"{one} / {other}", seconds[other] / seconds[one], goal) for one, other, goal in RATIOS],
+        (f"Peak memory: {memory}.", f"CUDA {build()['cuda']}, driver {driver()}."),
+    )

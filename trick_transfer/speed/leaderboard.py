@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from trick_transfer.command_line import PROGRAM
-from trick_transfer.engine.files import file_sha256
+from trick_transfer.engine.files import file_sha256, write_arrays
 from trick_transfer.engine.stage import Arrays
 from trick_transfer.leaderboard.scores.load import read
 from trick_transfer.runs.identity import fingerprint
