@@ -1,8 +1,8 @@
 """Fine-tuning as we run it against mmdet's and mmseg's own training of the same model, on `mini`'s images.
 
 Theirs is what tools/export.py --to mm writes: their data sets, steps, network and hooks in mmengine's Runner, in fp32,
-as mmengine has no low precision on the CPU. Each has the same batches of the same files, no checkpoints, and glibc's
-setting that keeps freed memory, as it is the process's.
+as mmengine has no low precision on the CPU. None writes checkpoints, and all have the process's setting of glibc that
+keeps freed memory, which is part of ours.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 
 from backbones.naming import to_mm
 from classification.classifier import ImageClassifier, export
+from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.precision import low_precision
 from trick_transfer.engine.processes import cores
 from trick_transfer.engine.stage import Stage
@@ -27,7 +28,7 @@ from trick_transfer.stages import STAGES
 
 from .figures import Figures, Ratio, rounds
 
-RECIPE, STEPS = "resnet50d_best", 4
+RECIPE, STEPS = "resnet50d_best", 1
 THEIRS, OURS, LOWER = "mmdet's or mmseg's runner, fp32", "ours, fp32", f"ours, {low_precision()}"
 STRIDE = 32  # mmseg dilates ResNet-18 in another way than we do
 
@@ -43,26 +44,23 @@ def network(folder: Path) -> Path:
     return weights
 
 
-def own(run: Run) -> Config:
-    """The Config of a run, as training resolves it."""
+def connected(run: Run) -> Layers:
+    """A run's Config, of a model that the library has, too."""
     layers = run.connected()
     if run.stage == "segmentation":
         layers.cfg.model.backbone.output_stride = STRIDE
-    return resolve(run, layers, run.batch()).cfg
+    return layers
 
 
 def plain(run: Run, weights: Path) -> Config:
     """The library's own for the same model."""
-    cfg = run.connected().cfg
-    if run.stage == "segmentation":
-        cfg.model.backbone.output_stride = STRIDE
-    theirs = run.task.plain(cfg, weights)
+    theirs = run.task.plain(connected(run).cfg, weights)
     theirs.update(work_dir=str(run.work_dir / "theirs"), log_level="ERROR", default_hooks={})
     return theirs
 
 
 def epoch(cfg: Config, make: Callable[[Config], Runner]) -> Callable[[], object]:
-    """One of STEPS steps, with all hooks but the checkpoint's, as often as it is called."""
+    """One of so many steps, with all hooks but the checkpoint's, as often as it is called."""
     limit(cfg.train_dataloader, STEPS * cfg.train_dataloader.batch_size)
     cfg.default_hooks.checkpoint = None
     cfg.train_cfg.update(max_epochs=1, val_begin=2)
@@ -77,8 +75,8 @@ def seconds_of(stage: Stage, folder: Path, weights: Path, repeats: int) -> tuple
     check_data(run)
     candidates = {
         THEIRS: epoch(plain(run, weights), Runner.from_cfg),
-        OURS: epoch(own(replace(run, precision="fp32")), make_runner),
-        LOWER: epoch(own(run), make_runner),
+        OURS: epoch(resolve(replace(run, precision="fp32"), connected(run), run.batch()).cfg, make_runner),
+        LOWER: epoch(resolve(run, connected(run), run.batch()).cfg, make_runner),
     }
     return rounds(candidates, repeats), STEPS * run.batch().total
 

@@ -38,18 +38,17 @@ def worse(arrays: Arrays, random: np.random.Generator, share: float) -> Arrays:
     return found
 
 
-def make_up(stored: Stored, recipe: str, share: float, root: Path) -> None:
+def make_up(stored: Stored, row: int, share: float, root: Path) -> None:
     """Write one result with its outputs below `root`."""
-    result = replace(stored.result, recipe=recipe)
-    position = [int(digit) for digit in recipe if digit.isdigit()]
-    random = np.random.default_rng([result.seed, len(result.stage), *position])
+    result = replace(stored.result, recipe=f"row{row}", branches=None)
+    random = np.random.default_rng([result.seed, len(result.stage), row])
     folder = root / result.folder
     folder.mkdir(parents=True)
     with np.load(stored.outputs) as arrays:
         arrays = worse(dict(arrays), random, share)
     write_arrays(folder / OUTPUTS, arrays)
     found = read(folder / OUTPUTS, result.stage, result.config).metrics()
-    config = result.config | dict(made_up=recipe)  # else rows of one config are the same
+    config = result.config | dict(made_up=row)  # else all rows are of one config
     write(
         replace(
             result,
@@ -78,7 +77,7 @@ def bench_leaderboard(rows: int) -> Figures:
         root = Path(name, "results")
         for row in range(rows):
             for each in models:
-                make_up(each, f"row{row}", MOST_LOST * row / rows, root)
+                make_up(each, row, MOST_LOST * row / rows, root)
         words = ["leaderboard", "--results", str(root), "--own", f"{name}/none", "--out", name]
         before = spent()
         subprocess.run([*PROGRAM, *words], check=True)
