@@ -182,7 +182,8 @@ def tool(monkeypatch, tmp_path, tmp_path_factory, capsys):
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["ablate", *map(str, words), "--work-dir", str(tmp_path)])
-        monkeypatch.setattr("trick_transfer.runs.plan.console", Console(width=200))
+        for module in ("runs.plan", "runs.execute", "leaderboard.paper.report"):
+            monkeypatch.setattr(f"trick_transfer.{module}.console", Console(width=200))
         ablate.main()
         return capsys.readouterr().out
 
@@ -260,7 +261,7 @@ def test_a_result_of_another_config_is_not_shown_and_its_key_is_named(tool, tmp_
 
 def test_what_is_missing_is_run_once_teachers_and_backbones_first(tool, tmp_path, monkeypatch):
     ran = []
-    monkeypatch.setattr("trick_transfer.runs.plan.launch", lambda words, count: ran.append(words[1:]) or 0)
+    monkeypatch.setattr("trick_transfer.runs.execute.launch", lambda words, count: ran.append(words[1:]) or 0)
     monkeypatch.setattr("trick_transfer.commands.ablate.check_data", lambda planned: None)
     a_kept(tmp_path, "resnet50d_cosine")
     tool("table5", "table9", "--tier", "smoke", "--seeds", "0", "1")
@@ -337,6 +338,17 @@ def test_a_missing_teacher_is_named_with_the_command_that_makes_it(tmp_path):
     command = f"tools/train.py classification resnet152d_mixup --tier paper --seed 3 --work-dir {tmp_path}"
     with pytest.raises(FileNotFoundError, match=f"the teacher resnet152d_mixup is missing; make it with: {command}"):
         run.check_teacher()
+
+
+def test_each_of_several_seeds_and_protocols_is_a_run_and_each_protocol_has_its_scatter(tool):
+    words = ("--seeds", "3-4", "--protocol", "faster_rcnn_voc_frozen", "faster_rcnn_voc_scratch")
+    text = tool("noise", "resnet50d_efficient", "--tier", "smoke", "--plan", *words)
+    lines = [line.split("│")[2:4] for line in text.splitlines() if line.startswith("│ resnet50d_efficient")]
+    runs = sorted((int(seed), stage.strip()) for seed, stage in lines)
+    assert runs == [
+        (seed, stage) for seed in (3, 4) for stage in ("classification", *["detection"] * 2, "segmentation")
+    ]
+    assert text.count("resnet50d_efficient (smoke)") == 2
 
 
 @pytest.mark.slow

@@ -348,7 +348,7 @@ def test_the_steps_to_get_imagenet_by_hand_are_printed(tmp_path, monkeypatch, ca
 
 
 def test_two_processes_do_not_prepare_the_same_data(served, tmp_path, monkeypatch, capsys):
-    from trick_transfer.engine.files import alone
+    from trick_transfer.engine.claim import alone
 
     with alone(tmp_path / "voc0712"):
         assert run(monkeypatch, "prepare", "voc0712", "--root", tmp_path / "voc0712") == 2

@@ -16,6 +16,7 @@ from torch import nn
 from toy_voc import nested, shrink, toy_card, write_voc
 
 from backbones.card import arrived_percent
+from backbones.compiling import compiled_passes
 from backbones.resnet import ResNet
 from trick_transfer import mmcv_ops
 
@@ -121,6 +122,12 @@ def test_the_head_of_a_resnet_d_averages_in_its_shortcut(tweak, pools):
     found = [module for module in head.modules() if isinstance(module, nn.AvgPool2d) and module.kernel_size == 2]
     assert len(found) == pools
     assert head(torch.zeros(1, 1024, 14, 14)).shape == (1, 2048, 7, 7)
+
+
+def test_trunk_and_head_are_both_compiled(card, monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda run: run)
+    model = build(shrink(load(card)))
+    assert list(compiled_passes(model)) == trunk_and_head(model)
 
 
 def test_gradients_reach_what_trains_and_nothing_that_is_frozen(card, voc):

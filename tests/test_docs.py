@@ -31,6 +31,7 @@ RUN_BY = {  # the beginning of a command: the test that runs it
     "tools/doctor.py": "test_machine.py::test_a_machine_with_room_can_train_and_every_check_says_what_it_found",
     "tools/export.py": "test_export.py::test_a_checkpoint_of_timms_comes_back_to_timm",
     "tools/leaderboard.py": "test_tables.py::test_the_tool_writes_all_files_and_names_what_it_left_out",
+    "tools/status.py": "test_status.py::test_the_table_names_each_run_and_counts_all",
     "tools/leaderboard.py verify": "test_scores.py::"
     "test_verify_passes_a_sound_row_and_fails_a_changed_one_with_its_fault",
 }

@@ -40,8 +40,8 @@ def start(tool, *words, folder, **options):
     )
 
 
-def pipeline(home, work, **options):
-    return start("pipeline", *RECIPE, "--work-dir", work, "--set", *EPOCHS, folder=home, **options)
+def pipeline(home, work, *words, **options):
+    return start("pipeline", *RECIPE, *words, "--work-dir", work, "--set", *EPOCHS, folder=home, **options)
 
 
 def weights(work):
@@ -59,18 +59,19 @@ def whole(home, tmp_path_factory):
     return weights(work)
 
 
-def test_a_pipeline_killed_again_and_again_ends_with_the_same_weights(home, whole, tmp_path):
+@pytest.mark.parametrize("words", [(), ("--jobs", "2")])
+def test_a_pipeline_killed_again_and_again_ends_with_the_same_weights(home, whole, tmp_path, words):
     assert set(whole) == set(STAGES)
     seed = random.randrange(10**6)
     chance = random.Random(seed)
     for _ in range(KILLS):
-        process = pipeline(home, tmp_path)
+        process = pipeline(home, tmp_path, *words)
         with suppress(subprocess.TimeoutExpired):
             process.communicate(timeout=chance.uniform(0, LONGEST_SECONDS))
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-    process = pipeline(home, tmp_path)
+    process = pipeline(home, tmp_path, *words)
     _, told = process.communicate()
     assert process.returncode == 0, told
     assert weights(tmp_path) == whole, f"kills of seed {seed}"
@@ -99,6 +100,38 @@ def test_of_two_pipelines_on_one_folder_one_runs_and_the_other_is_told(home, who
     assert second.returncode == 2 and "another process writes" in told and "Traceback" not in told
     _, told = first.communicate()
     assert first.returncode == 0 and weights(tmp_path) == whole, told
+
+
+def test_two_drivers_on_one_folder_train_each_stage_once_and_both_end_well(home, whole, tmp_path):
+    drivers = [pipeline(home, tmp_path, "--jobs", "2") for _ in range(2)]
+    told = [process.communicate() for process in drivers]
+    assert [process.returncode for process in drivers] == [0, 0], told
+    assert weights(tmp_path) == whole
+    logs = {path.parent.name: path.read_text() for path in tmp_path.glob("smoke/*/seed0/*/log.txt")}
+    assert {stage: log.count("global batch") for stage, log in logs.items()} == dict.fromkeys(STAGES, 1)
+    assert not list(tmp_path.rglob("*.claim"))
+
+
+def test_a_job_of_a_cluster_whose_time_ends_is_requeued_and_resumes(home, whole, tmp_path):
+    process = pipeline(home, tmp_path, "--executor", "local")
+    (latest,) = until(lambda: list(tmp_path.rglob("latest.pth")))
+    jobs = [path.name for path in Path("/proc").glob("[0-9]*") if of_submitit(path, tmp_path)]
+    for pid in jobs:
+        os.kill(int(pid), signal.SIGUSR2)  # as Slurm does, some time before the end
+    out, told = process.communicate()
+    assert process.returncode == 0 and len(jobs) == 1, told
+    assert weights(tmp_path) == whole
+    own = "".join(path.read_text() for path in (tmp_path / "jobs").glob("*_log.*"))
+    assert "Caught signal SIGUSR2" in own and own.count("Starting with") == len(STAGES) + 1
+    assert (latest.parent / "log.txt").read_text().count("global batch") == 2
+
+
+def of_submitit(process, work):
+    """Whether a process of /proc is one that submitit runs a job of this work folder in."""
+    with suppress(OSError):
+        words = (process / "cmdline").read_text().split("\0")
+        return "submitit.core._submit" in words and str(work / "jobs") in words
+    return False
 
 
 def test_leaderboards_at_once_or_killed_leave_whole_files(tmp_path):

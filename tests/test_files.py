@@ -18,7 +18,6 @@ from safetensors.torch import load_file
 
 from trick_transfer.engine.files import (
     MOST_BYTES,
-    alone,
     file_sha256,
     part_of,
     read_arrays,
@@ -135,16 +134,6 @@ def test_a_full_disk_under_weights_leaves_the_old_ones(tmp_path):
     with small_disk(), pytest.raises(OSError, match=r"state\.safetensors"):
         write_tensors(tmp_path / "state.safetensors", {"x": torch.zeros(5000)})
     assert load_file(tmp_path / "state.safetensors")["x"].sum() == 5
-
-
-def test_a_folder_is_locked_by_one_process_at_a_time(tmp_path):
-    with alone(tmp_path / "run"):
-        with pytest.raises(ValueError, match=str(tmp_path / "run")), alone(tmp_path / "run"):
-            pass
-        with alone(tmp_path / "other"):
-            pass
-    with alone(tmp_path / "run"):
-        pass
 
 
 def header(shape, descr="<f8"):

@@ -179,7 +179,7 @@ def test_the_option_is_every_stages_and_a_setting_one_stages(monkeypatch, words,
     stages = ("--stages", "classification", "detection")
     monkeypatch.setattr(sys, "argv", ["pipeline", "resnet50d_cosine", *stages, "--tier", "smoke", *words])
     args = tool.options()
-    planned = tool.chain(args.recipe, args.seed, args.stages, args.sets, args)
+    (planned,) = tool.chains(args)
     assert [run.sets for run in planned] == sets
 
 

@@ -1,9 +1,11 @@
 """A command as several processes: srun's tasks find each other as torchrun's processes do."""
 
 import os
+import socket
 import stat
 import subprocess
 import sys
+from argparse import ArgumentParser
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import pytest
 import torch
 
 from trick_transfer.engine.processes import backend
-from trick_transfer.runs.launch import first_node, launch, slurm_ranks
+from trick_transfer.runs.command import add_nodes, nodes_of
+from trick_transfer.runs.launch import Nodes, first_node, launch, own_address, slurm_ranks
 
 ROOT = str(Path(__file__).parents[1])
 TRAIN = f"{ROOT}/tools/train.py"
@@ -75,19 +78,48 @@ def test_processes_talk_by_nccl_unless_they_share_a_gpu(monkeypatch, gpus, proce
     assert backend() == expected
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--nnodes", "2"], "--nnodes and --rdzv go together"),
+        (["--rdzv", "node1:29400"], "--nnodes and --rdzv go together"),
+        (["--nnodes", "2", "--rdzv", "node1"], "--rdzv takes HOST:PORT, such as node1:29400, not 'node1'"),
+    ],
+)
+def test_nodes_need_a_place_to_meet(words, said):
+    parser = ArgumentParser()
+    add_nodes(parser)
+    assert nodes_of(parser.parse_args([])) is None
+    assert nodes_of(parser.parse_args(["--nnodes", "2", "--rdzv", "[::1]:29400"])) == (2, "[::1]", 29400)
+    with pytest.raises(ValueError, match=said):
+        nodes_of(parser.parse_args(words))
+
+
+def test_a_place_to_meet_that_is_not_found_is_named():
+    with pytest.raises(OSError, match="--rdzv no.such.host.invalid:29400: .*name one of the nodes"):
+        own_address(Nodes(2, "no.such.host.invalid", 29400))
+    assert own_address(Nodes(2, "localhost", 29400)) in ("127.0.0.1", "::1")
+
+
 @pytest.mark.slow
-def test_sruns_tasks_train_as_torchruns_processes_do(photos, tmp_path):
+def test_sruns_tasks_and_two_nodes_train_as_torchruns_processes_do(photos, tmp_path):
     sets = ["max_epochs=1", "model.backbone.depth=18", "data.num_train=20", "data.num_val=11"]
     sets += ["train_dataloader.num_workers=0", "val_dataloader.num_workers=0"]
     words = [TRAIN, "classification", "resnet50d_mixup", "--tier", "smoke", "--data-root", str(photos), "--set", *sets]
-    by_torchrun, by_srun = tmp_path / "torchrun", tmp_path / "srun"
-    for folder in (by_torchrun, by_srun):
+    folders = by_torchrun, by_srun, by_nodes = tmp_path / "torchrun", tmp_path / "srun", tmp_path / "nodes"
+    for folder in folders:
         folder.mkdir()
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *words]
     subprocess.run(run, cwd=by_torchrun, check=True, capture_output=True)
     tasks = [subprocess.Popen([sys.executable, *words], cwd=by_srun, env=os.environ | task) for task in TASKS]
     assert [task.wait(300) for task in tasks] == [0, 0]
-    weights = [next((folder / "work").rglob("model.safetensors")).read_bytes() for folder in (by_torchrun, by_srun)]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        there = f"localhost:{free.getsockname()[1]}"
+    node = [sys.executable, *words, "--nnodes", "2", "--rdzv", there]
+    nodes = [subprocess.Popen(node, cwd=by_nodes) for _ in range(2)]
+    assert [each.wait(300) for each in nodes] == [0, 0]
+    weights = [next((folder / "work").rglob("model.safetensors")).read_bytes() for folder in folders]
     assert len({sha256(each).hexdigest() for each in weights}) == 1
 
 

@@ -21,7 +21,7 @@ from trick_transfer.own_data.prepare import facts_file, prepared, usable
 from trick_transfer.own_data.source import Source
 from trick_transfer.own_data.split import with_splits
 from trick_transfer.runs import tiers
-from trick_transfer.runs.plan import chain
+from trick_transfer.runs.grid import chains
 from trick_transfer.runs.run import Run
 from trick_transfer.stages import STAGES, usual
 
@@ -74,7 +74,7 @@ def planned(monkeypatch, *words):
     """The runs of a pipeline, and its options."""
     monkeypatch.setattr(sys, "argv", ["pipeline", *map(str, words)])
     args = pipeline.options()
-    return chain(args.recipe, args.seed, args.stages, {}, args), args
+    return chains(args)[0], args
 
 
 def test_a_split_is_by_the_hash_of_each_name_and_stays_when_images_are_added():

@@ -136,7 +136,7 @@ def plan(monkeypatch):
     def made(*words):
         monkeypatch.setattr(sys, "argv", ["pipeline", *words])
         args = tool.options()
-        planned = tool.chain(args.recipe, args.seed, args.stages, args.sets, args)
+        planned = tool.once(run for each in tool.chains(args) for run in each)
         check(planned, args)
         return [(run.recipe, run.stage, processes(run, args)) for run in planned]
 
@@ -162,7 +162,7 @@ def test_a_protocol_is_that_of_its_stage_or_of_whom_to_follow(monkeypatch, words
 
     monkeypatch.setattr(sys, "argv", ["pipeline", "resnet50d_best", *words])
     args = tool.options()
-    *_, first, second, third = tool.chain(args.recipe, args.seed, args.stages, args.sets, args)
+    ((*_, first, second, third),) = tool.chains(args)
     assert [run.folder.name for run in (first, second, third)] == ["classification", detection, segmentation]
     assert {run.name for run in (first, second, third)} == {recipe}
 
@@ -204,6 +204,17 @@ def test_eight_devices_share_the_detectors_batch_of_four_as_four(plan):
     ]
 
 
+def test_recipes_seeds_and_protocols_are_all_combined_and_what_is_shared_runs_once(plan):
+    words = ("resnet50d_mixup", "--seeds", "0-1", "--protocol", "faster_rcnn_voc", "faster_rcnn_fpn_voc")
+    found = plan("resnet50d_cosine", *words)
+    stages = ["classification", "detection", "segmentation", "detection"]
+    assert [(recipe, stage) for recipe, stage, _ in found] == [
+        (recipe, stage) for recipe in ("resnet50d_cosine", "resnet50d_mixup") for _ in range(2) for stage in stages
+    ]
+    one_teacher = plan("resnet50d_best", "mobilenet_best", "--stages", "classification")
+    assert [recipe for recipe, *_ in one_teacher] == ["resnet152d_mixup", "resnet50d_best", "mobilenet_best"]
+
+
 def test_stages_run_in_their_order_and_a_teachers_teacher_comes_first(plan):
     words = ("--stages", "detection", "classification", "--set", "tricks.distillation.teacher=resnet50d_distill")
     recipes = ["resnet152d_smooth", "resnet50d_distill", "resnet50d_mixup"]
@@ -228,10 +239,10 @@ def test_a_teacher_learns_from_its_students_data():
         (("--set", "detection.optim_wraper.type=x"), "did you mean 'optim_wrapper'"),
         (("--set", "detecton.x=1"), "stage 'detecton' does not exist; did you mean 'detection'"),
         (("--stages", "classification", "--set", "detection.train_cfg.max_epochs=3"), "detection is not run; add it"),
-        (
-            ("--stages", "probing", "--protocol", "knn", "--protocol", "few_shot"),
-            "^--protocol knn few_shot: one protocol a stage; run the command once for each$",
-        ),
+        (("--seeds", "0-4", "seven"), "^--seeds takes .* ranges such as 0-4, not 'seven'"),
+        (("--seeds", "4-0"), "^--seeds 4-0: the range goes down; write 0-4$"),
+        (("--backbone", "a/net.pth", "b/net.pth"), "^--backbone a/net.pth b/net.pth: both are called net; run them"),
+        (("--jobs", "0"), "^--jobs must be at least 1, got 0$"),
         (
             ("--protocol", "knn"),
             "^--protocol knn is of probing, which is not run; add it to --stages, or leave it out$",
@@ -363,10 +374,22 @@ def awake():
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
-@pytest.mark.parametrize(("number", "group"), [("KILL", False), ("INT", True), ("HUP", True), ("TERM", False)])
-def test_a_pipeline_that_is_killed_or_stopped_leaves_no_process_and_says_so_once(photos, tmp_path, number, group):
+@pytest.mark.parametrize(
+    ("number", "group", "options"),
+    [
+        ("KILL", False, ()),
+        ("INT", True, ()),
+        ("HUP", True, ()),
+        ("TERM", False, ()),
+        ("KILL", False, ("--jobs", "2")),
+        ("TERM", False, ("--jobs", "2")),
+    ],
+)
+def test_a_pipeline_that_is_killed_or_stopped_leaves_no_process_and_says_so_once(
+    photos, tmp_path, number, group, options
+):
     number = signal.Signals[f"SIG{number}"]
-    words = in_two_processes(photos, tmp_path, "max_epochs=1000")
+    words = [*in_two_processes(photos, tmp_path, "max_epochs=1000"), *options]
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "tools" / "pipeline.py"), *words], stderr=subprocess.PIPE, text=True,
         start_new_session=True, preexec_fn=awake,

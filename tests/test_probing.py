@@ -22,8 +22,8 @@ from probing.features import Features
 from probing.metric import FewShot, LinearProbe, NearestNeighbours, accuracies
 from trick_transfer.commands import leaderboard
 from trick_transfer.engine.files import read_arrays
+from trick_transfer.runs.grid import chains
 from trick_transfer.runs.own_tier import sources_in
-from trick_transfer.runs.plan import chain
 from trick_transfer.runs.run import Run
 from trick_transfer.runs.training import score, train
 from trick_transfer.stages import STAGES, usual
@@ -209,7 +209,7 @@ def test_the_stage_runs_only_where_it_is_asked_for(monkeypatch, photos):
     def stages(*words):
         monkeypatch.setattr(sys, "argv", ["pipeline", "resnet50_baseline", *words])
         args = tool.options()
-        return [run.stage for run in chain(args.recipe, 0, args.stages, {}, args)]
+        return [run.stage for run in chains(args)[0]]
 
     assert usual() == ("classification", "detection", "segmentation")
     assert stages() == list(usual()) and "probing" in stages("--stages", "classification", "probing", "detection")
@@ -221,7 +221,7 @@ def test_own_class_folders_are_probed_under_the_sizes_of_a_tier(monkeypatch, pho
 
     monkeypatch.setattr(sys, "argv", ["pipeline", "resnet50_baseline", "--probing", str(photos), "--name", "mine"])
     args = tool.options()
-    first, run = chain(args.recipe, 0, args.stages, {}, args)
+    ((first, run),) = chains(args)
     assert (first.stage, first.tier, run.stage) == ("classification", "photos", "probing")
     cfg = run.layers.cfg
     assert (cfg.data.num_classes, cfg.data.crop.size_px, cfg.data.data_root) == (10, 64, "data/mine/probing")

@@ -97,7 +97,7 @@ def test_a_plan_has_the_trials_before_their_run(monkeypatch):
     words = ["resnet50d_best", "--stages", "detection", "--tier", "smoke", "--protocol", "faster_rcnn_voc_swept"]
     monkeypatch.setattr(sys, "argv", ["pipeline", *words])
     args = tool.options()
-    *nine, last = tool.chain(args.recipe, args.seed, args.stages, {}, args)
+    ((*nine, last),) = tool.chains(args)
     assert nine == trials(last) and len({trial.folder for trial in nine}) == 9
     assert last.sets == {} and last.protocol == "faster_rcnn_voc_swept"
 

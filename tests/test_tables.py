@@ -17,7 +17,7 @@ from trick_transfer.commands import leaderboard
 from trick_transfer.leaderboard.rendering.exports import as_json, comma_separated, latex
 from trick_transfer.leaderboard.rendering.markdown import markdown, readme
 from trick_transfer.leaderboard.rendering.page import render
-from trick_transfer.leaderboard.rendering.terminal import row_of, screens
+from trick_transfer.leaderboard.rendering.terminal import rows_of, screens
 from trick_transfer.leaderboard.rendering.text import PROBLEMS, title
 from trick_transfer.leaderboard.scores.controls import controls
 from trick_transfer.runs.identity import fingerprint
@@ -363,10 +363,10 @@ def test_the_terminal_shows_the_run_just_made_and_the_references(tmp_path):
     for root, top1 in (("reference", 0.6), ("own", 0.5)):
         stored(tmp_path / root, hits_of(300, top1))
     console = Console(width=250, record=True, file=io.StringIO())
-    console.print(*row_of(tmp_path / "own", tmp_path / "reference", "resnet50d_best", "mini"))
+    console.print(*rows_of(tmp_path / "own", tmp_path / "reference", ["resnet50d_best"], "mini"))
     text = console.export_text()
     assert "resnet50d_best (yours)" in text and "2 of 2" in text and "1 of 2" in text
-    (alone,) = row_of(tmp_path / "none", tmp_path / "reference", "resnet50d_best", "mini")
+    (alone,) = rows_of(tmp_path / "none", tmp_path / "reference", ["resnet50d_best"], "mini")
     assert alone.row_count
 
 

@@ -11,21 +11,24 @@ tools/ablate.py agreement mini faster_rcnn_voc faster_rcnn_voc_frozen   the same
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from trick_transfer.engine.values import nearest
-from trick_transfer.leaderboard.analysis import analyse, between
-from trick_transfer.leaderboard.paper.figures import DRAW, FIGURES, saved
-from trick_transfer.leaderboard.paper.tables import SIZES, TABLES
-from trick_transfer.leaderboard.rendering.beside_paper import beside, noise
+from trick_transfer.leaderboard.analysis import between
+from trick_transfer.leaderboard.paper.figures import FIGURES, saved
+from trick_transfer.leaderboard.paper.report import NOISE, report
+from trick_transfer.leaderboard.paper.tables import TABLES
 from trick_transfer.leaderboard.rendering.scatter import scatter
-from trick_transfer.leaderboard.rendering.terminal import across, grid
-from trick_transfer.leaderboard.scores.load import means_only
+from trick_transfer.leaderboard.rendering.terminal import across
 from trick_transfer.runs import tiers
-from trick_transfer.runs.plan import add_options, check, check_data, console, execute, run_of, show, show_gaps
+from trick_transfer.runs.execute import execute
+from trick_transfer.runs.grid import once, run_of, ways
+from trick_transfer.runs.many import add_seeds
+from trick_transfer.runs.outlook import outlook
+from trick_transfer.runs.plan import add_options, check, check_data, console, show, show_gaps
 from trick_transfer.runs.run import FIRST
-from trick_transfer.runs.store import Stored
-from trick_transfer.runs.study import finished, plan, read, sizes
+from trick_transfer.runs.study import plan, read
 from trick_transfer.stages import usual
 
 NAMES = [*TABLES, *FIGURES]
@@ -41,15 +44,15 @@ def options() -> argparse.Namespace:
         help=f"{', '.join(NAMES)}, or: noise RECIPE, or: agreement TIER TIER, or: agreement TIER PROTOCOL PROTOCOL",
     )
     add_options(parser)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="for noise one number: how many")
+    add_seeds(parser, "; for noise one number: how many, from 0")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder for figures")
     parser.add_argument("--png", action="store_true", help="figures as PNG, too")
     args = parser.parse_args()
     args.tier_name = tiers.load(args.tier).name  # --tier may be a file
-    if args.what[0] == "noise":
-        if len(args.what) != 2 or len(args.seeds) != 1:
-            raise ValueError("noise takes one recipe, and one number of --seeds")
-        args.seeds = list(range(args.seeds[0]))
+    if args.what[0] == NOISE:
+        if len(args.what) != 2:
+            raise ValueError("noise takes one recipe, and --seeds: how many, or which")
+        args.seeds = args.seeds if len(args.seeds) > 1 else list(range(args.seeds[0]))
         return args
     if args.what[0] == AGREEMENT:
         if len({*args.what}) != len(args.what) or len(args.what) not in (3, 4) or args.protocol:
@@ -63,33 +66,11 @@ def options() -> argparse.Namespace:
 
 def parts(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
     """(recipe, stages) of all that was asked for."""
-    if args.what[0] == "noise":
+    if args.what[0] == NOISE:
         return [(args.what[1], list(usual()))]
     tables = [TABLES[name] for name in args.what if name in TABLES]
     drawn = [(recipe, [FIRST]) for name in args.what for recipe in FIGURES.get(name, ())]
     return [(recipe, table.stages) for table in tables for recipe in table.rows] + drawn
-
-
-def draw(name: str, results: list[Stored], args: argparse.Namespace) -> None:
-    """A figure, as files."""
-    runs = {recipe: run_of(FIRST, recipe, args.seeds[0], args) for recipe in FIGURES[name]}
-    figure = DRAW[name](runs, [each for each in results if each.result.stage == FIRST])
-    for path in saved(figure, args.out / f"{name}_{args.tier_name}", args.png):
-        console.print(str(path))
-
-
-def show_table(name: str, shown: list[Stored], args: argparse.Namespace) -> None:
-    """One of the paper's tables, ours beside it."""
-    table = TABLES[name]
-    of_table = [each for each in shown if each.result.recipe in table.rows and each.result.stage in table.stages]
-    tables = [each for each in analyse([*map(means_only, of_table)]).tables if each.tier == args.tier_name]
-    counted = {each.result.recipe for each in of_table}
-    unknown = [recipe for recipe in table.rows if recipe not in counted] if {*SIZES} & {*table.columns} else []
-    known = {recipe: sizes(run_of(FIRST, recipe, args.seeds[0], args)) for recipe in unknown}
-    made = beside(name, tables, args.tier_name, known)
-    console.print(grid(made.title, made.lines))
-    for note in made.notes:
-        console.print(note, markup=False)
 
 
 def compare(names: Sequence[str], args: argparse.Namespace) -> None:
@@ -110,20 +91,16 @@ def main() -> None:
     if args.what[0] == AGREEMENT:
         compare(args.what[1:], args)
         return
-    found, asked = read(args), parts(args)
-    runs = [run_of(stage, recipe, seed, args) for recipe, stages in asked for seed in args.seeds for stage in stages]
+    found, asked, parted = read(args), parts(args), product(ways(args), parts(args), args.seeds)
+    runs = once(run_of(stage, recipe, seed, way) for way, (recipe, stages), seed in parted for stage in stages)
     todo, lines = plan(runs, found, args)
     check(todo, args)
     if args.plan:
         show(lines)
+        console.print(outlook(lines, found.values()))
         show_gaps(todo)
     elif todo:
         check_data(todo)
         execute(todo, args)
         found = read(args)
-    shown = list(finished({recipe for recipe, _ in asked}, found, args))  # of all seeds there are
-    if args.what[0] == "noise":
-        console.print(grid(f"{args.what[1]} ({args.tier_name})", noise(each.result for each in shown)))
-        return
-    for name in args.what:
-        (draw if name in FIGURES else show_table)(name, shown, args)
+    report({recipe for recipe, _ in asked}, found, args)

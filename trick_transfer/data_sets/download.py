@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 import rich.progress
 from rich.console import Console
 
-from trick_transfer.engine.files import alone
+from trick_transfer.engine.claim import alone
 
 from .sources import Archive, DataSet, Part
 from .unpack import unpack

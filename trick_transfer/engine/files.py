@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and a folder by one process at a time."""
+"""Files are written whole or not at all."""
 
 import codecs
 import fcntl
@@ -182,15 +182,3 @@ def in_turn(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock, a file beside it, until the process ends. Raises ValueError if another process holds it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another process writes {folder}; wait for it") from None
-        yield

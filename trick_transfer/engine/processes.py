@@ -1,11 +1,10 @@
-"""Processes: one that ends when the one that started it does, however that ended; cores for them, and how they talk."""
+"""Processes: one that ends with the one that started it; whether one lives; cores for them, and how they talk."""
 
 import ctypes
 import os
 import signal
 import sys
-
-import torch
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before a fork: little is safe after it
@@ -19,6 +18,20 @@ def die_with(parent: int) -> None:
             os._exit(1)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process of this host is there, and has not ended (a zombie has)."""
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        if LIBC:
+            return stat.read_text("latin-1").rsplit(")", 1)[1].split()[0] not in "ZX"
+        os.kill(pid, 0)
+    except PermissionError:  # another user's
+        return True
+    except OSError:
+        return False
+    return True
+
+
 def cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -26,5 +39,7 @@ def cores() -> int:
 
 def backend() -> str:
     """NCCL, or gloo: without CUDA, and where torchrun's processes share a GPU, which NCCL refuses."""
+    import torch  # here: what only starts processes must not wait for it
+
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # not set by srun, which may show each task a GPU of its own
     return "nccl" if torch.cuda.device_count() >= here else "gloo"

@@ -16,6 +16,7 @@ from trick_transfer.engine.precision import PRECISIONS
 from trick_transfer.stages import STAGES
 
 from . import tiers
+from .launch import Nodes
 from .resolve import TRACKERS
 from .run import FIRST, Run, kept_settings
 
@@ -43,8 +44,9 @@ def add_given(parser: argparse.ArgumentParser) -> None:
     """--backbone, what it may need, and --row."""
     group = parser.add_argument_group("weights from elsewhere")
     group.add_argument(
-        "--backbone", metavar="SOURCE", help="timm/NAME, torchvision/NAME, a file, a folder: docs/backbones.md"
-    )
+        "--backbone", nargs="+", action="extend", default=[], metavar="SOURCE", dest="backbones",
+        help="timm/NAME, torchvision/NAME, a file, a folder: docs/backbones.md",
+    )  # fmt: skip
     add_reading(group)
     group.add_argument("--row", metavar="NAME", help="of its row (default: the source's)")
 
@@ -67,15 +69,24 @@ def add_taken(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def given_of(args: argparse.Namespace) -> dict[str, Any]:
-    """The setting that `add_given`'s options make; empty without --backbone. Raises ValueError for the others alone."""
-    names = {key: key for key in OPTIONS} | dict(source="backbone", name="row")
+def given_of(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """For each --backbone the setting that `add_given`'s options make; an empty one where there is none.
+
+    Raises ValueError for the other options alone, and for two backbones under one name.
+    """
+    names = {key: key for key in OPTIONS if key != "source"} | dict(name="row")
     options = {key: value for key, name in names.items() if (value := vars(args)[name])}
-    if options and not args.backbone:
+    if options and not args.backbones:
         raise ValueError(f"--{names[min(options)].replace('_', '-')} goes with --backbone SOURCE")
-    if options and not args.recipe and (name := name_of(options)) in recipes():
-        raise ValueError(f"{name} is a recipe's name; give these weights another --row NAME")
-    return {GIVEN: options} if options else {}
+    given = [{"source": source} | options for source in dict.fromkeys(args.backbones)]
+    known = recipes() if not args.recipes else ()
+    taken: dict[str, str] = {}
+    for each in given:
+        if (name := name_of(each)) in known:
+            raise ValueError(f"{name} is a recipe's name; give these weights another --row NAME")
+        if taken.setdefault(name, each["source"]) != each["source"]:
+            raise ValueError(f"--backbone {taken[name]} {each['source']}: both are called {name}; run them one by one")
+    return [{GIVEN: each} for each in given] or [{}]
 
 
 class Import(argparse.Action):
@@ -135,13 +146,29 @@ def add_gpus(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpus", type=int, default=1, help="processes, each with a GPU if there is one")
 
 
-def parse_sets(pairs: list[str], follow: str | None = None) -> dict[str, Any]:
+def add_nodes(parser: argparse.ArgumentParser) -> None:
+    """--nnodes --rdzv."""
+    parser.add_argument("--nnodes", type=int, default=1, help="machines with --gpus each; start the command on each")
+    parser.add_argument("--rdzv", metavar="HOST:PORT", help="one of them, and a free port there; the same on each")
+
+
+def nodes_of(args: argparse.Namespace) -> Nodes | None:
+    """What `add_nodes`'s options name; None for one machine. Raises ValueError."""
+    host, _, port = (args.rdzv or "").rpartition(":")
+    if args.nnodes < 1 or (args.nnodes == 1) != (args.rdzv is None):
+        raise ValueError(f"--nnodes and --rdzv go together, for two nodes or more; got {args.nnodes} and {args.rdzv}")
+    if args.rdzv and not (host and port.isdecimal()):
+        raise ValueError(f"--rdzv takes HOST:PORT, such as node1:29400, not {args.rdzv!r}")
+    return Nodes(args.nnodes, host, int(port)) if args.rdzv else None
+
+
+def parse_sets(pairs: list[str], follow: str | None = None, option: str = "--set") -> dict[str, Any]:
     """["tricks.mixup=None", "max_epochs=3"] -> a dict of Python values; a word that is none stays a string."""
     sets: dict[str, Any] = {KEY: follow} if follow else {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key:
-            raise ValueError(f"--set takes key=value, not {pair!r}")
+            raise ValueError(f"{option} takes key=value, not {pair!r}")
         try:
             sets[key] = ast.literal_eval(text)
         except (ValueError, SyntaxError):

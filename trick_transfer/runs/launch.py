@@ -5,37 +5,41 @@ Run as a script, this file is torchrun without its report on the failed process.
 
 import logging
 import os
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
+from typing import IO, NamedTuple
 
-from trick_transfer.command_line import GRACE_SECONDS, LAUNCHED, PROGRAM, Stopped
+from trick_transfer.command_line import GRACE_SECONDS, LAUNCHED, PROGRAM
 from trick_transfer.engine.processes import die_with
 
 PORTS = 20_000, 10_000  # the first, and how many: below those that systems give away
 
 
-def launch(words: list[str], count: int = 1) -> int:
-    """Run one of our commands, ["train", ...], `count` times at once.
+class Nodes(NamedTuple):
+    """Machines that run one command together; each of them starts it."""
 
-    Returns the exit code of what failed, negative for a signal. What stops this process stops that one, too. Raises
-    ValueError in one of several tasks of srun.
+    number: int
+    host: str  # of them, by which all find each other; and a free port there
+    port: int
+
+
+def launch(words: list[str], count: int = 1, log: Path | None = None, nodes: Nodes | None = None) -> int:
+    """Run one of our commands, ["train", ...], `count` times at once; returns what `exit_code` does.
+
+    What stops this process stops that one, too. Raises ValueError as `start` does.
     """
-    if ranks := slurm_ranks(os.environ):
-        tasks = ranks["WORLD_SIZE"]
-        raise ValueError(f"srun started this command {tasks} times; start it once (--ntasks 1), with --gpus {tasks}")
-    interpreter, program = PROGRAM
-    several = [__file__, "--standalone", "--nproc_per_node", str(count)] if count > 1 else []
-    started = [interpreter, *several, program, *words]
-    process = subprocess.Popen(started, env=os.environ | {LAUNCHED: "1"}, preexec_fn=partial(die_with, os.getpid()))
+    process = start(words, count, log, nodes)
     try:
-        code = process.wait()
-        return 128 - code if count > 1 and code > 128 else code
-    except Stopped as stopped:
-        process.send_signal(stopped.number)  # a terminal has sent it to all
+        process.wait()
+        return exit_code(process, count * (nodes.number if nodes else 1))
+    except BaseException as stopped:  # a signal, or the warning of a cluster that time is out
+        process.send_signal(getattr(stopped, "number", signal.SIGTERM))  # a terminal has sent it to all
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)
         raise
@@ -44,14 +48,81 @@ def launch(words: list[str], count: int = 1) -> int:
         process.wait()
 
 
+def start(
+    words: list[str],
+    count: int = 1,
+    log: Path | None = None,
+    nodes: Nodes | None = None,
+    variables: Mapping[str, str] = {},
+) -> subprocess.Popen:
+    """Start one of our commands, ["train", ...], `count` times at once, here and on other nodes; it ends with us.
+
+    What it prints is added to `log`, and `variables` to its environment. Raises ValueError in one of several tasks of
+    srun.
+    """
+    if ranks := slurm_ranks(os.environ):
+        tasks = ranks["WORLD_SIZE"]
+        raise ValueError(f"srun started this command {tasks} times; start it once (--ntasks 1), with --gpus {tasks}")
+    interpreter, program = PROGRAM
+    several = [__file__, *meeting(nodes), "--nproc_per_node", str(count)] if nodes or count > 1 else []
+    environment = os.environ | {LAUNCHED: "1"} | dict(variables)
+    with appended(log) if log else nullcontext() as file:
+        return subprocess.Popen(
+            [interpreter, *several, program, *words],
+            env=environment,
+            stdin=subprocess.DEVNULL if log else None,
+            stdout=file,
+            stderr=file,
+            preexec_fn=partial(begin, os.getpid()),
+        )
+
+
+def meeting(nodes: Nodes | None) -> list[str]:
+    """How torchrun finds the processes of other nodes. Raises OSError for a host that is not found."""
+    if nodes is None:
+        return ["--standalone"]
+    options = {"nnodes": nodes.number, "rdzv_backend": "c10d", "rdzv_endpoint": f"{nodes.host}:{nodes.port}"}
+    options |= {"rdzv_id": "trick-transfer", "local_addr": own_address(nodes)}
+    return [f"--{key}={value}" for key, value in options.items()]
+
+
+def own_address(nodes: Nodes) -> str:
+    """This node's address, as the others reach it: torchrun's guess is the host's name, which may mean nothing."""
+    try:
+        family, kind, *_, address = socket.getaddrinfo(nodes.host, nodes.port, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as way:
+            way.connect(address)  # sends nothing
+            return way.getsockname()[0]
+    except OSError as error:
+        raise OSError(f"--rdzv {nodes.host}:{nodes.port}: {error.strerror}; name one of the nodes") from error
+
+
+def begin(parent: int) -> None:
+    """Called in a new process. Slurm warns each process of a job by SIGUSR2, which is for the first one alone."""
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    die_with(parent)
+
+
+def appended(log: Path) -> IO[bytes]:
+    """A log, open to be added to."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return log.open("ab")
+
+
+def exit_code(process: subprocess.Popen, count: int) -> int:
+    """That of what failed among `count` processes that have ended, negative for a signal."""
+    code = process.returncode
+    return 128 - code if count > 1 and code > 128 else code
+
+
 def starts_others(count: int) -> bool:
     """Whether a command that was given --gpus starts `count` processes, and is none of them itself."""
     return count > 1 and "RANK" not in os.environ
 
 
-def spread(count: int) -> int:
+def spread(count: int, nodes: Nodes | None = None) -> int:
     """Run this very command in `count` processes; returns its exit code. Raises OSError where one was killed."""
-    code = launch([Path(sys.argv[0]).stem.split()[-1], *sys.argv[1:]], count)
+    code = launch([Path(sys.argv[0]).stem.split()[-1], *sys.argv[1:]], count, nodes=nodes)
     if code < 0:
         raise OSError(f"a process was killed by signal {-code} (9: out of memory?); the same command resumes")
     return code

@@ -34,6 +34,7 @@ from .identity import fingerprint, plain, values
 
 FIRST = next(stage.name for stage in STAGES.values() if stage.trains_backbone)
 MODEL = "model.safetensors"  # a stage's final weights
+LOG = "log.txt"  # what its processes print, where they have no terminal
 SETTINGS = "settings.json"  # beside the card: what was set by hand
 LONGEST_NAME = 120  # file systems take 255 bytes, and a later stage's settings follow
 QUOTES = "'\""

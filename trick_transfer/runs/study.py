@@ -12,8 +12,9 @@ from backbones.base import gmacs, params_m
 from classification.classifier import ImageClassifier
 from trick_transfer.engine.layers import changed_keys
 
+from .grid import check_protocols, run_of
 from .identity import plain
-from .plan import check_protocols, run_of, state
+from .plan import state
 from .result import Result
 from .run import FIRST, Run, lineage
 from .store import Stored, read_both, reference

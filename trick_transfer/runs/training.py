@@ -24,7 +24,8 @@ from backbones.card import read_card
 from trick_transfer.engine import held_out
 from trick_transfer.engine.batch import Batch, too_few
 from trick_transfer.engine.checkpoint import LATEST, SAFELY, unwrapped
-from trick_transfer.engine.files import alone, file_sha256, in_turn, write_tensors, write_whole
+from trick_transfer.engine.claim import alone
+from trick_transfer.engine.files import file_sha256, in_turn, write_tensors, write_whole
 from trick_transfer.engine.held_out import BEST, HELD_OUT
 from trick_transfer.engine.history import curves, seconds
 from trick_transfer.engine.layers import Layers
@@ -42,7 +43,7 @@ from .identity import fingerprint, plain
 from .longer import STATE, go_on
 from .resolve import check_tracker, resolve, uses_low_precision
 from .result import FILE_NAME, OUTPUTS, UNSCORED, Result, read, write
-from .run import MODEL, SETTINGS, Run
+from .run import LOG, MODEL, SETTINGS, Run
 from .state import begun, check_same_data, state
 from .sweep import told
 
@@ -96,6 +97,9 @@ def begin(run: Run, layers: Layers, batch: Batch, resume: bool) -> None:
     if changes:  # it may have taken days: keep it
         kept = run.folder.with_name(f"{run.folder.name}.{time.strftime('%Y%m%d_%H%M%S')}")
         run.folder.rename(kept)
+        if (kept / LOG).is_file():  # it is of this run, too, and still being written
+            run.folder.mkdir()
+            (kept / LOG).rename(run.folder / LOG)
         print(f"{run.folder}: changed in {', '.join(changes[:6])}; the old folder is now {kept}", file=sys.stderr)
     elif not resume:
         shutil.rmtree(run.folder, ignore_errors=True)

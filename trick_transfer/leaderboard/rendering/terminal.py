@@ -1,6 +1,6 @@
 """Tables on the terminal."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,10 +34,11 @@ def across(some: Sequence[Agreement]) -> Iterator[Screen | str]:
     yield from (agreement.CAPTION, *agreement.notes(some))
 
 
-def row_of(own: Path, reference: Path, recipe: str, tier: str) -> Iterator[Screen | str]:
-    """The new run's row, ranked among the reference's and your own; means only, so it is fast."""
+def rows_of(own: Path, reference: Path, recipes: Iterable[str], tier: str) -> Iterator[Screen | str]:
+    """The new runs' rows, ranked among the reference's and your own; means only, so it is fast."""
     stored, _ = read_both(reference, own)
-    return screens(analyse([means_only(each) for each in stored]), (recipe, recipe + YOURS), tier)
+    names = [name for recipe in recipes for name in (recipe, recipe + YOURS)]
+    return screens(analyse([means_only(each) for each in stored]), names, tier)
 
 
 def screens(analysis: Analysis, names: Container[str], tier: str) -> Iterator[Screen | str]:

@@ -1,0 +1,137 @@
+"""Runs as jobs of Slurm: what sbatch is asked for, and submitit's executors that need no Slurm."""
+
+import os
+import re
+import stat
+import time
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+from test_claim import FAR, left
+
+from trick_transfer.runs import cluster, job
+from trick_transfer.runs.cluster import Cluster
+from trick_transfer.runs.job import Job
+from trick_transfer.runs.many import check_jobs
+from trick_transfer.runs.run import LOG, Run
+
+RUNS = [Run("classification", "resnet50d_best", "smoke", seed) for seed in range(3)]
+NONE = dict(jobs=None, jobs_per_gpu=None, executor="debug", partition=None, time=60, array=None, slurm=[])
+NONE |= dict(gpus=1, accumulate=1, tracker="none", precision=None, compile=False, work_dir=Path("work"))
+
+
+@pytest.fixture
+def slurm(monkeypatch, tmp_path):
+    """Commands in place of Slurm's: sbatch notes its script and gives numbers, sacct knows of nothing."""
+    scripts = {
+        "sbatch": 'for last; do :; done; cp "$last" sbatch.sh; cat "$last" >>all.sh; echo "Submitted batch job 4711"',
+        "srun": "exit 1",
+        "sacct": "exit 0",
+    }
+    (tmp_path / "bin").mkdir()
+    for name, text in scripts.items():
+        path = tmp_path / "bin" / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+
+
+@pytest.fixture
+def words(monkeypatch):
+    """What each job runs in place of a training: --help ends well, other words with exit code 2."""
+    said = ["--help"]
+    monkeypatch.setattr(cluster, "train_words", lambda run, args: list(said))
+    return said
+
+
+def flags():
+    """The options in the last script."""
+    return dict(re.findall(r"^#SBATCH --([\w-]+)=?(.*)$", Path("sbatch.sh").read_text(), re.M))
+
+
+def until_ended(workers):
+    end = time.monotonic() + 120
+    while not (found := list(workers.ended())):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    return found
+
+
+def test_a_job_asks_slurm_for_what_the_options_say_and_to_be_requeued(slurm, words):
+    stated = ["account=vision", "mem=64GB", "cpus_per_task=12", "exclusive=True"]
+    workers = Cluster(Namespace(**NONE | dict(executor="slurm", partition="gpu", time=90, gpus=2, slurm=stated)))
+    assert workers.start(RUNS[0]) == "as job 4711 (slurm)"
+    asked = {"partition": "gpu", "time": "90", "gpus-per-node": "2", "cpus-per-task": "12", "mem": "64GB"}
+    asked |= {"account": "vision", "exclusive": "", "requeue": "", "signal": "USR2@90", "open-mode": "append"}
+    assert flags().items() >= asked.items() and "array" not in flags()
+    assert "4711" in workers.stop()
+
+
+def test_what_is_ready_at_once_is_one_array(slurm, words):
+    workers = Cluster(Namespace(**NONE | dict(executor="slurm", array=2)))
+    for run in RUNS:
+        workers.start(run)
+    assert not Path("all.sh").exists()
+    workers.send()
+    assert flags()["array"] == "0-2%2" and Path("all.sh").read_text().count("#!/bin/bash") == 1
+    assert [str(each.job_id) for _, each in workers.jobs] == ["4711_0", "4711_1", "4711_2"]
+    workers.send()
+    assert Path("all.sh").read_text().count("#!/bin/bash") == 1, "nothing is submitted twice"
+
+
+def test_no_more_jobs_are_submitted_than_asked_for(words):
+    workers = Cluster(Namespace(**NONE | dict(jobs=2, array=8)))
+    workers.start(RUNS[0])
+    assert workers.room(RUNS[1])
+    workers.start(RUNS[1])
+    assert not workers.room(RUNS[2])
+
+
+@pytest.mark.parametrize("executor", ["debug", "local"])
+@pytest.mark.parametrize(("said", "code"), [("--help", 0), ("none", 2)])
+def test_submitits_own_executors_carry_a_run_out_into_its_log(words, executor, said, code):
+    words[:] = [said]
+    workers = Cluster(Namespace(**NONE | dict(executor=executor)))
+    workers.start(RUNS[0])
+    assert until_ended(workers) == [(RUNS[0], code)] and not workers.jobs
+    assert "usage: trick-transfer" in (RUNS[0].folder / LOG).read_text()
+
+
+def test_a_cancelled_job_is_a_failure_whose_reason_is_in_the_log(words):
+    workers = Cluster(Namespace(**NONE))
+    workers.start(RUNS[0])
+    workers.jobs[0][1].cancel()
+    assert list(workers.ended()) == [(RUNS[0], 1)] and "was cancelled" in (RUNS[0].folder / LOG).read_text()
+
+
+def test_a_requeued_job_waits_for_what_it_left_on_another_host(monkeypatch, tmp_path):
+    claim = left(tmp_path / "run", FAR)
+    monkeypatch.setattr(job.time, "sleep", lambda seconds: claim.unlink())
+    one = Job(["--help"], 1, tmp_path / "run", tmp_path / LOG)
+    assert one() == 0 and not claim.exists()
+    assert one.checkpoint().function is one
+
+
+def test_a_job_that_slurm_stops_waits_for_its_end_instead_of_failing(monkeypatch, tmp_path):
+    slept = []
+    monkeypatch.setattr(job, "launch", lambda *words: 143)
+    monkeypatch.setattr(job.time, "sleep", slept.append)
+    Job([], 1, tmp_path / "run", tmp_path / LOG)()
+    assert slept == [job.PREEMPTED_SECONDS]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (dict(executor="slurm"), "--executor slurm needs Slurm's commands here"),
+        (dict(executor=None, partition="gpu"), "--partition goes with --executor slurm"),
+        (dict(jobs_per_gpu=2), "--jobs-per-gpu is for runs on this machine"),
+        (dict(array=0), "--array must be at least 1, got 0"),
+        (dict(slurm=["account"]), "--slurm takes key=value, not 'account'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(monkeypatch, options, said):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ValueError, match=said):
+        check_jobs(Namespace(**NONE | options))

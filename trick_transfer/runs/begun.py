@@ -1,0 +1,55 @@
+"""All runs that were begun under a work folder, by what their folders hold: no driver is asked."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from trick_transfer.engine.checkpoint import LATEST
+from trick_transfer.engine.claim import holder
+
+from .result import FILE_NAME
+from .run import LOG
+
+STATES = ("running", "done", "stopped", "failed")
+RECEIPT, CLAIM = "config.json", ".*.claim"
+LAST_BYTES = 4096  # of a log, in which its last line is
+
+
+class Begun(NamedTuple):
+    """A run's folder: work/TIER/ROW/seedN/STAGE; its state, who runs it, and what it said or wrote last."""
+
+    folder: Path
+    state: str  # of STATES; stopped: it has a checkpoint, from which it resumes; failed: before the first one
+    who: str
+    seconds: float  # since its last sign: the log's or the checkpoint's time
+    said: str
+
+
+def begun_under(work_dir: Path) -> Iterator[Begun]:
+    """Each run, by tier, row, seed and stage. Older folders that a run with another config put aside are left out."""
+    found = {path.parent for path in work_dir.glob(f"*/*/seed*/*/{RECEIPT}")}
+    found |= {path.parent for path in work_dir.glob(f"*/*/seed*/*/{LOG}")}
+    claims = work_dir.glob(f"*/*/seed*/{CLAIM}")
+    found |= {path.with_name(path.name.removeprefix(".").removesuffix(".claim")) for path in claims}
+    return (looked_at(folder) for folder in sorted(found) if "." not in folder.name)
+
+
+def looked_at(folder: Path) -> Begun:
+    """What a run's folder tells."""
+    who = holder(folder)
+    done, saved = ((folder / name).is_file() for name in (FILE_NAME, LATEST))
+    state = "running" if who else "done" if done else "stopped" if saved else "failed"
+    signs = [path for path in (folder / LOG, folder / LATEST, folder / FILE_NAME, folder / RECEIPT) if path.is_file()]
+    last = max((path.stat().st_mtime for path in signs), default=time.time())
+    return Begun(folder, state, who, max(0.0, time.time() - last), last_line(folder / LOG))
+
+
+def last_line(log: Path) -> str:
+    """What a run said last; "" if it said nothing."""
+    if not log.is_file():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LAST_BYTES))
+        lines = file.read().decode("utf-8", "replace").replace("\r", "\n").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -1,0 +1,89 @@
+"""Runs as jobs of Slurm, through submitit: one that is preempted or out of time is requeued, and resumes."""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import submitit
+from submitit.core.utils import UncompletedJobError
+
+from .command import parse_sets
+from .job import Job
+from .launch import appended
+from .plan import processes, train_words
+from .run import LOG, Run
+
+MOST_TIMEOUTS = 100  # of one run: each is followed by a requeue
+WARNING_SECONDS = 90  # before the end of a job's time
+CPUS = 8  # for each process: most of them load data
+
+
+class Cluster:
+    """Runs on a cluster; see `driver.Workers`. What is ready at once is one array of jobs, if --array says so."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.waiting: dict[int, list[Run]] = defaultdict(list)  # for the next array, by the number of processes
+        self.jobs: list[tuple[Run, submitit.Job]] = []
+
+    def room(self, run: Run) -> bool:
+        there = len(self.jobs) + sum(map(len, self.waiting.values()))
+        return self.args.jobs is None or there < self.args.jobs
+
+    def start(self, run: Run) -> str:
+        count = processes(run, self.args)
+        if self.args.array:
+            self.waiting[count].append(run)
+            return f"in an array ({self.args.executor})"
+        self.jobs.append((run, self.executor(count).submit(self.job(run, count))))
+        return f"as job {self.jobs[-1][1].job_id} ({self.args.executor})"
+
+    def send(self) -> None:
+        for count, runs in self.waiting.items():
+            self.jobs += zip(runs, self.submit(count, runs), strict=True)
+        self.waiting.clear()
+
+    def submit(self, count: int, runs: list[Run]) -> list[submitit.Job]:
+        executor = self.executor(count)
+        with executor.batch():
+            return [executor.submit(self.job(run, count)) for run in runs]
+
+    def ended(self) -> Iterator[tuple[Run, int]]:
+        for run, job in list(self.jobs):
+            try:
+                if not job.done():
+                    continue
+                code = job.result()
+            except UncompletedJobError as error:  # cancelled, out of its last time, or its node is gone
+                code, said = 1, str(error).strip().splitlines()[0]
+                with appended(run.folder / LOG) as log:
+                    log.write(f"job {job.job_id}: {said}; its own output: {job.paths.stderr}\n".encode())
+            self.jobs.remove((run, job))
+            yield run, code
+
+    def stop(self) -> str:
+        jobs = " ".join(str(job.job_id) for _, job in self.jobs)
+        return f"jobs that go on: {jobs or 'none'}; the same command takes what they do"
+
+    def job(self, run: Run, count: int) -> Job:
+        return Job(train_words(run, self.args), count, run.folder, run.folder / LOG)
+
+    def executor(self, count: int) -> submitit.AutoExecutor:
+        """What submits jobs of `count` processes on one node."""
+        folder = self.args.work_dir.absolute() / "jobs"  # submitit's own files
+        executor = submitit.AutoExecutor(folder, self.args.executor, slurm_max_num_timeout=MOST_TIMEOUTS)
+        executor.update_parameters(
+            name="trick-transfer",
+            timeout_min=self.args.time,
+            slurm_array_parallelism=self.args.array or 1,
+            slurm_signal_delay_s=WARNING_SECONDS,
+            slurm_additional_parameters=sbatch_options(self.args, count),
+        )
+        return executor
+
+
+def sbatch_options(args: argparse.Namespace, count: int) -> dict[str, Any]:
+    """What sbatch is asked for, for `count` processes; --slurm has the last word."""
+    options: dict[str, Any] = dict(gpus_per_node=count, cpus_per_task=CPUS * count, requeue=True)
+    return options | ({"partition": args.partition} if args.partition else {}) | parse_sets(args.slurm)
