@@ -28,7 +28,7 @@ from trick_transfer.stages import STAGES
 
 from .figures import Figures, Ratio, rounds
 
-RECIPE, STEPS = "resnet50d_best", 1
+RECIPE, STEPS = "resnet50d_best", 4
 THEIRS, OURS, LOWER = "mmdet's or mmseg's runner, fp32", "ours, fp32", f"ours, {low_precision()}"
 STRIDE = 32  # mmseg dilates ResNet-18 in another way than we do
 

@@ -35,8 +35,8 @@ REMARKS = (
     "The processor time of one process is measured, which others on the machine change little. The references' jitter "
     "turns no hue, and they add no PCA noise; ours does both.",
     "What lies below a crop is not decoded; the pixels are the same. libjpeg-turbo could also spare what lies above "
-    "and beside it, but no wheel for Python has that call. Decoding at a reduced size changes the pixels and gains nothing "
-    "at 500 x 375: half the size is too small for crops to 224 px, and three quarters take longer than the whole.",
+    "and beside it, but no wheel for Python has that call. Decoding at a reduced size changes the pixels, and gains "
+    "nothing at 500 x 375: half the size is too small for crops to 224 px, three quarters take longer than the whole.",
 )
 
 
