@@ -64,7 +64,7 @@ def start(
         tasks = ranks["WORLD_SIZE"]
         raise ValueError(f"srun started this command {tasks} times; start it once (--ntasks 1), with --gpus {tasks}")
     interpreter, program = PROGRAM
-    several = [__file__, *meeting(nodes), "--nproc_per_node", str(count)] if nodes or count > 1 else []
+    several = [__file__, *meeting(nodes), "--nproc_per_node", str(count), "--"] if nodes or count > 1 else []
     environment = os.environ | {LAUNCHED: "1"} | dict(variables)
     with appended(log) if log else nullcontext() as file:
         return subprocess.Popen(
