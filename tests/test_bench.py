@@ -8,11 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from trick_transfer.leaderboard.scores.load import audit
+from trick_transfer.runs.store import read_stored, reference
 from trick_transfer.speed import figures
+from trick_transfer.speed.epoch import Epoch
 from trick_transfer.speed.figures import Figures, Ratio, record, write_page
 from trick_transfer.speed.gpu import LOOPS, Setup, measured, seconds_of
 from trick_transfer.speed.input import REFERENCES
+from trick_transfer.speed.leaderboard import RECIPE, make_up
 from trick_transfer.speed.training import settings_of, write_photos
+from trick_transfer.stages import STAGES
 
 BENCH = str(Path(__file__).parents[1] / "tools" / "bench.py")
 
@@ -64,7 +69,7 @@ def test_the_page_shows_each_figure_with_its_command_and_its_goal(tmp_path, monk
     record(found, "input")
     write_page(tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text()
-    assert "| reading | ours / theirs | 1.5 | at least 1 |" in page and "| theirs | 200 |" in page
+    assert "| reading | ours / theirs | 1.5 | at least 1 |" in page and "- theirs: 200 images/s" in page
     assert "`tools/bench.py input --px 64`" in page
     assert str(found).splitlines()[-1] == "ours / theirs: 1.5 (at least 1)"
 
@@ -115,3 +120,32 @@ def test_the_gpus_bench_is_refused_without_one(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     run = bench("gpu")
     assert run.returncode == 2 and "tools/bench.py step" in run.stderr.splitlines()[-1]
+
+
+def test_made_up_results_are_valid_worse_and_each_their_own(tmp_path):
+    known = [each for each in read_stored(reference())[0] if each.name.startswith(f"mini/{RECIPE}/seed0/")]
+    for each in known:
+        make_up(each, 0, 0.5, tmp_path)
+        make_up(each, 1, 0.5, tmp_path)
+    stored, faults = read_stored(tmp_path)
+    assert not faults and len(stored) == 2 * len(known) == 6
+    assert len({each.result.outputs_sha256 for each in stored}) == 6
+    before = {each.result.stage: each.result.metrics for each in known}
+    for each in stored:
+        assert not audit(each.result, each.outputs)[1]
+        headline = next(metric.name for metric in STAGES[each.result.stage].metrics if metric.headline)
+        assert each.result.metrics[headline] < before[each.result.stage][headline]
+
+
+def test_an_epoch_tells_how_long_it_waited():
+    updates = []
+    epoch = Epoch(iter([1, 2, 3]), updates.append)
+    epoch()
+    assert updates == [1, 2, 3] and 0 <= epoch.waited <= epoch.lasted
+
+
+@pytest.mark.slow
+def test_fine_tuning_is_compared_with_mmdets_and_mmsegs():
+    run = bench("downstream", "--repeats", "1")
+    assert run.returncode == 0, run.stderr
+    assert len(re.findall(r"^(?:detection|segmentation): ours, .* / mmdet's or mmseg's", run.stdout, re.M)) == 4

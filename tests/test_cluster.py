@@ -61,7 +61,7 @@ def until_ended(workers):
 def test_a_job_asks_slurm_for_what_the_options_say_and_to_be_requeued(slurm, words):
     stated = ["account=vision", "mem=64GB", "cpus_per_task=12", "exclusive=True"]
     workers = Cluster(Namespace(**NONE | dict(executor="slurm", partition="gpu", time=90, gpus=2, slurm=stated)))
-    assert workers.start(RUNS[0]) == "as job 4711 (slurm)"
+    assert workers.start(RUNS[0]) == "is submitted as job 4711 (slurm)"
     asked = {"partition": "gpu", "time": "90", "gpus-per-node": "2", "cpus-per-task": "12", "mem": "64GB"}
     asked |= {"account": "vision", "exclusive": "", "requeue": "", "signal": "USR2@90", "open-mode": "append"}
     assert flags().items() >= asked.items() and "array" not in flags()

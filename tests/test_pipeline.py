@@ -14,6 +14,8 @@ import pytest
 import torch
 from test_results import read_all
 
+from trick_transfer.engine.claim import alone
+from trick_transfer.runs.plan import state
 from trick_transfer.runs.run import Run
 
 ROOT = Path(__file__).parents[1]
@@ -124,6 +126,14 @@ def test_a_plan_tells_which_data_are_missing_and_ends_well(tmp_path):
     assert f"{tmp_path}/none/train does not exist; expected" in told[0]
     assert "data/voc0712" in told[1] and "data/ade20k" in told[2]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_plan_says_which_process_trains_a_run_now():
+    run = Run("classification", "resnet50d_mixup", "smoke")
+    assert state(run) == ("missing", "")
+    with alone(run.folder):
+        word, remark = state(run)
+        assert word == "missing" and remark.startswith(f"process {os.getpid()} on ") and remark.endswith(" trains it")
 
 
 @pytest.fixture

@@ -7,7 +7,10 @@ tools/bench.py gpu             the same on a GPU, also compiled, against timm's 
 tools/bench.py memory          the peak memory of both
 tools/bench.py distillation    what a teacher adds to a step, against its forward pass alone
 tools/bench.py classification  baseline against efficient training of any backbone, from JPEGs, on the device at hand
-tools/bench.py table           docs/performance.md, from what `input`, `step` and `gpu` wrote with --record
+tools/bench.py epoch           ResNet-50-D from JPEGs, waiting for data included, against timm's loader and loop
+tools/bench.py downstream      fine-tuning on `mini` against mmdet's and mmseg's own configs and runner
+tools/bench.py leaderboard     the leaderboard of 500 made-up rows
+tools/bench.py table           docs/performance.md, from what the others wrote with --record
 """
 
 import argparse
@@ -19,22 +22,40 @@ from pathlib import Path
 from trick_transfer.engine.memory import keep_freed_memory
 from trick_transfer.engine.precision import PRECISIONS
 from trick_transfer.speed.compare import LOOPS, bench_distillation, bench_memory, bench_step, run_loop
+from trick_transfer.speed.downstream import bench_downstream
+from trick_transfer.speed.epoch import bench_epoch
 from trick_transfer.speed.figures import FOLDER, Figures, record, write_page
 from trick_transfer.speed.gpu import bench_gpu
 from trick_transfer.speed.input import bench_input
+from trick_transfer.speed.leaderboard import bench_leaderboard
 from trick_transfer.speed.training import SETTINGS, bench_classification
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("input", "step", "gpu", "memory", "classification", "distillation", "table"))
+    parser.add_argument(
+        "what",
+        choices=(
+            "input",
+            "step",
+            "gpu",
+            "memory",
+            "classification",
+            "distillation",
+            "epoch",
+            "downstream",
+            "leaderboard",
+            "table",
+        ),
+    )
     parser.add_argument("--px", type=int, default=224)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--backbone", default="resnet50", help="resnet50d, inception_v3, mobilenet, ..., or timm/NAME")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="of `gpu`")
     parser.add_argument("--workers", type=int, default=1, help="processes that load data")
+    parser.add_argument("--rows", type=int, default=500, help="of `leaderboard`")
     parser.add_argument("--record", action="store_true", help=f"keep the figures in {FOLDER.name} for the table")
     parser.add_argument("--out", type=Path, default=Path("docs/performance.md"), help="the table's file")
     parser.add_argument("--setting", choices=SETTINGS, help=argparse.SUPPRESS)
@@ -55,6 +76,9 @@ def main() -> None:
         "gpu": partial(bench_gpu, args.px, args.batch, args.repeats, args.precision),
         "memory": partial(bench_memory, args.px, args.batch),
         "distillation": partial(bench_distillation, args.px, args.repeats, args.batch),
+        "epoch": partial(bench_epoch, args.px, args.repeats, args.batch, args.workers),
+        "downstream": partial(bench_downstream, args.repeats),
+        "leaderboard": partial(bench_leaderboard, args.rows),
         "classification": partial(bench_classification, args.backbone, args.batch, args.workers, args.setting),
     }
     if figures := benches[args.what]():

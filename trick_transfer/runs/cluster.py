@@ -35,9 +35,9 @@ class Cluster:
         count = processes(run, self.args)
         if self.args.array:
             self.waiting[count].append(run)
-            return f"in an array ({self.args.executor})"
+            return f"is submitted in an array ({self.args.executor})"
         self.jobs.append((run, self.executor(count).submit(self.job(run, count))))
-        return f"as job {self.jobs[-1][1].job_id} ({self.args.executor})"
+        return f"is submitted as job {self.jobs[-1][1].job_id} ({self.args.executor})"
 
     def send(self) -> None:
         for count, runs in self.waiting.items():

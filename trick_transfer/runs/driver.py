@@ -29,7 +29,7 @@ class Workers(Protocol):
         """Whether it may start now."""
 
     def start(self, run: Run) -> str:
-        """Start it; returns in words where."""
+        """Start it; returns in words what it does now, and where."""
 
     def send(self) -> None:
         """Called when all that can start now has been started."""
@@ -124,7 +124,7 @@ class Driver:
         elif self.workers.room(run):
             self.queue.remove(run)
             self.running[run.folder] = time.monotonic()
-            self.tell(run, f"runs {self.workers.start(run)}, log {run.folder / LOG}")
+            self.tell(run, f"{self.workers.start(run)}, log {run.folder / LOG}")
 
     def end(self, run: Run, code: int) -> None:
         """Take note that a run has ended."""

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -64,7 +65,7 @@ def start(
         tasks = ranks["WORLD_SIZE"]
         raise ValueError(f"srun started this command {tasks} times; start it once (--ntasks 1), with --gpus {tasks}")
     interpreter, program = PROGRAM
-    several = [__file__, *meeting(nodes), "--nproc_per_node", str(count)] if nodes or count > 1 else []
+    several = [__file__, *meeting(nodes), "--nproc_per_node", str(count), "--"] if nodes or count > 1 else []
     environment = os.environ | {LAUNCHED: "1"} | dict(variables)
     with appended(log) if log else nullcontext() as file:
         return subprocess.Popen(
@@ -88,11 +89,13 @@ def meeting(nodes: Nodes | None) -> list[str]:
 
 def own_address(nodes: Nodes) -> str:
     """This node's address, as the others reach it: torchrun's guess is the host's name, which may mean nothing."""
+    host = nodes.host.strip("[]")  # of IPv6
     try:
-        family, kind, *_, address = socket.getaddrinfo(nodes.host, nodes.port, type=socket.SOCK_DGRAM)[0]
+        family, kind, *_, address = socket.getaddrinfo(host, nodes.port, type=socket.SOCK_DGRAM)[0]
         with socket.socket(family, kind) as way:
             way.connect(address)  # sends nothing
-            return way.getsockname()[0]
+            own = way.getsockname()[0]
+        return host if ip_address(own).is_loopback else own  # it is that host itself
     except OSError as error:
         raise OSError(f"--rdzv {nodes.host}:{nodes.port}: {error.strerror}; name one of the nodes") from error
 

@@ -13,6 +13,7 @@ from classification.classifier import untrained_card
 from classification.given import KEY as GIVEN
 from classification.given import put
 from trick_transfer.data_sets.sources import DATA_SETS
+from trick_transfer.engine.claim import holder
 from trick_transfer.engine.precision import low_precision
 from trick_transfer.stages import STAGES
 
@@ -54,7 +55,8 @@ def state(run: Run) -> tuple[str, str]:
     if waiting := [trial for trial in trials(run) if state(trial)[0] != "done"]:
         return "missing", f"waits for {len(waiting)} trials"
     word, changed = state_of(run, run.config())
-    return word, f"changed: {', '.join(changed[:4])}" if changed else ""
+    who = holder(run.folder)
+    return word, f"changed: {', '.join(changed[:4])}" if changed else f"{who} trains it" if who else ""
 
 
 def show(planned: Iterable[tuple[Run, str, str]]) -> None:

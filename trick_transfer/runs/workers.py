@@ -63,7 +63,7 @@ class Processes:
             variables["OMP_NUM_THREADS"] = str(max(1, cores() // (self.most * count)))
         process = start(train_words(run, self.args), count, run.folder / LOG, variables=variables)
         self.jobs.append(Started(run, process, count, gpus))
-        return f"on GPU {','.join(gpus)}" if gpus else f"as process {process.pid}"
+        return f"runs on GPU {','.join(gpus)}" if gpus else f"runs as process {process.pid}"
 
     def send(self) -> None:
         """They have started already."""
