@@ -36,8 +36,8 @@ check: setup  ## lint, format and types; changes nothing
 	$(BIN)/mypy
 
 # These are of the CPU, also where there is a GPU: its sums differ in their last bits.
-test: setup  ## the fast tests
-	CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest -m "not slow and not gpu"
+test: setup  ## the fast tests, on all cores
+	CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" -n auto --maxprocesses 8 --dist loadfile
 
 test-slow: setup  ## the long ones: whole pipelines, dry runs at the paper's size, the page in a browser
 	CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest -m "slow and not gpu"

@@ -192,7 +192,7 @@ def test_following_the_authors_trains_and_scores_their_protocols(home, tmp_path)
 
 SPELT = [
     ({"tricks.mixup": None}, "tricks.mixup-None"),
-    ({"model.backbone": "timm/resnet18", "max_epochs": 3}, "model.backbone-timm_resnet18+max_epochs-3"),
+    ({"model.backbone": "timm/resnet18", "max_epochs": 3}, "max_epochs-3+model.backbone-timm_resnet18"),
 ]
 HASHED = [{"a.classes": ("cup", "pen")}, {"a.classes": ("cup", "p en")}, {f"a.key{i}": 1.5 for i in range(20)}]
 
