@@ -153,7 +153,10 @@ def check_finite(net: Backbone, source: str | Path, px: int = 64) -> None:
         return
     below = [name for name, each in state.items() if name.endswith("running_var") and (each < 0).any()]
     why = f": variances below 0 in {some(below)}" if below else ""
-    raise ValueError(f"{source}: its weights give maps of NaN or infinity{why}; get them again, or train them anew")
+    raise ValueError(
+        f"{source}: its weights give maps of NaN or infinity{why}; get them again; of your own "
+        "training, it diverged: lower optim_wrapper.optimizer.lr"
+    )
 
 
 def arrived_percent(card: Card, *modules: nn.Module) -> float:

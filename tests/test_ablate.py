@@ -16,6 +16,7 @@ from trick_transfer.leaderboard.paper.figures import FIGURES, outputs, schedule
 from trick_transfer.leaderboard.paper.tables import TABLES
 from trick_transfer.leaderboard.rendering.beside_paper import beside, noise
 from trick_transfer.leaderboard.rendering.markdown import markdown
+from trick_transfer.runs import study
 from trick_transfer.runs.identity import fingerprint
 from trick_transfer.runs.result import OUTPUTS, Result
 from trick_transfer.runs.run import Run, plain
@@ -228,7 +229,7 @@ def test_sizes_are_shown_before_anything_is_trained(tool):
     assert [row[8] for row in rows] == ["3.86", "4.09", "4.33", "4.33"]
 
 
-def test_the_plan_knows_results_that_are_there_and_shows_them(tool, tmp_path):
+def test_the_plan_knows_results_that_are_there_and_whose_they_are(tool, tmp_path, monkeypatch):
     a_kept(tmp_path, "resnet50d_distill")
     a_kept(tmp_path, "resnet50d_distill", "detection")
     text = tool("table8", "--tier", "smoke", "--plan")
@@ -238,6 +239,10 @@ def test_the_plan_knows_results_that_are_there_and_shows_them(tool, tmp_path):
         ("resnet50d_distill", "detection"),
     ]
     assert ("resnet152d_smooth", "classification") not in found, "nothing needs it any more"
+    assert "the reference result" not in text
+    reference = (tmp_path / "results").rename(tmp_path / "reference")
+    monkeypatch.setattr(study, "reference", lambda: reference)
+    assert tool("table8", "--tier", "smoke", "--plan").count("the reference result") == 2
     assert "61.50 (n=1)" in text and "40.50 (n=1)" in text
 
 

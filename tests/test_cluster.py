@@ -17,7 +17,7 @@ from trick_transfer.runs.many import check_jobs
 from trick_transfer.runs.run import LOG, Run
 
 RUNS = [Run("classification", "resnet50d_best", "smoke", seed) for seed in range(3)]
-NONE = dict(jobs=None, jobs_per_gpu=None, executor="debug", partition=None, time=60, array=None, slurm=[])
+NONE = dict(plan=False, jobs=None, jobs_per_gpu=None, executor="debug", partition=None, time=None, array=None, slurm=[])
 NONE |= dict(gpus=1, accumulate=1, tracker="none", precision=None, compile=False, work_dir=Path("work"))
 
 
@@ -121,11 +121,17 @@ def test_a_job_that_slurm_stops_waits_for_its_end_instead_of_failing(monkeypatch
     assert slept == [job.PREEMPTED_SECONDS]
 
 
+def test_a_plan_for_slurm_needs_no_slurm(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    check_jobs(Namespace(**NONE | dict(executor="slurm", plan=True)))
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (dict(executor="slurm"), "--executor slurm needs Slurm's commands here"),
         (dict(executor=None, partition="gpu"), "--partition goes with --executor slurm"),
+        (dict(executor=None, time=30), "--time goes with --executor slurm"),
         (dict(jobs_per_gpu=2), "--jobs-per-gpu is for runs on this machine"),
         (dict(array=0), "--array must be at least 1, got 0"),
         (dict(slurm=["account"]), "--slurm takes key=value, not 'account'"),

@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
-from trick_transfer.command_line import GRACE_SECONDS, Stopped, Stops, tool
+from trick_transfer.command_line import COMMANDS, GRACE_SECONDS, Stopped, Stops, tool
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +76,11 @@ assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 def test_sigterm_ends_a_forked_process_even_where_it_comes_before_python_looks_for_signals():
     subprocess.run([sys.executable, "-c", FORK], check=True)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_option_that_a_command_does_not_take_is_one_line(name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--wrong"])
+    assert tool(import_module(f"trick_transfer.commands.{name}").main) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and line.endswith(f"; {name}.py --help lists what it takes")

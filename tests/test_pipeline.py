@@ -14,6 +14,7 @@ import pytest
 import torch
 from test_results import read_all
 
+from trick_transfer.commands import pipeline as command
 from trick_transfer.engine.claim import alone
 from trick_transfer.runs.plan import state
 from trick_transfer.runs.run import Run
@@ -233,6 +234,28 @@ def test_stages_run_in_their_order_and_a_teachers_teacher_comes_first(plan):
         *((recipe, "classification", 1) for recipe in recipes),
         (name, "detection", 1),
     ]
+
+
+def test_seeds_that_are_given_twice_are_all_run(plan):
+    found = plan("resnet50d_cosine", "--seeds", "0-1", "--seed", "1", "5", "--stages", "classification")
+    assert len(found) == 3
+
+
+def test_a_plan_names_the_backbone_that_nothing_of_it_makes(monkeypatch, capsys):
+    words = ["pipeline", "resnet50d_cosine", "--tier", "smoke", "--stages", "detection", "--plan"]
+    monkeypatch.setattr(sys, "argv", words)
+    assert command.main() == 0
+    assert (
+        "detection: work/smoke/resnet50d_cosine/seed0/card.json does not exist; with --stages"
+        in capsys.readouterr().out
+    )
+
+
+def test_a_work_folder_that_cannot_be_written_is_named_before_anything_runs(monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    monkeypatch.setattr(sys, "argv", ["pipeline", "resnet50d_cosine", "--tier", "smoke", "--work-dir", "a/b", "--plan"])
+    with pytest.raises(OSError, match="--work-dir a/b cannot be written, .*; name another folder"):
+        command.main()
 
 
 def test_a_teacher_learns_from_its_students_data():

@@ -14,7 +14,7 @@ from trick_transfer.runs.begun import begun_under, last_line
 FILES = {
     "done": ("config.json", "metrics.json", "log.txt"),
     "stopped": ("config.json", "latest.pth"),
-    "failed": ("log.txt",),
+    "failed": ("config.json", "latest.pth", "log.txt"),
     "running": ("config.json", "latest.pth"),
 }
 
@@ -26,7 +26,7 @@ def work(tmp_path):
         folder = tmp_path / f"mini/resnet50d_best/seed{seed}/detection"
         folder.mkdir(parents=True)
         for name in names:
-            (folder / name).write_text("{}")
+            (folder / name).write_text("error: no space is left\n" if state == "failed" else "{}")
         if state == "running":
             left(folder, FAR)
     left(tmp_path / "mini/resnet50d_best/seed9/segmentation", FAR)
@@ -73,4 +73,11 @@ def test_the_table_names_each_run_and_counts_all(work, monkeypatch, capsys):
 def test_a_work_folder_that_does_not_exist_is_named(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["status", "--work-dir", "wrok"])
     with pytest.raises(FileNotFoundError, match="wrok does not exist"):
+        status.main()
+
+
+def test_a_work_folder_that_is_a_file_is_named(monkeypatch, tmp_path):
+    (tmp_path / "runs").write_text("")
+    monkeypatch.setattr(sys, "argv", ["status", "--work-dir", str(tmp_path / "runs")])
+    with pytest.raises(ValueError, match="runs is a file; name a folder"):
         status.main()

@@ -4,6 +4,7 @@ Bad input becomes one line and exit code 2; a signal one line and 128 + its numb
 so that a signal in the first second is caught, too.
 """
 
+import argparse
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 COMMANDS = tuple(sorted(path.stem for path in (Path(__file__).parent / "commands").glob("[a-z]*.py")))
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -32,6 +33,16 @@ LITTLE_MEMORY = {
     ),
     r"CUDA out of memory[^.\n]*|DefaultCPUAllocator: can't allocate memory[^.\n]*": "--accumulate 2 takes half as much",
 }
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, which shows a command's text as it stands; what it does not take is one line, as all bad input is."""
+
+    def __init__(self, description: str | None = None, **options: Any) -> None:
+        super().__init__(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; {self.prog} --help lists what it takes")
 
 
 class Stopped(KeyboardInterrupt):

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
+from trick_transfer.command_line import Parser
 from trick_transfer.engine.values import nearest
 from trick_transfer.leaderboard.analysis import between
 from trick_transfer.leaderboard.paper.figures import FIGURES, saved
@@ -37,7 +38,7 @@ AGREEMENT = "agreement"
 
 def options() -> argparse.Namespace:
     """The command line. Raises ValueError for a name that does not exist."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument(
         "what",
         nargs="+",

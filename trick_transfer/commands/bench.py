@@ -19,6 +19,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from trick_transfer.command_line import Parser
 from trick_transfer.engine.memory import keep_freed_memory
 from trick_transfer.engine.precision import PRECISIONS
 from trick_transfer.speed.compare import LOOPS, bench_distillation, bench_memory, bench_step, run_loop
@@ -33,7 +34,7 @@ from trick_transfer.speed.training import SETTINGS, bench_classification
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument(
         "what",
         choices=(

@@ -15,6 +15,7 @@ import argparse
 from pathlib import Path
 
 from trick_transfer import mini
+from trick_transfer.command_line import Parser
 from trick_transfer.data_sets.check import checked
 from trick_transfer.data_sets.download import prepare
 from trick_transfer.data_sets.sources import DATA_SETS
@@ -35,7 +36,7 @@ def sets() -> list[str]:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("verb", choices=("prepare", "check"))
     parser.add_argument("name", help=f"{', '.join([*sets(), MINI])}; a tier: {', '.join(TIERS)}, or its file; a folder")
     parser.add_argument("--root", type=Path, help="the data's folder (default: data/NAME)")

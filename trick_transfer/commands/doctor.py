@@ -18,6 +18,7 @@ from backbones.given.fit import fit
 from backbones.given.source import Given, feeding, find
 from backbones.registry import MODELS
 from classification.given import HOW
+from trick_transfer.command_line import Parser
 from trick_transfer.runs.command import add_import, add_reading
 from trick_transfer.runs.machine import diagnose
 
@@ -26,7 +27,7 @@ Check = tuple[str, bool, str]
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     network = parser.add_subparsers(dest="what").add_parser("backbone", help="look at a network, not at this machine")
     network.add_argument("source", help="timm/NAME, torchvision/NAME, a file, a folder, module:Class")
     add_reading(network)

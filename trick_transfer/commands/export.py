@@ -27,6 +27,7 @@ from backbones.naming import check_variant
 from classification.classifier import ImageClassifier, build, export
 from classification.config import check_data
 from classification.diagnostics import top1
+from trick_transfer.command_line import Parser
 from trick_transfer.engine.values import check_name
 from trick_transfer.exports.formats import CARD, FORMATS, USE_OF_CARD, convert
 from trick_transfer.exports.readme import describe
@@ -40,7 +41,7 @@ IMAGES = 1000  # to score: top-1 to within 1.6 points
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     add_run_options(parser, stage=False)
     parser.add_argument("--checkpoint", type=Path, help="a .safetensors or .pth of weights (default: the run's own)")
     parser.add_argument(

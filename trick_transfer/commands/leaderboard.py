@@ -15,6 +15,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from trick_transfer.command_line import Parser
 from trick_transfer.engine.files import write_whole
 from trick_transfer.leaderboard.analysis import analyse
 from trick_transfer.leaderboard.rendering import exports, page
@@ -90,7 +91,7 @@ VERBS = {"verify": verify, "publish": publish}
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("verb", nargs="?", choices=VERBS, help="instead of writing the leaderboard")
     parser.add_argument(
         "row", nargs="?", default="", help="a result's folder, one above it, or a recipe (default: all)"

@@ -11,6 +11,7 @@ tools/pipeline.sh resnet50d_best resnet50d_mixup --seeds 0-4 --jobs 8     side b
 import argparse
 
 from classification.given import KEY as GIVEN
+from trick_transfer.command_line import Parser
 from trick_transfer.engine.values import check_name
 from trick_transfer.leaderboard.rendering.terminal import rows_of
 from trick_transfer.runs import tiers
@@ -27,7 +28,7 @@ from trick_transfer.stages import STAGES, usual
 
 def options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("recipes", nargs="*", metavar="recipe", help="see classification/recipes")
     add_options(parser)
     add_own_data(parser)

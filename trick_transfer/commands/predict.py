@@ -8,9 +8,9 @@ COCO's, masks are index PNGs (0: the first class). Exit code: 0; 1 if an image c
 nothing was done.
 """
 
-import argparse
 from pathlib import Path
 
+from trick_transfer.command_line import Parser
 from trick_transfer.runs.command import add_run_options, run_of
 from trick_transfer.runs.own_images import FILE_NAME, counted, predict
 from trick_transfer.runs.run import MODEL
@@ -18,7 +18,7 @@ from trick_transfer.runs.run import MODEL
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     add_run_options(parser)
     parser.add_argument("images", nargs="+", type=Path, help="image files, and folders of them")
     parser.add_argument("--out", type=Path, required=True, help="a new folder for pictures, masks and predictions.json")

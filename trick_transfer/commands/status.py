@@ -7,7 +7,6 @@ It reads the runs' folders alone, so it tells of all drivers and hosts that shar
 driver's own command tells with --plan.
 """
 
-import argparse
 import sys
 import time
 from collections import Counter
@@ -19,7 +18,9 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from trick_transfer.command_line import Parser
 from trick_transfer.runs.begun import STATES, Begun, begun_under
+from trick_transfer.runs.run import check_folder
 
 EVERY_SECONDS = 5.0
 
@@ -37,11 +38,12 @@ def table(runs: list[Begun], states: list[str]) -> Group:
 
 def main() -> None:
     """Show the table, again and again on a terminal."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--work-dir", type=Path, default=Path("work"))
     parser.add_argument("--state", nargs="+", choices=STATES, default=STATES, help="show these alone")
     parser.add_argument("--once", action="store_true", help="on a terminal, too")
     args = parser.parse_args()
+    check_folder("--work-dir", args.work_dir)
     if not args.work_dir.is_dir():
         raise FileNotFoundError(f"{args.work_dir} does not exist; name the folder of your runs with --work-dir")
     console = Console(width=None if sys.stdout.isatty() else 200)

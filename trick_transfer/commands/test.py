@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from classification.predictions import submission
+from trick_transfer.command_line import Parser
 from trick_transfer.engine.details import Details
 from trick_transfer.engine.files import write_whole
 from trick_transfer.engine.stage import Stage
@@ -60,7 +61,7 @@ def by_class(details: Details) -> tuple[str, Table]:
 def main() -> int:
     """The command line."""
     join_srun()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     add_run_options(parser)
     parser.add_argument("--checkpoint", type=Path, help="a .safetensors or .pth of weights (default: the run's own)")
     parser.add_argument("--outputs", type=Path, help="where to write the outputs of each image (.npz)")

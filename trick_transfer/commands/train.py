@@ -12,6 +12,7 @@ A run that was stopped, at any moment, resumes with the same command.
 import argparse
 from dataclasses import replace
 
+from trick_transfer.command_line import Parser
 from trick_transfer.runs.command import add_nodes, add_run_options, add_training_options, nodes_of, run_of
 from trick_transfer.runs.dry_run import dry_run
 from trick_transfer.runs.launch import join_srun, spread, starts_others
@@ -22,7 +23,7 @@ from trick_transfer.runs.training import train
 def main() -> int:
     """The command line."""
     join_srun()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     add_run_options(parser)
     add_training_options(parser)
     add_nodes(parser)

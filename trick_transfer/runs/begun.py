@@ -20,7 +20,7 @@ class Begun(NamedTuple):
     """A run's folder: work/TIER/ROW/seedN/STAGE; its state, who runs it, and what it said or wrote last."""
 
     folder: Path
-    state: str  # of STATES; stopped: it has a checkpoint, from which it resumes; failed: before the first one
+    state: str  # of STATES; failed: an error ended it; stopped: anything else did, and the same command resumes
     who: str
     seconds: float  # since its last sign: the log's or the checkpoint's time
     said: str
@@ -38,11 +38,12 @@ def begun_under(work_dir: Path) -> Iterator[Begun]:
 def looked_at(folder: Path) -> Begun:
     """What a run's folder tells."""
     who = holder(folder)
-    done, saved = ((folder / name).is_file() for name in (FILE_NAME, LATEST))
-    state = "running" if who else "done" if done else "stopped" if saved else "failed"
+    said = last_line(folder / LOG)
+    ended = "failed" if said.startswith("error: ") else "stopped"
+    state = "running" if who else "done" if (folder / FILE_NAME).is_file() else ended
     signs = [path for path in (folder / LOG, folder / LATEST, folder / FILE_NAME, folder / RECEIPT) if path.is_file()]
     last = max((path.stat().st_mtime for path in signs), default=time.time())
-    return Begun(folder, state, who, max(0.0, time.time() - last), last_line(folder / LOG))
+    return Begun(folder, state, who, max(0.0, time.time() - last), said)
 
 
 def last_line(log: Path) -> str:

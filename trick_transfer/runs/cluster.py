@@ -11,6 +11,7 @@ from submitit.core.utils import UncompletedJobError
 from .command import parse_sets
 from .job import Job
 from .launch import appended
+from .many import DAY_MINUTES
 from .plan import processes, train_words
 from .run import LOG, Run
 
@@ -75,7 +76,7 @@ class Cluster:
         executor = submitit.AutoExecutor(folder, self.args.executor, slurm_max_num_timeout=MOST_TIMEOUTS)
         executor.update_parameters(
             name="trick-transfer",
-            timeout_min=self.args.time,
+            timeout_min=self.args.time or DAY_MINUTES,
             slurm_array_parallelism=self.args.array or 1,
             slurm_signal_delay_s=WARNING_SECONDS,
             slurm_additional_parameters=sbatch_options(self.args, count),

@@ -135,7 +135,7 @@ class Driver:
         elif holder(run.folder):  # another driver was faster
             self.queue.append(run)
         elif not self.is_over(run):
-            self.fail(run, f"{ending(code)}: {last_line(run.folder / LOG)}")
+            self.fail(run, f"{ending(code)}: {last_line(run.folder / LOG)}" if code > 0 else ending(code))
 
     def finish(self, run: Run, words: str) -> None:
         self.tell(run, words)

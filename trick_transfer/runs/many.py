@@ -5,18 +5,22 @@ import re
 import shutil
 from collections.abc import Iterable
 from importlib.util import find_spec
+from itertools import chain
 from typing import Any
 
 from .command import parse_sets
 
 EXECUTORS = ("slurm", "local", "debug")  # submitit's
+DAY_MINUTES = 1440
 
 
 class Seeds(argparse.Action):
-    """Whole numbers and ranges, such as 0-4 7, each once. Raises ValueError for others."""
+    """Whole numbers and ranges, such as 0-4 7, each once, of each time it is given. Raises ValueError for others."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
-        setattr(namespace, self.dest, list(dict.fromkeys(seed for word in values for seed in seeds_in(word))))
+        held = getattr(namespace, self.dest)
+        earlier = [] if held is self.default else held
+        setattr(namespace, self.dest, list(dict.fromkeys(chain(earlier, *map(seeds_in, values)))))
 
 
 def seeds_in(word: str) -> Iterable[int]:
@@ -47,7 +51,7 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         "--executor", choices=EXECUTORS, help="hand runs to Slurm; local and debug try that on this machine"
     )
     group.add_argument("--partition", help="of Slurm")
-    group.add_argument("--time", type=int, default=1440, metavar="MINUTES", help="of a job (default: a day)")
+    group.add_argument("--time", type=int, metavar="MINUTES", help="of a job (default: a day)")
     group.add_argument("--array", type=int, metavar="N", help="submit what is ready as arrays, at most N jobs at once")
     group.add_argument(
         "--slurm", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="what else sbatch is asked for"
@@ -61,9 +65,9 @@ def check_jobs(args: argparse.Namespace) -> None:
             raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {count}")
     if args.executor and find_spec("submitit") is None:
         raise ValueError("--executor needs the package submitit: pip install 'trick-transfer[slurm]'")
-    if args.executor == EXECUTORS[0] and shutil.which("srun") is None:
+    if args.executor == EXECUTORS[0] and shutil.which("srun") is None and not args.plan:
         raise ValueError("--executor slurm needs Slurm's commands here; start it on a machine that has sbatch and srun")
-    named = [f"--{name}" for name in ("partition", "array", "slurm") if vars(args)[name]]
+    named = [f"--{name}" for name in ("partition", "time", "array", "slurm") if vars(args)[name]]
     if named and not args.executor:
         raise ValueError(f"{named[0]} goes with --executor {EXECUTORS[0]}")
     if args.executor and args.jobs_per_gpu:

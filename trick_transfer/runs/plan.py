@@ -22,7 +22,7 @@ from .command import add_places, add_training_options
 from .compiling import check_compiler
 from .many import add_job_options, check_jobs
 from .resolve import TRACKERS, check_tracker
-from .run import FIRST, Run
+from .run import FIRST, Run, check_writable
 from .state import state as state_of
 from .sweep import trials
 
@@ -75,6 +75,7 @@ def processes(run: Run, args: argparse.Namespace) -> int:
 def check(planned: list[Run], args: argparse.Namespace) -> None:
     """Raise ValueError for batches that do not divide or fill, and backbones that a later stage cannot take."""
     check_jobs(args)
+    check_writable("--work-dir", args.work_dir)
     check_tracker(args.tracker)
     low_precision(args.precision)
     check_compiler(args.compile)
@@ -114,7 +115,14 @@ def readers(planned: list[Run]) -> Iterable[Run]:
 
 
 def show_gaps(planned: list[Run]) -> None:
-    """Print one line per data set that is missing, incomplete or the user's; embedded data are made when needed."""
+    """Print one line per backbone that is missing, and data set that is missing, incomplete or the user's.
+
+    Embedded data are made when needed.
+    """
+    coming = {run.card for run in planned if run.stage == FIRST}
+    for run in planned:
+        if run.card not in coming and not run.card.is_file():
+            console.print(f"{run.stage}: {run.card} does not exist; with --stages {FIRST} it is made", markup=False)
     for run in readers(planned):
         if not data.maker(run):
             try:

@@ -1,6 +1,7 @@
 """One run: its folder, its Config, the card it needs, its data, and its state."""
 
 import json
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -338,6 +339,13 @@ def check_folder(option: str, folder: Path) -> None:
             raise ValueError(f"{option} {folder}: {place} is a link to {place.readlink()}, which does not exist")
         if place.exists() and not place.is_dir():
             raise ValueError(f"{option} {folder}: {place} is a file; name a folder")
+
+
+def check_writable(option: str, folder: Path) -> None:
+    """Raise OSError for a folder in which nothing can be made, or that cannot be made itself."""
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OSError(f"{option} {folder} cannot be written, {there} allows it not; name another folder")
 
 
 def lineage(run: Run, students: tuple[str, ...] = ()) -> Iterator[Run]:

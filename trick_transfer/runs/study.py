@@ -82,7 +82,7 @@ def plan(runs: Collection[Run], found: Found, args: argparse.Namespace) -> tuple
     lines: dict[Path, tuple[Run, str, str]] = {}
     for run in runs:
         if current(run, found, args):
-            lines.setdefault(run.folder, (run, "done", ""))
+            lines.setdefault(run.folder, (run, "done", "" if found[place(run)].own else "the reference result"))
             continue
         waiting = [trial for trial in trials(run) if state(trial)[0] != "done"]
         for each in [*lineage(trunk(run, args)), *waiting, run]:
