@@ -23,7 +23,7 @@ BENCH = str(Path(__file__).parents[1] / "tools" / "bench.py")
 
 
 def bench(*words):
-    return subprocess.run([sys.executable, BENCH, *words], capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run([sys.executable, BENCH, *words], capture_output=True, text=True, check=False, timeout=900)
 
 
 @pytest.mark.slow
