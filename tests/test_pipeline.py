@@ -16,7 +16,7 @@ from test_results import read_all
 
 from trick_transfer.commands import pipeline as command
 from trick_transfer.engine.claim import alone
-from trick_transfer.runs.plan import state
+from trick_transfer.runs.plan import check, processes, state
 from trick_transfer.runs.run import Run
 
 ROOT = Path(__file__).parents[1]
@@ -141,13 +141,10 @@ def test_a_plan_says_which_process_trains_a_run_now():
 def plan(monkeypatch):
     """The runs that a command line means, and its options, within this process."""
 
-    from trick_transfer.commands import pipeline as tool
-    from trick_transfer.runs.plan import check, processes
-
     def made(*words):
         monkeypatch.setattr(sys, "argv", ["pipeline", *words])
-        args = tool.options()
-        planned = tool.once(run for each in tool.chains(args) for run in each)
+        args = command.options()
+        planned = command.once(run for each in command.chains(args) for run in each)
         check(planned, args)
         return [(run.recipe, run.stage, processes(run, args)) for run in planned]
 
@@ -169,11 +166,9 @@ CODE = "resnet50d_best+follow-authors", "detection-faster_rcnn_voc_authors", "se
     ],
 )  # fmt: skip
 def test_a_protocol_is_that_of_its_stage_or_of_whom_to_follow(monkeypatch, words, recipe, detection, segmentation):
-    from trick_transfer.commands import pipeline as tool
-
     monkeypatch.setattr(sys, "argv", ["pipeline", "resnet50d_best", *words])
-    args = tool.options()
-    ((*_, first, second, third),) = tool.chains(args)
+    args = command.options()
+    ((*_, first, second, third),) = command.chains(args)
     assert [run.folder.name for run in (first, second, third)] == ["classification", detection, segmentation]
     assert {run.name for run in (first, second, third)} == {recipe}
 

@@ -16,7 +16,6 @@ tools/bench.py table           docs/performance.md, from what the others wrote w
 import argparse
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from trick_transfer.command_line import Parser
@@ -31,25 +30,23 @@ from trick_transfer.speed.input import bench_input
 from trick_transfer.speed.leaderboard import bench_leaderboard
 from trick_transfer.speed.training import SETTINGS, bench_classification
 
+BENCHES: dict[str, Callable[[argparse.Namespace], Figures | None]] = {
+    "input": lambda args: bench_input(args.px, args.repeats),
+    "step": lambda args: bench_step(args.px, args.repeats, args.batch),
+    "gpu": lambda args: bench_gpu(args.px, args.batch, args.repeats, args.precision),
+    "memory": lambda args: bench_memory(args.px, args.batch),
+    "classification": lambda args: bench_classification(args.backbone, args.batch, args.workers, args.setting),
+    "distillation": lambda args: bench_distillation(args.px, args.repeats, args.batch),
+    "epoch": lambda args: bench_epoch(args.px, args.repeats, args.batch, args.workers),
+    "downstream": lambda args: bench_downstream(args.repeats),
+    "leaderboard": lambda args: bench_leaderboard(args.rows),
+}
+
 
 def main() -> None:
     """The command line."""
     parser = Parser(__doc__)
-    parser.add_argument(
-        "what",
-        choices=(
-            "input",
-            "step",
-            "gpu",
-            "memory",
-            "classification",
-            "distillation",
-            "epoch",
-            "downstream",
-            "leaderboard",
-            "table",
-        ),
-    )
+    parser.add_argument("what", choices=(*BENCHES, "table"))
     parser.add_argument("--px", type=int, default=224)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=5)
@@ -71,18 +68,7 @@ def main() -> None:
         run_loop(args.px, args.batch, args.repeats, args.loop)
         return
     keep_freed_memory()  # as tools/train.py does
-    benches: dict[str, Callable[[], Figures | None]] = {
-        "input": partial(bench_input, args.px, args.repeats),
-        "step": partial(bench_step, args.px, args.repeats, args.batch),
-        "gpu": partial(bench_gpu, args.px, args.batch, args.repeats, args.precision),
-        "memory": partial(bench_memory, args.px, args.batch),
-        "distillation": partial(bench_distillation, args.px, args.repeats, args.batch),
-        "epoch": partial(bench_epoch, args.px, args.repeats, args.batch, args.workers),
-        "downstream": partial(bench_downstream, args.repeats),
-        "leaderboard": partial(bench_leaderboard, args.rows),
-        "classification": partial(bench_classification, args.backbone, args.batch, args.workers, args.setting),
-    }
-    if figures := benches[args.what]():
+    if figures := BENCHES[args.what](args):
         print(figures)
         if args.record:
             record(figures, f"gpu_{args.precision}" if args.what == "gpu" else args.what)

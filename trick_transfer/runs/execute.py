@@ -6,7 +6,7 @@ import time
 from trick_transfer.command_line import Stopped
 
 from .driver import drive
-from .launch import launch
+from .launch import check_not_killed, launch
 from .plan import console, processes, state, titles, train_words
 from .run import Run
 from .workers import workers_of
@@ -30,8 +30,7 @@ def in_order(planned: list[Run], args: argparse.Namespace) -> bool:
         console.print(f"{title}: {word} {remark}".rstrip())
         begun = time.monotonic()
         code = launch(train_words(run, args), processes(run, args))
-        if code < 0:
-            raise OSError(f"{title} was killed by signal {-code} (9: out of memory?); the same command resumes")
+        check_not_killed(code, title)
         if code > 128:
             raise Stopped(code - 128)
         if code:

@@ -126,9 +126,14 @@ def starts_others(count: int) -> bool:
 def spread(count: int, nodes: Nodes | None = None) -> int:
     """Run this very command in `count` processes; returns its exit code. Raises OSError where one was killed."""
     code = launch([Path(sys.argv[0]).stem.split()[-1], *sys.argv[1:]], count, nodes=nodes)
-    if code < 0:
-        raise OSError(f"a process was killed by signal {-code} (9: out of memory?); the same command resumes")
+    check_not_killed(code, "a process")
     return code
+
+
+def check_not_killed(code: int, what: str) -> None:
+    """Raise OSError for the exit code of what a signal ended."""
+    if code < 0:
+        raise OSError(f"{what} was killed by signal {-code} (9: out of memory?); the same command resumes")
 
 
 def join_srun() -> None:

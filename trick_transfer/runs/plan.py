@@ -101,12 +101,16 @@ def check_given(run: Run) -> None:
 
 def check_data(planned: list[Run]) -> None:
     """Make the embedded data; raise FileNotFoundError or ValueError for a missing backbone or missing data."""
-    coming = {run.card for run in planned if run.stage == FIRST}
-    for run in planned:
-        if run.card not in coming:
-            run.backbone()
+    for run in on_kept_backbones(planned):
+        run.backbone()
     for run in readers(planned):
         data.check_data(run)
+
+
+def on_kept_backbones(planned: list[Run]) -> Iterable[Run]:
+    """The runs whose card none of them makes: it has to be there."""
+    coming = {run.card for run in planned if run.stage == FIRST}
+    return [run for run in planned if run.card not in coming]
 
 
 def readers(planned: list[Run]) -> Iterable[Run]:
@@ -119,9 +123,8 @@ def show_gaps(planned: list[Run]) -> None:
 
     Embedded data are made when needed.
     """
-    coming = {run.card for run in planned if run.stage == FIRST}
-    for run in planned:
-        if run.card not in coming and not run.card.is_file():
+    for run in on_kept_backbones(planned):
+        if not run.card.is_file():
             console.print(f"{run.stage}: {run.card} does not exist; with --stages {FIRST} it is made", markup=False)
     for run in readers(planned):
         if not data.maker(run):
