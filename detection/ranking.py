@@ -13,6 +13,7 @@ crowds. From the stored arrays every precision can be recomputed, to the last bi
 - `ranked_states` uint32: the eleven states of each detection, two bits per matching, VOC's lowest, then COCO's by IoU.
 """
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -24,63 +25,98 @@ from trick_transfer.engine.stage import Arrays
 
 VOC_IOU = 0.5
 COCO_IOUS = np.linspace(0.5, 0.95, 10)
+VOC07_LEVELS = np.arange(0, 1.001, 0.1)  # of recall, as in mmdet's `average_precision`, to the last bit
+COCO_LEVELS = np.linspace(0, 1, 101)
 FALSE, TRUE, IGNORED = 0, 1, 2
 SHIFTS = 2 * np.arange(1 + len(COCO_IOUS), dtype=np.uint32)
 ANY_TRUE = np.bitwise_or.reduce(np.uint32(TRUE) << SHIFTS)
 
 
 class Curve(NamedTuple):
-    """The true positives of one class at one IoU, best first. Only they can raise precision: others are counted."""
+    """The true positives of one class in one matching, best first. Only they can raise precision."""
 
     images: np.ndarray  # (T,) the image of each
-    between: csr_array  # (T, images) false positives ranked between the previous true positive and this one
+    places: np.ndarray  # (T,) its row of `Ranked.between`
+    ignored: csr_array  # (T, images) ignored detections ranked between the previous true positive and this one
+
+
+class Ranked(NamedTuple):
+    """One class. Which detections were found so far is the same in all matchings, so it is counted once."""
+
+    between: csr_array  # (K, images) detections after the previous one that is true in any matching, up to this one
     truths: np.ndarray  # (images,) truths that are not difficult
+    curves: tuple[Curve, ...]  # one a matching
 
 
-def recall_and_envelope(curve: Curve, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def recalls_and_envelopes(ranked: Ranked, weights: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(images, rounds) weights -> (T, rounds) each: the recall at each true positive, the best precision from there."""
-    hits = np.cumsum(weights[curve.images], 0)
-    found = hits + np.cumsum(curve.between @ weights, 0)
-    precision = np.divide(hits, found, out=np.zeros(hits.shape), where=found > 0)
-    recall = hits / np.maximum(curve.truths @ weights, 1)
-    return recall, np.maximum.accumulate(precision[::-1], 0)[::-1]
+    ranks, truths = np.cumsum(ranked.between @ weights, 0), np.maximum(ranked.truths @ weights, 1)
+    for curve in ranked.curves:
+        hits, found = np.cumsum(weights[curve.images], 0), ranks[curve.places]
+        if curve.ignored.nnz:
+            found -= np.cumsum(curve.ignored @ weights, 0)
+        precision = hits / np.maximum(found, np.finfo(float).tiny)  # no hit where nothing is found
+        yield hits / truths, np.maximum.accumulate(precision[::-1], 0)[::-1]
 
 
-def precision_at(curve: Curve, levels: np.ndarray) -> np.ndarray:
-    """The best precision over all images at each level of recall or a higher one; 0 where no recall reaches it."""
-    recall, envelope = (each[:, 0] for each in recall_and_envelope(curve, np.ones((len(curve.truths), 1))))
-    return np.append(envelope, 0.0)[np.searchsorted(recall, levels)]
+def voc_curve(ranked: Ranked) -> tuple[np.ndarray, np.ndarray]:
+    """(T, 1) each over all images, at VOC's IoU of 0.5: as `recalls_and_envelopes`."""
+    return next(recalls_and_envelopes(ranked, np.ones((len(ranked.truths), 1))))
 
 
-def average_precision(curve: Curve, weights: np.ndarray, levels: np.ndarray | None) -> np.ndarray:
-    """(images, rounds) weights -> (rounds,) in 0 to 1; nan in rounds without a truth.
+def precision_at(recall: np.ndarray, envelope: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """The best precision at each level of recall or a higher one; 0 where no recall reaches it."""
+    return np.append(envelope[:, 0], 0.0)[np.searchsorted(recall[:, 0], levels)]
+
+
+def average_precisions(classes: Sequence[Ranked], weights: np.ndarray) -> Arrays:
+    """(images, rounds) weights -> map_voc07, map_area and map_coco in percent, of the classes with a truth."""
+    found: dict[str, list[np.ndarray]] = {"map_voc07": [], "map_area": [], "map_coco": []}
+    for ranked in classes:
+        absent = np.where(ranked.truths @ weights > 0, 0, np.nan)  # rounds without a truth of this class
+        voc, *coco = recalls_and_envelopes(ranked, weights)
+        found["map_voc07"].append(absent + average_precision(*voc, VOC07_LEVELS))
+        found["map_area"].append(absent + average_precision(*voc, None))
+        found["map_coco"] += [absent + average_precision(*each, COCO_LEVELS) for each in coco]
+    return {name: 100 * np.nanmean(values, 0) for name, values in found.items()}
+
+
+def average_precision(recall: np.ndarray, envelope: np.ndarray, levels: np.ndarray | None) -> np.ndarray:
+    """(T, rounds) each -> (rounds,) in 0 to 1.
 
     The mean of the precision's envelope over levels of recall, or without levels the area under it.
     """
-    recall, envelope = recall_and_envelope(curve, weights)
     reached = recall if levels is None else np.searchsorted(levels, recall, side="right") / len(levels)
-    area = (envelope * np.diff(reached, axis=0, prepend=0)).sum(0)
-    return np.where(curve.truths @ weights > 0, area, np.nan)
+    return (envelope[:1] * reached[:1]).sum(0) + (envelope[1:] * (reached[1:] - reached[:-1])).sum(0)
 
 
-def curves(arrays: Arrays) -> list[list[Curve]]:
-    """The curves of each class in the eleven matchings."""
+def ranked_classes(arrays: Arrays) -> list[Ranked]:
+    """Each class that has a truth."""
     images = np.cumsum(arrays["ranked_images"], dtype=arrays["ranked_images"].dtype)
     edges = np.cumsum([0, *arrays["class_counts"]])
     return [
-        [make_curve(images[start:end], arrays["ranked_states"][start:end] >> shift & 3, truths) for shift in SHIFTS]
+        ranked_class(images[start:end], arrays["ranked_states"][start:end], truths.astype(float))
         for (start, end), truths in zip(pairwise(edges), arrays["truths"], strict=True)
     ]
 
 
-def make_curve(image: np.ndarray, state: np.ndarray, truths: np.ndarray) -> Curve:
-    """The curve of each detection's image and state, best first."""
-    image, true = image[state != IGNORED], state[state != IGNORED] == TRUE
-    before = np.cumsum(true)  # true positives so far: the row of a false positive
-    counted = ~true & (before < true.sum())
-    places = before[counted], image[counted]
-    between = coo_array((np.ones(counted.sum()), places), shape=(true.sum(), len(truths))).tocsr()
-    return Curve(image[true], between, truths.astype(float))
+def ranked_class(image: np.ndarray, states: np.ndarray, truths: np.ndarray) -> Ranked:
+    """Of each detection's image and states, best first."""
+    any_true = states & ANY_TRUE > 0
+
+    def counted(chosen: np.ndarray, ends: np.ndarray) -> csr_array:
+        """(ends, images): how many of the `chosen` detections lie after the previous one of the `ends`, up to this."""
+        row = np.cumsum(ends) - ends
+        within = chosen & (row < ends.sum())
+        places = row[within], image[within]
+        return coo_array((np.ones(within.sum()), places), shape=(ends.sum(), len(truths))).tocsr()
+
+    curves = []
+    for shift in SHIFTS:
+        state = states >> shift & 3
+        true = state == TRUE
+        curves.append(Curve(image[true], np.flatnonzero(true[any_true]), counted(state == IGNORED, true)))
+    return Ranked(counted(np.ones_like(any_true), any_true), truths, tuple(curves))
 
 
 def ranking(images: list[Arrays]) -> Arrays:

@@ -1,6 +1,7 @@
 """Detection as a stage. The card fills the backbone slots (trunk, RoI head) and channels, the protocol the rest."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,20 @@ from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction
 from .annotation import TURNED, parse
 from .formats import FORMATS, recognise
 from .layout import SETS, YEAR, Voc, lay_out, read_list
-from .ranking import average_precision, curves, precision_at
+from .ranking import (
+    COCO_LEVELS,
+    VOC07_LEVELS,
+    average_precision,
+    average_precisions,
+    precision_at,
+    ranked_classes,
+    voc_curve,
+)  # fmt: skip
 
 STRIDES = [4, 8, 16, 32]  # of the maps, in all protocols
 LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
 TEST_IMAGES = Path("VOCdevkit", YEAR, "JPEGImages")
 LEAST_SCORE = 0.3  # of a box that is drawn or shown on the page
-VOC07_LEVELS = np.arange(0, 1.001, 0.1)  # as in mmdet's `average_precision`, to the last bit
-COCO_LEVELS = np.linspace(0, 1, 101)
 
 
 class Detection(FineTuning):
@@ -122,29 +129,18 @@ class Detection(FineTuning):
 
     def outputs(self, arrays: Arrays) -> Outputs:
         """map_voc07, map_area (IoU 0.5), and map_coco (IoU 0.50 to 0.95), over the classes that have a truth."""
-        of_classes = curves(arrays)
-        voc, coco = [of_voc for of_voc, *_ in of_classes], [curve for _, *of_coco in of_classes for curve in of_coco]
-        ways = {"map_voc07": (voc, VOC07_LEVELS), "map_area": (voc, None), "map_coco": (coco, COCO_LEVELS)}
-
-        def score(weights: np.ndarray) -> Arrays:
-            return {
-                name: 100 * np.nanmean([average_precision(curve, weights, levels) for curve in some], 0)
-                for name, (some, levels) in ways.items()
-            }
-
-        return Outputs(arrays["image_ids"], score)
+        return Outputs(arrays["image_ids"], partial(average_precisions, ranked_classes(arrays)))
 
     def details(self, arrays: Arrays, config: Mapping[str, Any]) -> Details:
         """The 11-point AP of each class that has a truth, and its precision over recall, at VOC's IoU of 0.5."""
         names = config.get("val_dataloader", {}).get("dataset", {}).get("metainfo", {}).get("classes", ())
         labels = [name_of(names, label) for label in arrays["class_labels"].tolist()]
-        found = dict(zip(labels, (of_voc for of_voc, *_ in curves(arrays)), strict=True))
-        even = np.ones((len(arrays["image_ids"]), 1))
-        precise = {name: precision_at(curve, COCO_LEVELS) for name, curve in found.items()}
+        found = dict(zip(labels, map(voc_curve, ranked_classes(arrays)), strict=True))
+        precise = {name: precision_at(*each, COCO_LEVELS) for name, each in found.items()}
         whole = {ALL_CLASSES: np.mean([*precise.values()], 0)} if precise else {}
         return Details(
             "AP (11-point)",
-            {name: 100 * float(average_precision(curve, even, VOC07_LEVELS)[0]) for name, curve in found.items()},
+            {name: 100 * float(average_precision(*each, VOC07_LEVELS)[0]) for name, each in found.items()},
             axes=("recall", "precision"),
             curves={name: as_points(COCO_LEVELS, each) for name, each in (whole | precise).items()},
         )

@@ -55,10 +55,17 @@ def device(request, monkeypatch):
     return request.param
 
 
+@pytest.fixture(scope="session")
+def cache_home(tmp_path_factory):
+    """A folder for what can be computed again, of all tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def elsewhere(monkeypatch, tmp_path):
-    """Each test runs in an empty folder: none reads or writes this clone's work/, data/ or results/."""
+def elsewhere(monkeypatch, tmp_path, cache_home):
+    """Each test runs in an empty folder: none reads or writes this clone's work/, data/ or results/, or ~/.cache."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
 
 
 @pytest.fixture(scope="session")

@@ -76,12 +76,14 @@ def claim(part: Path, folder: bool) -> int:
             os.close(handle)
 
 
+def cache_folder() -> Path:
+    """The folder for what can be computed again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "trick-transfer")
+
+
 def cache_of(path: Path) -> Path:
     """A folder for what is known of a file or folder beside which nothing can, or should, be written."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(
-        cache, "trick-transfer", sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    )
+    return cache_folder() / sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def remove(part: Path) -> None:

@@ -122,16 +122,18 @@ def of_row(name: str, some: Sequence[Scored], runs: Sequence[Scored]) -> Row:
     )
 
 
-def device_hours(trained: Sequence[Result], runs: Sequence[Scored], own: bool) -> float | None:
+def device_hours(
+    trained: Sequence[Result], runs: Sequence[Scored], own: bool, students: tuple[str, ...] = ()
+) -> float | None:
     """Of backbones and their teacher (or the reference's), means over seeds; None if one of them has no result."""
     teacher = trained and (trained[0].config.get("model") or {}).get("teacher")
     if not trained or not teacher:
         return mean_hours(trained) if trained else None
-    others = [run for run in runs if run.result.recipe != trained[0].recipe]
-    wanted = teacher["recipe"], trained[0].tier, BACKBONE.name
-    taught = [run for run in others if (run.result.recipe, run.result.tier, run.result.stage) == wanted]
+    students = (*students, trained[0].recipe)  # none of them is its own teacher
+    wanted = teacher["recipe"] not in students and (teacher["recipe"], trained[0].tier, BACKBONE.name)
+    taught = [run for run in runs if (run.result.recipe, run.result.tier, run.result.stage) == wanted]
     same_kind = [run for run in taught if run.stored.own == own] or taught * own
-    of_teacher = device_hours([run.result for run in same_kind], others, own)
+    of_teacher = device_hours([run.result for run in same_kind], runs, own, students)
     return None if of_teacher is None else mean_hours(trained) + of_teacher
 
 

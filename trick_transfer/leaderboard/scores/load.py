@@ -19,6 +19,7 @@ from trick_transfer.stages import STAGES
 
 from ..statistics.bootstrap import resample
 from ..table import BACKBONE
+from .remembered import forget, remembered
 
 TOLERANCE_PERCENT = 1e-4  # the detector's metric computes in single precision
 
@@ -49,23 +50,40 @@ def load_all(stored: Iterable[Stored]) -> tuple[list[Scored], list[str]]:
         elif not each.outputs.is_file():
             runs.append(means_only(each))
             problems.append(f"{each.outputs} is missing (so no interval)")
-            continue
-        outputs, faults = audit(each.result, each.outputs)
-        if outputs:
+        else:
             try:
-                runs.append(scored(each, outputs))
-            except (ValueError, OSError) as fault:
-                faults = [str(fault)]
-        problems += [f"left out: {fault}" for fault in faults]
+                runs.append(scored(each))
+            except ValueError as fault:
+                problems += [f"left out: {line}" for line in fault.args]
+            except OSError as fault:
+                problems.append(f"left out: {fault}")
+    forget()
     return runs, problems
 
 
-def scored(stored: Stored, outputs: Outputs) -> Scored:
-    """A run with its metrics over resampled images: those that every draw of images has. Raises ValueError."""
-    with reading(stored.outputs, f"outputs of {stored.result.stage}"):
-        points, rounds = outputs.metrics() | stored.result.metrics, resample(outputs)
+def scored(stored: Stored) -> Scored:
+    """A run whose outputs confirm it. Raises ValueError, of a line for each fault, or OSError."""
+    result, path = stored.result, stored.outputs
+    check_hash(result, path)
+    read_from = result.stage, result.samples_scored, result.metrics, result.config
+    return Scored(stored, *remembered(lambda: resampled(result, path), result.outputs_sha256, *read_from))
+
+
+def resampled(result: Result, path: Path) -> tuple[dict[str, float], Arrays, str, Details]:
+    """What `Scored` holds; of the metrics over resampled images those that every draw has. Raises as `scored`."""
+    outputs, faults = audit(result, path)
+    if not outputs:
+        raise ValueError(*faults)
+    with reading(path, f"outputs of {result.stage}"):
+        points, rounds = outputs.metrics() | result.metrics, resample(outputs)
         known = {name: drawn for name, drawn in rounds.items() if np.isfinite(drawn).all()}
-        return Scored(stored, points, known, outputs.key, outputs.details)
+        return points, known, outputs.key, outputs.details
+
+
+def check_hash(result: Result, path: Path) -> None:
+    """Raise ValueError for outputs that are not the result's, OSError for a file that cannot be read."""
+    if (found := file_sha256(path)) != result.outputs_sha256:
+        raise ValueError(f"{path}: its sha256 is {found}, the result has {result.outputs_sha256}")
 
 
 def means_only(stored: Stored) -> Scored:
@@ -79,9 +97,8 @@ def audit(result: Result, path: Path) -> tuple[Outputs | None, list[str]]:
         return None, []
     if not path.is_file():
         return None, [f"{path} is missing"]
-    if (found := file_sha256(path)) != result.outputs_sha256:
-        return None, [f"{path}: its sha256 is {found}, the result has {result.outputs_sha256}"]
     try:
+        check_hash(result, path)
         outputs = read(path, result.stage, result.config)
         with reading(path, f"outputs of {result.stage}"):
             images, metrics = len(outputs.images), outputs.metrics()

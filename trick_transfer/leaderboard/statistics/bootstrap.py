@@ -12,7 +12,7 @@ from scipy import stats
 from trick_transfer.engine.stage import Arrays, Outputs
 
 ROUNDS = 2000
-CHUNK = 250  # rounds at once: 5,000 images of them take 10 MB
+CHUNK = 1000  # rounds at once: 5,000 images of them take 40 MB
 ALPHA = 0.05
 NORMAL = stats.norm.ppf(1 - ALPHA / 2)
 

@@ -17,7 +17,7 @@ function points(table, recipes, metric) {
 }
 
 const percent = (value) => value.toFixed(2);
-const range = ({ low, high }) => (low === null ? "" : ` (${percent(low)} to ${percent(high)})`);
+const range = ({ low, high }) => (low === undefined ? "" : ` (${percent(low)} to ${percent(high)})`);
 
 const rank = ({ rank_low, rank_high }, compared) => (rank_low ? `, rank ${[...new Set([rank_low, rank_high])].join("–")} of ${compared}` : "");
 const comparedRows = (rows, metric) => rows.filter(({ cells }) => cells[metric]?.rank_low).length;

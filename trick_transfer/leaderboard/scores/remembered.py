@@ -1,0 +1,61 @@
+"""Scores of resampled images are kept on disk: 4,500 runs are resampled in minutes, and read back in seconds."""
+
+import os
+import pickle
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import scipy
+
+from trick_transfer.engine.files import cache_folder, write_whole
+from trick_transfer.runs.identity import fingerprint
+
+ROOT = Path(__file__).parents[3]
+PACKAGES = ("classification", "detection", "probing", "segmentation", "trick_transfer")
+KEPT_DAYS = 100  # after the last use
+T = TypeVar("T")
+
+
+def remembered(measure: Callable[[], T], *key: Any) -> T:
+    """What `measure` returned under this key of JSON data, if our code was the same then; else what it returns now.
+
+    What it raises is not kept; where the cache cannot be written, nothing is.
+    """
+    name = fingerprint([*key, code()])
+    path = folder() / name[:2] / name
+    with suppress(Exception):  # none is there, or a damaged one, which raises anything
+        found = pickle.loads(path.read_bytes())
+        os.utime(path)
+        return found
+    made = measure()
+    with suppress(OSError):
+        write_whole(path, lambda part: part.write_bytes(pickle.dumps(made)))
+    return made
+
+
+def forget() -> None:
+    """Delete what was not used for KEPT_DAYS."""
+    with suppress(OSError):
+        for path in folder().glob("??/*"):
+            if time.time() - path.stat().st_mtime > KEPT_DAYS * 86_400:
+                path.unlink()
+
+
+def folder() -> Path:
+    """Where all is kept."""
+    return cache_folder() / "scores"
+
+
+@cache
+def code() -> str:
+    """A hash of all that can change a score beside the outputs: our code, NumPy and SciPy."""
+    found = sha256(f"numpy {np.__version__}, scipy {scipy.__version__}".encode())
+    for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
