@@ -32,7 +32,7 @@ class TopK(BaseMetric):
     default_prefix = ""
 
     def __init__(self, k: Sequence[int] = (1, KEPT), outputs: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(collect_device="gpu", **kwargs)  # through the process group, on any device, without files
         if not {1, KEPT} <= set(k) <= set(range(1, KEPT + 1)):
             raise ValueError(f"val_evaluator.k must contain 1 and {KEPT}, and nothing above {KEPT}; got {k}")
         self.k, self.outputs = tuple(k), outputs

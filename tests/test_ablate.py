@@ -21,6 +21,7 @@ from trick_transfer.runs.identity import fingerprint
 from trick_transfer.runs.result import OUTPUTS, Result
 from trick_transfer.runs.run import Run, plain
 from trick_transfer.runs.store import Stored
+from trick_transfer.stages import usual
 
 ROOT = Path(__file__).parents[1]
 # typed from the paper's text: table, recipe, heading (and how many columns right of it), the text there
@@ -218,6 +219,31 @@ def test_the_plan_of_an_empty_tree_is_all_rows_and_their_teachers(tool, tmp_path
     )
     assert "81.33" in text, "the table is shown"
     assert not list(tmp_path.iterdir())
+
+
+def test_rows_of_ones_own_choice_are_planned_and_shown_with_the_stages_named(tool, tmp_path):
+    a_kept(tmp_path, "resnet50d_distill")
+    text = tool("resnet50d_distill", "resnet50d_mixup", "--stages", "classification", "--tier", "smoke", "--plan")
+    assert states(text) == {
+        ("resnet50d_distill", "classification"): "done",
+        ("resnet50d_mixup", "classification"): "missing",
+    }
+    assert "61.50" in text and "1 of 1" in text, "the row that is there is shown"
+    both = states(tool("resnet50d_mixup", "table5", "--tier", "smoke", "--plan"))
+    assert {stage for recipe, stage in both if recipe == "resnet50d_mixup"} == {*usual()}
+    assert {stage for recipe, stage in both if recipe == "resnet50c_efficient"} == {"classification"}
+
+
+def test_protocols_are_told_apart_in_the_plan(tool):
+    protocols = ["--protocol", "faster_rcnn_voc", "faster_rcnn_voc_frozen"]
+    text = tool("resnet50d_mixup", "--stages", "detection", *protocols, "--tier", "smoke", "--plan")
+    assert {"detection", "detection-faster_rcnn_voc_frozen"} <= {stage for _, stage in states(text)}
+
+
+def test_noise_wants_two_seeds_and_says_where_there_is_none_yet(tool):
+    with pytest.raises(ValueError, match="at least two seeds"):
+        tool("noise", "resnet50d_mixup", "--seeds", "1", "--tier", "smoke", "--plan")
+    assert tool("noise", "resnet50d_mixup", "--seeds", "2", "--tier", "smoke", "--plan").endswith("no results yet\n")
 
 
 def test_sizes_are_shown_before_anything_is_trained(tool):

@@ -1,6 +1,7 @@
 """The paper's tables and figures: run what they lack, then show ours beside the paper's.
 
 tools/ablate.py table8 table9 --seeds 0 1 2      on the embedded benchmark
+tools/ablate.py resnet50d_mixup resnet50d_best --stages segmentation      rows of your own choice
 tools/ablate.py table6 --tier paper --plan       the state of each run, and the table so far
 tools/ablate.py figure3 figure4                  SVG in docs/figures; --png as well
 tools/ablate.py noise resnet50d_best --seeds 5   the scatter of one recipe, trained and fine-tuned with seeds 0 to 4
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
+from classification.config import names
 from trick_transfer.command_line import Parser
 from trick_transfer.engine.values import nearest
 from trick_transfer.leaderboard.analysis import between
@@ -25,7 +27,7 @@ from trick_transfer.leaderboard.rendering.terminal import across
 from trick_transfer.runs import tiers
 from trick_transfer.runs.execute import execute
 from trick_transfer.runs.grid import once, run_of, ways
-from trick_transfer.runs.many import add_seeds
+from trick_transfer.runs.many import add_seeds, add_stages
 from trick_transfer.runs.outlook import outlook
 from trick_transfer.runs.plan import add_options, check, check_data, console, show, show_gaps
 from trick_transfer.runs.run import FIRST
@@ -42,10 +44,11 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "what",
         nargs="+",
-        help=f"{', '.join(NAMES)}, or: noise RECIPE, or: agreement TIER TIER, or: agreement TIER PROTOCOL PROTOCOL",
+        help=f"{', '.join(NAMES)}, recipes, or: noise RECIPE, agreement TIER TIER, agreement TIER PROTOCOL PROTOCOL",
     )
     add_options(parser)
     add_seeds(parser, "; for noise one number: how many, from 0")
+    add_stages(parser, "those of the tables")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder for figures")
     parser.add_argument("--png", action="store_true", help="figures as PNG, too")
     args = parser.parse_args()
@@ -54,24 +57,27 @@ def options() -> argparse.Namespace:
         if len(args.what) != 2:
             raise ValueError("noise takes one recipe, and --seeds: how many, or which")
         args.seeds = args.seeds if len(args.seeds) > 1 else list(range(args.seeds[0]))
+        if len(args.seeds) < 2:
+            raise ValueError("noise is the scatter of at least two seeds, such as --seeds 5")
         return args
     if args.what[0] == AGREEMENT:
         if len({*args.what}) != len(args.what) or len(args.what) not in (3, 4) or args.protocol:
             raise ValueError(f"{AGREEMENT} takes two tiers, or a tier and two protocols, by the names in their results")
         return args
     for name in args.what:
-        if name not in NAMES:
-            raise ValueError(f"{name!r} is no table or figure; {nearest(name, [*NAMES, 'noise', AGREEMENT])}")
+        if name not in (*NAMES, *names()):
+            known = [*NAMES, NOISE, AGREEMENT, *names()]
+            raise ValueError(f"{name!r} is no table, figure or recipe; {nearest(name, known)}")
     return args
 
 
 def parts(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
     """(recipe, stages) of all that was asked for."""
-    if args.what[0] == NOISE:
-        return [(args.what[1], list(usual()))]
     tables = [TABLES[name] for name in args.what if name in TABLES]
-    drawn = [(recipe, [FIRST]) for name in args.what for recipe in FIGURES.get(name, ())]
-    return [(recipe, table.stages) for table in tables for recipe in table.rows] + drawn
+    found = [(recipe, list(table.stages)) for table in tables for recipe in table.rows]
+    found += [(recipe, [FIRST]) for name in args.what for recipe in FIGURES.get(name, ())]
+    found += [(name, list(usual())) for name in args.what if name in names() or args.what[0] == NOISE != name]
+    return [(recipe, [stage for stage in stages if stage in (args.stages or stages)]) for recipe, stages in found]
 
 
 def compare(names: Sequence[str], args: argparse.Namespace) -> None:

@@ -12,18 +12,17 @@ import argparse
 
 from classification.given import KEY as GIVEN
 from trick_transfer.command_line import Parser
-from trick_transfer.engine.values import check_name
 from trick_transfer.leaderboard.rendering.terminal import rows_of
 from trick_transfer.runs import tiers
 from trick_transfer.runs.command import add_follow, add_given, add_held_out, given_of, sets_of
 from trick_transfer.runs.execute import execute
 from trick_transfer.runs.grid import chains, once
-from trick_transfer.runs.many import add_seeds
+from trick_transfer.runs.many import add_seeds, add_stages
 from trick_transfer.runs.outlook import outlook
 from trick_transfer.runs.own_tier import add_own_data, own_tier
 from trick_transfer.runs.plan import add_options, check, check_data, console, show, show_gaps, state
 from trick_transfer.runs.store import read_both, reference
-from trick_transfer.stages import STAGES, usual
+from trick_transfer.stages import usual
 
 
 def options() -> argparse.Namespace:
@@ -34,8 +33,7 @@ def options() -> argparse.Namespace:
     add_own_data(parser)
     add_given(parser)
     add_seeds(parser)
-    names = f"{', '.join(STAGES)} (default: the tier's, or {', '.join(usual())})"
-    parser.add_argument("--stages", nargs="+", metavar="STAGE", help=names)
+    add_stages(parser, f"the tier's, or {', '.join(usual())}")
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets",
         help="a key of the recipe; with detection. or segmentation. before it, of that stage",
@@ -48,8 +46,6 @@ def options() -> argparse.Namespace:
         raise ValueError("name a recipe (classification/recipes), or give --backbone SOURCE")
     args.recipes = args.recipes or [GIVEN]
     args.tier = own_tier(args)
-    for stage in args.stages or ():
-        check_name("--stages", stage, STAGES)
     args.stages = args.stages or tiers.load(args.tier).stages or usual()
     return args
 

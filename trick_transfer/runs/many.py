@@ -8,6 +8,9 @@ from importlib.util import find_spec
 from itertools import chain
 from typing import Any
 
+from trick_transfer.engine.values import check_name
+from trick_transfer.stages import STAGES
+
 from .command import parse_sets
 
 EXECUTORS = ("slurm", "local", "debug")  # submitit's
@@ -39,6 +42,22 @@ def add_seeds(parser: argparse.ArgumentParser, more: str = "") -> None:
     """--seeds, also spelt --seed."""
     parser.add_argument(
         "--seeds", "--seed", nargs="+", action=Seeds, default=[0], metavar="SEED", help=f"such as 0-4 7{more}"
+    )
+
+
+class Stages(argparse.Action):
+    """Names of stages. Raises ValueError for others."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        for name in values:
+            check_name("--stages", name, STAGES)
+        setattr(namespace, self.dest, values)
+
+
+def add_stages(parser: argparse.ArgumentParser, default: str) -> None:
+    """--stages."""
+    parser.add_argument(
+        "--stages", nargs="+", action=Stages, metavar="STAGE", help=f"{', '.join(STAGES)} (default: {default})"
     )
 
 

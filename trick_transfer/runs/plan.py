@@ -63,7 +63,7 @@ def show(planned: Iterable[tuple[Run, str, str]]) -> None:
     """A table of runs, each with its state and a remark."""
     table = Table("recipe", "seed", "stage", "state", "remark", "folder")
     for run, word, remark in planned:
-        table.add_row(run.name, str(run.seed), run.stage, word, remark, str(run.folder))
+        table.add_row(run.name, str(run.seed), run.folder.name, word, remark, str(run.folder))  # with its protocol
     console.print(table)
 
 
@@ -81,14 +81,33 @@ def check(planned: list[Run], args: argparse.Namespace) -> None:
     check_compiler(args.compile)
     upstream = {run.card: run for run in planned if run.stage == FIRST}
     for run in planned:
-        if GIVEN in run.sets:
-            check_given(run)
-        data.check_filled(run, run.batch(processes(run, args), args.accumulate))
-        if run.stage != FIRST and run.card in upstream:
-            try:
-                run.connected(untrained_card(upstream[run.card].layers.cfg, run.recipe))
-            except ValueError as error:
-                raise ValueError(f"{error}; leave {run.stage} out (--stages), or take another backbone") from error
+        try:
+            check_run(run, args, upstream.get(run.card))
+        except ValueError as error:
+            if len({each.name for each in planned}) == 1:
+                raise
+            raise ValueError(f"{run.name}: {error}") from error
+    for line in dict.fromkeys(smaller(run, args) for run in planned if processes(run, args) < args.gpus):
+        print(line, file=sys.stderr)
+
+
+def check_run(run: Run, args: argparse.Namespace, trunk: Run | None) -> None:
+    """Raise ValueError for what `check` names; `trunk` makes the card that it will read."""
+    if GIVEN in run.sets:
+        check_given(run)
+    data.check_filled(run, run.batch(processes(run, args), args.accumulate))
+    if run.stage != FIRST and trunk:
+        try:
+            run.connected(untrained_card(trunk.layers.cfg, run.recipe))
+        except ValueError as error:
+            raise ValueError(f"{error}; leave {run.stage} out (--stages), or take another backbone") from error
+
+
+def smaller(run: Run, args: argparse.Namespace) -> str:
+    """What is said where not each process that was asked for has an image of a batch."""
+    return (
+        f"{run.folder.name}: {processes(run, args)} of --gpus {args.gpus}, as its batch has {run.batch().total} images"
+    )
 
 
 def check_given(run: Run) -> None:

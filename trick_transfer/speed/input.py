@@ -23,6 +23,7 @@ from classification.augment import PixelScaler
 from classification.config import load
 from classification.data import ImageFolder
 from trick_transfer.engine.images import decode
+from trick_transfer.engine.memory import keep_freed_memory
 
 from .figures import Figures, Ratio, rounds
 from .training import write_photos
@@ -101,6 +102,7 @@ REFERENCES = {"torchvision, Pillow": pillow, "torchvision v2, tensors": tensors,
 
 def bench_input(px: int, repeats: int) -> Figures:
     """Images per second of processor time, which other processes on the machine do not change much."""
+    keep_freed_memory()  # as our training does; all gain by it
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 

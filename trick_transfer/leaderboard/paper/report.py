@@ -11,7 +11,7 @@ from trick_transfer.runs.study import Found, finished, sizes
 
 from ..analysis import analyse
 from ..rendering.beside_paper import beside, noise
-from ..rendering.terminal import grid
+from ..rendering.terminal import grid, screens
 from ..scores.load import means_only
 from .figures import DRAW, FIGURES, saved
 from .tables import SIZES, TABLES
@@ -21,14 +21,21 @@ NOISE = "noise"  # of one recipe, in place of a table
 
 def report(recipes: Collection[str], found: Found, args: argparse.Namespace) -> None:
     """Show what there is of some recipes, of all seeds."""
+    listed = [name for name in args.what if name not in (*TABLES, *FIGURES, NOISE)]
     for name in args.what if args.what[0] != NOISE else args.what[:1]:
+        if name in listed:
+            continue
         downstream = name == NOISE or (name in TABLES and TABLES[name].stages != [FIRST])
         for way in ways(args)[: None if downstream else 1]:
             shown = list(finished(recipes, found, way))
             if name == NOISE:
-                console.print(grid(f"{args.what[1]} ({args.tier_name})", noise(each.result for each in shown)))
+                lines = noise(each.result for each in shown)
+                console.print(grid(f"{args.what[1]} ({args.tier_name})", lines) if shown else "no results yet")
             else:
                 (draw if name in FIGURES else show_table)(name, shown, way)
+    if listed and args.what[0] != NOISE:
+        shown = [each for way in ways(args) for each in finished(listed, found, way)]
+        console.print(*screens(analyse([*map(means_only, shown)]), listed, args.tier_name))
 
 
 def draw(name: str, results: list[Stored], args: argparse.Namespace) -> None:
