@@ -202,12 +202,13 @@ def test_settings_name_a_run_by_their_words_or_where_these_make_no_name_by_a_has
     assert Run("detection", "resnet50d_best", sets={"a.classes": ["cup"]}).own == {"detection.a.classes": "['cup']"}
 
 
-def test_eight_devices_share_the_detectors_batch_of_four_as_four(plan):
+def test_eight_devices_share_the_detectors_batch_of_four_as_four(plan, capsys):
     assert plan("resnet50d_mixup", "--tier", "paper", "--gpus", "8") == [
         ("resnet50d_mixup", "classification", 8),
         ("resnet50d_mixup", "detection", 4),
         ("resnet50d_mixup", "segmentation", 8),
     ]
+    assert capsys.readouterr().err == "detection: 4 of --gpus 8, as its batch has 4 images\n"
 
 
 def test_recipes_seeds_and_protocols_are_all_combined_and_what_is_shared_runs_once(plan):
