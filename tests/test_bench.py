@@ -11,7 +11,7 @@ import torch
 from trick_transfer.leaderboard.scores.load import audit
 from trick_transfer.runs.store import read_stored, reference
 from trick_transfer.speed import figures
-from trick_transfer.speed.epoch import Epoch
+from trick_transfer.speed.epoch import Epoch, bench_epoch
 from trick_transfer.speed.figures import Figures, Ratio, record, write_page
 from trick_transfer.speed.gpu import LOOPS, Setup, measured, seconds_of
 from trick_transfer.speed.input import REFERENCES
@@ -142,6 +142,14 @@ def test_an_epoch_tells_how_long_it_waited():
     epoch = Epoch(iter([1, 2, 3]), updates.append)
     epoch()
     assert updates == [1, 2, 3] and 0 <= epoch.waited <= epoch.lasted
+
+
+def test_an_epoch_of_ours_and_of_timms_reads_jpegs_on_each_device(device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: device == "cuda")
+    monkeypatch.setattr("trick_transfer.speed.epoch.STEPS", {device: 2})
+    found = bench_epoch(Setup(64, 2, "bf16", device), repeats=1, workers=0)
+    assert found.values.keys() == {"ours", "timm's"} and all(rate > 0 for rate in found.values.values())
+    assert [0 < each.value < 100 for each in found.ratios if "waits" in each.of] == [True, True]
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 #!/bin/sh
-# All that wants a GPU, in ten minutes: the tests marked `gpu`, the speed of a step, then rows of tier `photos` for the
-# time that is left. What is found lands in OUT.
+# All that wants a GPU, in ten minutes: the tests marked `gpu`, the speed of a step and of an epoch, then rows of tier
+# `photos` for the time that is left. What is found lands in OUT.
 #   tools/gpu_check.sh [OUT]              PYTHON=.venv/bin/python SECONDS_IN_ALL=600 RECIPES="resnet50d_best ..."
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
 out=${1:-work/gpu} python=${PYTHON:-.venv/bin/python} end=$(($(date +%s) + ${SECONDS_IN_ALL:-600})) failed=0
@@ -31,7 +31,8 @@ part tests 240 "$python" -m pytest -m gpu -n 4 --dist loadfile --durations=0
 for precision in fp16 bf16; do
     part "speed_$precision" 90 "$python" tools/bench.py gpu --batch 128 --repeats 30 --precision $precision --record
 done
-cp docs/benchmarks/gpu_*.json "$out" 2>/dev/null
+part epoch 90 "$python" tools/bench.py epoch --batch 128 --workers 8 --repeats 2 --record
+cp docs/benchmarks/gpu_*.json docs/benchmarks/epoch_*.json "$out" 2>/dev/null
 for recipe in ${RECIPES:-resnet50d_best}; do
     part "photos_$recipe" 600 "$python" tools/pipeline.py "$recipe" --tier photos --tracker none --work-dir "$out/work"
 done

@@ -1,5 +1,5 @@
-"""Speed and memory, as ratios within one run; absolute figures are this machine's. On the CPU but for `gpu` and
-`classification`.
+"""Speed and memory, as ratios within one run; absolute figures are this machine's. On the CPU but for `gpu`, `epoch`
+and `classification`.
 
 tools/bench.py input           our input pipeline against torchvision's and albumentations', on one core
 tools/bench.py step            a training step of ResNet-50-D against a plain timm loop, and what two tricks add to it
@@ -18,14 +18,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from trick_transfer.command_line import Parser
 from trick_transfer.engine.memory import keep_freed_memory
-from trick_transfer.engine.precision import PRECISIONS
+from trick_transfer.engine.precision import PRECISIONS, low_precision
 from trick_transfer.speed.compare import LOOPS, bench_distillation, bench_memory, bench_step, run_loop
 from trick_transfer.speed.downstream import bench_downstream
 from trick_transfer.speed.epoch import bench_epoch
 from trick_transfer.speed.figures import FOLDER, Figures, record, write_page
-from trick_transfer.speed.gpu import bench_gpu
+from trick_transfer.speed.gpu import Setup, bench_gpu
 from trick_transfer.speed.input import bench_input
 from trick_transfer.speed.leaderboard import bench_leaderboard
 from trick_transfer.speed.training import SETTINGS, bench_classification
@@ -37,10 +39,20 @@ BENCHES: dict[str, Callable[[argparse.Namespace], Figures | None]] = {
     "memory": lambda args: bench_memory(args.px, args.batch),
     "classification": lambda args: bench_classification(args.backbone, args.batch, args.workers, args.setting),
     "distillation": lambda args: bench_distillation(args.px, args.repeats, args.batch),
-    "epoch": lambda args: bench_epoch(args.px, args.repeats, args.batch, args.workers),
+    "epoch": lambda args: bench_epoch(here(args), args.repeats, args.workers),
     "downstream": lambda args: bench_downstream(args.repeats),
     "leaderboard": lambda args: bench_leaderboard(args.rows),
 }
+
+ON_GPU = ("gpu", "classification", "epoch")  # where there is one
+
+
+def here(args: argparse.Namespace) -> Setup:
+    """The device at hand; a CPU takes its own low precision."""
+    if torch.cuda.is_available():
+        return Setup(args.px, args.batch, args.precision)
+    own = next(name for name, kind in PRECISIONS.items() if kind == low_precision())
+    return Setup(args.px, args.batch, own, "cpu")
 
 
 def main() -> None:
@@ -51,7 +63,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--backbone", default="resnet50", help="resnet50d, inception_v3, mobilenet, ..., or timm/NAME")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="of `gpu`")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="of `gpu` and, on a GPU, `epoch`")
     parser.add_argument("--workers", type=int, default=1, help="processes that load data")
     parser.add_argument("--rows", type=int, default=500, help="of `leaderboard`")
     parser.add_argument("--record", action="store_true", help=f"keep the figures in {FOLDER.name} for the table")
@@ -62,7 +74,7 @@ def main() -> None:
     if args.what == "table":
         write_page(args.out)
         return
-    if args.what not in ("gpu", "classification"):
+    if args.what not in ON_GPU:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # both sides run on the CPU
     if args.loop:
         run_loop(args.px, args.batch, args.repeats, args.loop)
@@ -71,4 +83,5 @@ def main() -> None:
     if figures := BENCHES[args.what](args):
         print(figures)
         if args.record:
-            record(figures, f"gpu_{args.precision}" if args.what == "gpu" else args.what)
+            on_gpu = args.what in ON_GPU and torch.cuda.is_available()
+            record(figures, f"{args.what}_{args.precision}" if on_gpu else args.what)

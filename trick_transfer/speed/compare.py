@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 
 import timm
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from classification.classifier import ImageClassifier, export
@@ -30,38 +29,28 @@ def images_and_labels(px: int, batch: int) -> dict[str, torch.Tensor]:
     return {"inputs": images, "labels": torch.randint(0, 1000, (batch,))}
 
 
-def our_update(tricks: tuple[str, ...] = ()) -> Callable[[dict], object]:
-    """One of ResNet-50-D through our classifier and optimiser wrapper, from a batch of uint8 images."""
+def our_step(px: int, batch: int, tricks: tuple[str, ...]) -> Callable[[], object]:
+    """A training step of ResNet-50-D through our classifier and optimiser wrapper, from uint8 images in memory."""
     sets = {f"tricks.{trick}": None for trick in ("label_smoothing", "mixup", "distillation") if trick not in tricks}
     model, optimiser = classifier(load("resnet50d_best", sets))
-    return partial(model.train_step, optim_wrapper=optimiser)
+    return partial(model.train_step, images_and_labels(px, batch), optimiser)
 
 
-def our_step(px: int, batch: int, tricks: tuple[str, ...]) -> Callable[[], object]:
-    """A training step from memory."""
-    return partial(our_update(tricks), images_and_labels(px, batch))
-
-
-def timm_update() -> Callable[[Tensor, Tensor], None]:
-    """The same update as usually written with timm, from normalised float images."""
+def timm_step(px: int, batch: int) -> Callable[[], object]:
+    """The same step as usually written with timm, from normalised float images in memory."""
     model = timm.create_model("resnet50d", num_classes=1000).to(memory_format=torch.channels_last).train()
     optimiser = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=1e-4)
+    images = torch.randn(batch, 3, px, px).to(memory_format=torch.channels_last)
+    labels = torch.randint(0, 1000, (batch,))
 
-    def update(images: Tensor, labels: Tensor) -> None:
-        images = images.contiguous(memory_format=torch.channels_last)
+    def step() -> None:
         with torch.autocast("cpu", low_precision(), enabled=low_precision() != torch.float32):
             loss = F.cross_entropy(model(images), labels)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
 
-    return update
-
-
-def timm_step(px: int, batch: int) -> Callable[[], object]:
-    """A training step from memory."""
-    images = torch.randn(batch, 3, px, px).to(memory_format=torch.channels_last)
-    return partial(timm_update(), images, torch.randint(0, 1000, (batch,)))
+    return step
 
 
 LOOPS: dict[str, Callable[[int, int], Callable[[], object]]] = {  # (px, batch) -> a step

@@ -57,30 +57,31 @@ class Setup(NamedTuple):
         return model.to(memory_format=torch.channels_last).train()
 
 
-def ours(setup: Setup, compiled: bool = False) -> Step:
-    """As tools/train.py takes it, without the tricks of the loss."""
+def our_update(setup: Setup, compiled: bool = False) -> Callable[[dict], object]:
+    """As tools/train.py takes it, without the tricks of the loss, of a batch on the host."""
     tricks = ("label_smoothing", "mixup", "distillation")
     cfg = load("resnet50d_best", {f"tricks.{each}": None for each in tricks})
     cfg.optim_wrapper.precision = setup.precision
     model, optimiser = classifier(cfg)
     if compiled:
         put_in(compiled_passes(model))
+    return partial(model.train_step, optim_wrapper=optimiser)
+
+
+def ours(setup: Setup, compiled: bool = False) -> Step:
+    """The same of one batch again and again."""
     images, labels = setup.batch_of(torch.randint(256, (setup.batch, setup.px, setup.px, 3), dtype=torch.uint8))
-    return partial(model.train_step, dict(inputs=images, labels=labels), optimiser)
+    return partial(our_update(setup, compiled), dict(inputs=images, labels=labels))
 
 
-def of_timm(setup: Setup, compiled: bool = False) -> Step:
-    """train.py --amp --channels-last --opt sgd --opt-kwargs fused=True [--torchcompile], with its prefetcher."""
+def timm_update(setup: Setup, compiled: bool = False) -> Callable[[Tensor, Tensor], None]:
+    """train.py --amp --channels-last --opt sgd --opt-kwargs fused=True [--torchcompile], of images on the device."""
     model, criterion = setup.network(), nn.CrossEntropyLoss()
     optimiser = create_optimizer_v2(model, "sgd", lr=0.1, weight_decay=1e-4, momentum=0.9, fused=True)
     scaler = NativeScaler(setup.device) if setup.precision == "fp16" else None
     network = torch.compile(model) if compiled else model
-    batch = setup.batch_of(torch.randint(256, (setup.batch, 3, setup.px, setup.px), dtype=torch.uint8))
-    loader: Any = repeat(batch)
-    batches = iter(PrefetchLoader(loader, device=torch.device(setup.device)))
 
-    def step() -> None:
-        images, labels = next(batches)
+    def update(images: Tensor, labels: Tensor) -> None:
         images = images.contiguous(memory_format=torch.channels_last)
         with setup.lower:
             loss = criterion(network(images), labels)
@@ -91,7 +92,16 @@ def of_timm(setup: Setup, compiled: bool = False) -> Step:
             optimiser.step()
         optimiser.zero_grad()
 
-    return step
+    return update
+
+
+def of_timm(setup: Setup, compiled: bool = False) -> Step:
+    """The same from one batch again and again, by timm's prefetcher."""
+    update = timm_update(setup, compiled)
+    batch = setup.batch_of(torch.randint(256, (setup.batch, 3, setup.px, setup.px), dtype=torch.uint8))
+    loader: Any = repeat(batch)
+    batches = iter(PrefetchLoader(loader, device=torch.device(setup.device)))
+    return lambda: update(*next(batches))
 
 
 def of_torchvision(setup: Setup) -> Step:
