@@ -67,7 +67,7 @@ def bench_epoch(setup: Setup, repeats: int, workers: int) -> Figures:
         ours, theirs = Epoch(loaders[0], our_update(setup)), Epoch(loaders[1], lambda pair: timms(*pair))
         seconds = rounds({"ours": ours, "timm's": theirs}, repeats)
     return Figures(
-        f"ResNet-50-D from JPEGs, {setup.px} px, batch {setup.batch}, {setup.precision}, {device()}, {workers} workers",
+        f"ResNet-50-D from JPEGs, {setup.px} px, batch {setup.batch}, {setup.precision}, {device()}, {workers} worker{'s' * (workers > 1)}",
         "images/s",
         {name: images / each for name, each in seconds.items()},
         [
