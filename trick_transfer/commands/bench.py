@@ -26,7 +26,7 @@ from trick_transfer.engine.precision import PRECISIONS, low_precision
 from trick_transfer.speed.compare import LOOPS, bench_distillation, bench_memory, bench_step, run_loop
 from trick_transfer.speed.downstream import bench_downstream
 from trick_transfer.speed.epoch import bench_epoch
-from trick_transfer.speed.figures import FOLDER, Figures, record, write_page
+from trick_transfer.speed.figures import Figures, record, write_page
 from trick_transfer.speed.gpu import Setup, bench_gpu
 from trick_transfer.speed.input import bench_input
 from trick_transfer.speed.leaderboard import bench_leaderboard
@@ -44,6 +44,7 @@ BENCHES: dict[str, Callable[[argparse.Namespace], Figures | None]] = {
     "leaderboard": lambda args: bench_leaderboard(args.rows),
 }
 
+PRINTED = ("memory", "classification", "distillation")
 ON_GPU = ("gpu", "classification", "epoch")  # where there is one
 
 
@@ -66,7 +67,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="of `gpu` and, on a GPU, `epoch`")
     parser.add_argument("--workers", type=int, default=1, help="processes that load data")
     parser.add_argument("--rows", type=int, default=500, help="of `leaderboard`")
-    parser.add_argument("--record", action="store_true", help=f"keep the figures in {FOLDER.name} for the table")
+    parser.add_argument("--record", action="store_true", help="keep the figures in docs/benchmarks for `table`")
     parser.add_argument("--out", type=Path, default=Path("docs/performance.md"), help="the table's file")
     parser.add_argument("--setting", choices=SETTINGS, help=argparse.SUPPRESS)
     parser.add_argument("--loop", choices=LOOPS, help=argparse.SUPPRESS)
@@ -74,6 +75,8 @@ def main() -> None:
     if args.what == "table":
         write_page(args.out)
         return
+    if args.record and args.what in PRINTED:
+        raise ValueError(f"{', '.join(PRINTED)} are not part of the table; leave --record out")
     if args.what not in ON_GPU:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # both sides run on the CPU
     if args.loop:

@@ -1,4 +1,4 @@
-"""Results -> LEADERBOARD.md, leaderboard.csv, .json, .tex, .html, and the generated blocks of README.md.
+"""Results -> LEADERBOARD.md, leaderboard.csv, .json, .tex, .html, and the generated block of README.md.
 
 tools/leaderboard.py [--tier mini --pool]
 tools/leaderboard.py verify mini/resnet50d_best/seed0/detection    # or a recipe, or nothing: all reference results

@@ -1,4 +1,4 @@
-"""One run: its folder, its Config, the card it needs, its data, and its state."""
+"""One run: its folder, its Config, the card it needs and its data."""
 
 import json
 import os

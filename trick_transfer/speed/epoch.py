@@ -66,8 +66,9 @@ def bench_epoch(setup: Setup, repeats: int, workers: int) -> Figures:
         loaders = [make(folder, setup, workers) for make in (our_loader, timm_loader)]
         ours, theirs = Epoch(loaders[0], our_update(setup)), Epoch(loaders[1], lambda pair: timms(*pair))
         seconds = rounds({"ours": ours, "timm's": theirs}, repeats)
+    read_by = f"{workers} worker{'s' * (workers > 1)}"
     return Figures(
-        f"ResNet-50-D from JPEGs, {setup.px} px, batch {setup.batch}, {setup.precision}, {device()}, {workers} worker{'s' * (workers > 1)}",
+        f"ResNet-50-D from JPEGs, {setup.px} px, batch {setup.batch}, {setup.precision}, {device()}, {read_by}",
         "images/s",
         {name: images / each for name, each in seconds.items()},
         [

@@ -7,17 +7,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-import scipy
-
 from trick_transfer.engine.files import cache_folder, write_whole
+from trick_transfer.engine.receipt import ROOT
 from trick_transfer.runs.identity import fingerprint
 
-ROOT = Path(__file__).parents[3]
 PACKAGES = ("classification", "detection", "probing", "segmentation", "trick_transfer")
+LIBRARIES = ("numpy", "scipy", "pycocotools")
 KEPT_DAYS = 100  # after the last use
 T = TypeVar("T")
 
@@ -54,8 +53,8 @@ def folder() -> Path:
 
 @cache
 def code() -> str:
-    """A hash of all that can change a score beside the outputs: our code, NumPy and SciPy."""
-    found = sha256(f"numpy {np.__version__}, scipy {scipy.__version__}".encode())
+    """A hash of all that can change a score beside the outputs: our code, and what computes in it."""
+    found = sha256(" ".join(map(version, LIBRARIES)).encode())
     for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
         found.update(path.read_bytes())
     return found.hexdigest()
