@@ -60,13 +60,15 @@ def main() -> None:
     """The command line."""
     parser = Parser(__doc__)
     parser.add_argument("what", choices=(*BENCHES, "table"))
-    parser.add_argument("--px", type=int, default=224)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--px", type=int, default=224, help="side of an image")
+    parser.add_argument("--batch", type=int, default=32, help="number of images in a batch")
+    parser.add_argument("--repeats", type=int, default=5, help="number of measurements, after a warm-up")
     parser.add_argument("--backbone", default="resnet50", help="resnet50d, inception_v3, mobilenet, ..., or timm/NAME")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="of `gpu` and, on a GPU, `epoch`")
-    parser.add_argument("--workers", type=int, default=1, help="processes that load data")
-    parser.add_argument("--rows", type=int, default=500, help="of `leaderboard`")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="fp16", help="precision of `gpu`, and of `epoch` on a GPU"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="number of processes that load data")
+    parser.add_argument("--rows", type=int, default=500, help="number of rows of `leaderboard`")
     parser.add_argument("--record", action="store_true", help="keep the figures in docs/benchmarks for `table`")
     parser.add_argument("--out", type=Path, default=Path("docs/performance.md"), help="the table's file")
     parser.add_argument("--setting", choices=SETTINGS, help=argparse.SUPPRESS)

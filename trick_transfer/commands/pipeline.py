@@ -36,7 +36,7 @@ def options() -> argparse.Namespace:
     add_stages(parser, f"the tier's, or {', '.join(usual())}")
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets",
-        help="a key of the recipe; with detection. or segmentation. before it, of that stage",
+        help="a key of the recipe; with detection., segmentation. or probing. before it, of that stage",
     )  # fmt: skip
     add_follow(parser)
     add_held_out(parser)

@@ -29,12 +29,14 @@ def add_run_options(parser: argparse.ArgumentParser, stage: bool = True) -> None
         parser.add_argument("stage", choices=STAGES)
     else:
         parser.set_defaults(stage=FIRST)
-    parser.add_argument("name", help="a recipe, see classification/recipes")
+    parser.add_argument("name", help="a recipe (classification/recipes), or a row of yours")
     add_places(parser)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--backbone-seed", type=int, help="of the backbone to fine-tune (default: --seed)")
-    parser.add_argument("--protocol", help="the downstream protocol, if not the paper's")
-    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the run")
+    parser.add_argument("--backbone-seed", type=int, help="seed of the backbone to fine-tune (default: --seed)")
+    parser.add_argument("--protocol", help="the downstream protocol (default: the tier's)")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="sets", help="keys of the Config"
+    )
     parser.add_argument("--data-root", type=Path, help="the data set's folder (default: under data/)")
     add_follow(parser)
     add_held_out(parser)
@@ -48,22 +50,24 @@ def add_given(parser: argparse.ArgumentParser) -> None:
         help="timm/NAME, torchvision/NAME, a file, a folder: docs/backbones.md",
     )  # fmt: skip
     add_reading(group)
-    group.add_argument("--row", metavar="NAME", help="of its row (default: the source's)")
+    group.add_argument("--row", metavar="NAME", help="name of the row (default: the source's)")
 
 
 def add_reading(parser: argparse._ActionsContainer) -> None:
     """What a source may need: its architecture, how images are fed, and what of a file is taken."""
-    parser.add_argument("--arch", help="of a file of weights: timm/NAME, torchvision/NAME, or resnet50d and so on")
+    parser.add_argument("--arch", help="network of a file of weights: timm/NAME, torchvision/NAME, resnet50d, ...")
     for key in FEEDS:
-        parser.add_argument(f"--{key}", nargs=3, type=float, help="of the images it was trained on, RGB in 0..255")
+        parser.add_argument(f"--{key}", nargs=3, type=float, help="how it was trained: RGB in 0..255")
     for key, known in HOW.items():
-        parser.add_argument(f"--{key.replace('_', '-')}", choices=known, help="likewise (default: the source's)")
+        parser.add_argument(
+            f"--{key.replace('_', '-')}", choices=known, help="how it was trained (default: as the source says)"
+        )
     add_taken(parser)
 
 
 def add_taken(parser: argparse._ActionsContainer) -> None:
     """What of a file is taken: --part --allow-missing."""
-    parser.add_argument("--part", help="of a file with several networks: the prefix of its names")
+    parser.add_argument("--part", help="prefix of the network's names in a file with several networks")
     parser.add_argument(
         "--allow-missing", nargs="+", metavar="PATTERN", help="tensors that may keep their random start"
     )
@@ -107,8 +111,8 @@ def add_follow(parser: argparse.ArgumentParser) -> None:
 def add_held_out(parser: argparse.ArgumentParser) -> None:
     """--held-out --patience, which are settings."""
     parser.add_argument(
-        "--held-out", type=float, metavar="SHARE", help="of the training images, such as 0.1: not trained on, but "
-        "scored after each epoch; the best epoch's weights count",
+        "--held-out", type=float, metavar="SHARE", help="share of the training images, such as 0.1, that is "
+        "not trained on, but scored after each epoch; the best epoch's weights count",
     )  # fmt: skip
     parser.add_argument(
         "--patience", type=int, metavar="EPOCHS", help="end a training whose score on --held-out was not better in them"
@@ -121,35 +125,45 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tier", "--data", default=TIER, metavar="TIER", help=f"{names}, or a file of your own: docs/data.md"
     )
-    parser.add_argument("--work-dir", type=Path, default=Path("work"))
+    parser.add_argument("--work-dir", type=Path, default=Path("work"), help="folder of your runs")
     add_import(parser)
 
 
 def add_import(parser: argparse.ArgumentParser) -> None:
     """--import."""
     parser.add_argument(
-        "--import", nargs="+", action=Import, metavar="MODULE", help="that defines backbones of your own"
+        "--import", nargs="+", action=Import, metavar="MODULE", help="module that defines your backbones"
     )
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
     """--gpus --accumulate --tracker --precision --compile."""
     add_gpus(parser)
-    parser.add_argument("--accumulate", type=int, default=1, help="steps whose gradients are added up")
-    parser.add_argument("--tracker", choices=TRACKERS, default=TRACKERS[0], help="of scalars and predictions")
-    parser.add_argument("--precision", choices=PRECISIONS, help="of low-precision training (default: fp16 on CUDA)")
-    parser.add_argument("--compile", action="store_true", help="training steps by torch.compile; needs a C++ compiler")
+    parser.add_argument("--accumulate", type=int, default=1, help="number of steps whose gradients are added up")
+    parser.add_argument(
+        "--tracker", choices=TRACKERS, default=TRACKERS[0], help="where scalars and predictions are logged"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="what low precision means (default: fp16 on CUDA, bf16 on a CPU that has it)",
+    )
+    parser.add_argument("--compile", action="store_true", help="compile training steps; needs a C++ compiler")
 
 
 def add_gpus(parser: argparse.ArgumentParser) -> None:
     """--gpus."""
-    parser.add_argument("--gpus", type=int, default=1, help="processes, each with a GPU if there is one")
+    parser.add_argument("--gpus", type=int, default=1, help="number of processes, each with a GPU if there is one")
 
 
 def add_nodes(parser: argparse.ArgumentParser) -> None:
     """--nnodes --rdzv."""
-    parser.add_argument("--nnodes", type=int, default=1, help="machines with --gpus each; start the command on each")
-    parser.add_argument("--rdzv", metavar="HOST:PORT", help="one of them, and a free port there; the same on each")
+    parser.add_argument(
+        "--nnodes", type=int, default=1, help="number of machines, each with --gpus; start the command on each"
+    )
+    parser.add_argument(
+        "--rdzv", metavar="HOST:PORT", help="one of the machines, and a free port there; the same on each"
+    )
 
 
 def nodes_of(args: argparse.Namespace) -> Nodes | None:

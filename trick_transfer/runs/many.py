@@ -41,7 +41,13 @@ def seeds_in(word: str) -> Iterable[int]:
 def add_seeds(parser: argparse.ArgumentParser, more: str = "") -> None:
     """--seeds, also spelt --seed."""
     parser.add_argument(
-        "--seeds", "--seed", nargs="+", action=Seeds, default=[0], metavar="SEED", help=f"such as 0-4 7{more}"
+        "--seeds",
+        "--seed",
+        nargs="+",
+        action=Seeds,
+        default=[0],
+        metavar="SEED",
+        help=f"seeds of the runs, such as 0-4 7{more}",
     )
 
 
@@ -65,15 +71,15 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     """--jobs --jobs-per-gpu, --executor and what it needs."""
     group = parser.add_argument_group("many runs, see docs/many_runs.md")
     group.add_argument("--jobs", type=int, help="run what is ready side by side, at most so many at once")
-    group.add_argument("--jobs-per-gpu", type=int, help="that share a GPU (default: 1); without --jobs, on all GPUs")
+    group.add_argument("--jobs-per-gpu", type=int, help="runs on each GPU (default: 1); alone, all GPUs are used")
     group.add_argument(
         "--executor", choices=EXECUTORS, help="hand runs to Slurm; local and debug try that on this machine"
     )
-    group.add_argument("--partition", help="of Slurm")
-    group.add_argument("--time", type=int, metavar="MINUTES", help="of a job (default: a day)")
+    group.add_argument("--partition", help="Slurm's partition")
+    group.add_argument("--time", type=int, metavar="MINUTES", help="time limit of a job (default: a day)")
     group.add_argument("--array", type=int, metavar="N", help="submit what is ready as arrays, at most N jobs at once")
     group.add_argument(
-        "--slurm", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="what else sbatch is asked for"
+        "--slurm", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="other options of sbatch"
     )
 
 

@@ -23,7 +23,7 @@ def add_own_data(parser: argparse.ArgumentParser) -> None:
     """--classification DIR and the like, and --name."""
     for stage in STAGES:
         parser.add_argument(f"--{stage}", type=Path, metavar="DIR", help="own data for it; stages without are left out")
-    parser.add_argument("--name", help="of own data's tier and rows (default: the folders' names)")
+    parser.add_argument("--name", help="name of own data's tier (default: the folders' names)")
     parser.set_defaults(tier=None)
 
 

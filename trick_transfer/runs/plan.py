@@ -41,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         action="extend",
         default=[],
-        help=f"if not the paper's; several of one stage are several runs: {', '.join(protocols)}",
+        help=f"(default: the tier's) several of one stage are several runs: {', '.join(protocols)}",
     )
     for option in dict.fromkeys(filter(None, (data_set.option for data_set in DATA_SETS.values()))):
         parser.add_argument(f"--{option}-root", type=Path, help="its folder (default: under data/)")
