@@ -10,6 +10,7 @@ from .engine.stage import Metric, Stage
 STAGES: dict[str, Stage] = {
     stage.name: stage for stage in (CLASSIFICATION, Probing(CLASSIFICATION), DETECTION, SEGMENTATION)
 }
+BACKBONE = next(stage for stage in STAGES.values() if stage.trains_backbone)
 
 
 def usual() -> tuple[str, ...]:

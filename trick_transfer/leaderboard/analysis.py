@@ -10,7 +10,7 @@ from trick_transfer.engine.values import check_name
 from trick_transfer.runs.result import Result
 from trick_transfer.runs.store import Stored
 from trick_transfer.runs.sweep import hours
-from trick_transfer.stages import metrics, stage_of
+from trick_transfer.stages import BACKBONE, metrics, stage_of
 
 from .paper.as_leaderboard import published
 from .paper.ladder import Step, entry, steps
@@ -22,7 +22,7 @@ from .statistics.agreement import agreements
 from .statistics.comparison import Comparison, Placed
 from .statistics.rows import by_class, cell, sample, tabulated
 from .statistics.variance import components
-from .table import BACKBONE, YOURS, Agreement, Analysis, Cell, Gain, LedgerLine, Row, RunKey, Table
+from .table import YOURS, Agreement, Analysis, Cell, Gain, LedgerLine, Row, RunKey, Table
 
 LISTED_PAIRS = 2000  # of a metric, each row with its nearest; all pairs count for Holm, groups and ranks
 

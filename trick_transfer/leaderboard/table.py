@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from trick_transfer.engine.details import Details
 from trick_transfer.runs.store import Stored
-from trick_transfer.stages import STAGES, metrics, stage_of
+from trick_transfer.stages import BACKBONE, metrics, stage_of
 
 YOURS = " (yours)"  # suffix of the recipe in a row of your own runs
 
@@ -217,7 +217,6 @@ class Analysis:
     agreements: tuple[Agreement, ...] = ()  # of every two tiers, and of every two protocols of one tier
 
 
-BACKBONE = next(stage for stage in STAGES.values() if stage.trains_backbone)
 UPSTREAM = next(metric.name for metric in BACKBONE.metrics if metric.headline)  # orders the rows, as in the paper
 
 

@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 # what may differ between two machines without the numbers being another experiment's
 PLACES = ("root", "data_root", "weights", "card", "num_workers", "persistent_workers", "outputs")
-OURS = ("backbones.", "classification.", "detection.", "probing.", "segmentation.", "trick_transfer.")
+PACKAGES = ("backbones", "classification", "detection", "probing", "segmentation", "trick_transfer")
 
 
 def plain(cfg: Config) -> dict:
@@ -25,7 +25,7 @@ def plain(cfg: Config) -> dict:
 def values(node: Any) -> Any:
     """Plain data without the names of our own classes: renaming one is no other protocol."""
     if isinstance(node, dict):
-        ours = str(node.get("type")).startswith(OURS)
+        ours = str(node.get("type")).partition(".")[0] in PACKAGES
         return {key: values(value) for key, value in node.items() if not (ours and key == "type")}
     return [values(each) for each in node] if isinstance(node, list) else node
 

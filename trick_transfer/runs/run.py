@@ -28,12 +28,12 @@ from trick_transfer.engine.stage import Stage
 from trick_transfer.engine.values import check_name, override
 from trick_transfer.own_data.prepare import Facts, prepared
 from trick_transfer.own_data.source import Source
-from trick_transfer.stages import STAGES
+from trick_transfer.stages import BACKBONE, STAGES
 
 from . import sweep, tiers
 from .identity import fingerprint, plain, values
 
-FIRST = next(stage.name for stage in STAGES.values() if stage.trains_backbone)
+FIRST = BACKBONE.name
 MODEL = "model.safetensors"  # a stage's final weights
 LOG = "log.txt"  # what its processes print, where they have no terminal
 SETTINGS = "settings.json"  # beside the card: what was set by hand

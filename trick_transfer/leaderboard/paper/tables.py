@@ -9,9 +9,9 @@ VOC07's 11-point AP.
 import json
 from dataclasses import dataclass
 
-from trick_transfer.stages import metrics, stage_of
+from trick_transfer.stages import BACKBONE, metrics, stage_of
 
-from ..table import BACKBONE, Value
+from ..table import Value
 
 SIZES = ("params_m", "gmacs")
 NOTES = {

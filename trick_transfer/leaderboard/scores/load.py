@@ -15,10 +15,9 @@ from trick_transfer.engine.files import brief, file_sha256, read_arrays
 from trick_transfer.engine.stage import Arrays, Outputs
 from trick_transfer.runs.result import Result
 from trick_transfer.runs.store import Stored
-from trick_transfer.stages import STAGES
+from trick_transfer.stages import BACKBONE, STAGES
 
 from ..statistics.bootstrap import resample
-from ..table import BACKBONE
 from .remembered import forget, remembered
 
 TOLERANCE_PERCENT = 1e-4  # the detector's metric computes in single precision

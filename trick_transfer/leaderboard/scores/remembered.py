@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 
 from trick_transfer.engine.files import cache_folder, write_whole
 from trick_transfer.engine.receipt import ROOT
-from trick_transfer.runs.identity import fingerprint
+from trick_transfer.runs.identity import PACKAGES, fingerprint
 
-PACKAGES = ("classification", "detection", "probing", "segmentation", "trick_transfer")
 LIBRARIES = ("numpy", "scipy", "pycocotools")
 KEPT_DAYS = 100  # after the last use
 T = TypeVar("T")

@@ -13,11 +13,11 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from trick_transfer.stages import metrics
+from trick_transfer.stages import BACKBONE, metrics
 
 from ..scores.comparable import Group
 from ..scores.load import by_backbone
-from ..table import BACKBONE, YOURS, Agreement, Cell, Row, Table
+from ..table import YOURS, Agreement, Cell, Row, Table
 from .bootstrap import ALPHA
 from .comparison import BORROWED, SEEDS, Comparison, Sample
 from .rows import sample

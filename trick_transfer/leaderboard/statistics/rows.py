@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from trick_transfer.engine.details import Details
+from trick_transfer.stages import BACKBONE
 
 from ..scores.load import Scored, by_backbone
-from ..table import BACKBONE, UPSTREAM, Cell, Correlation, Protocol, Row, Table, Value, column, metrics
+from ..table import UPSTREAM, Cell, Correlation, Protocol, Row, Table, Value, column, metrics
 from .comparison import SEEDS, Comparison, Sample
 from .correlation import correlate
 
