@@ -224,4 +224,15 @@ def test_what_a_job_prints_is_added_to_its_log(tmp_path):
         process = start(["none"], log=log)
         assert process.wait() == 2
     assert log.read_text().count("usage: trick-transfer") == 2 and last_line(log).startswith("usage: ")
+    assert log.read_text().count("$ none\n") == 2, "each start tells its command"
     assert last_line(Path("none")) == ""
+
+
+def test_a_job_that_was_killed_before_it_spoke_does_not_repeat_what_an_earlier_one_said(tmp_path):
+    log = tmp_path / "run" / LOG
+    log.parent.mkdir()
+    log.write_text("error: of yesterday\n")
+    process = start(["train", "classification", "resnet50d_best"], log=log)
+    process.kill()
+    process.wait()
+    assert last_line(log) == "$ train classification resnet50d_best"

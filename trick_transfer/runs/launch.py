@@ -5,6 +5,7 @@ Run as a script, this file is torchrun without its report on the failed process.
 
 import logging
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -58,8 +59,8 @@ def start(
 ) -> subprocess.Popen:
     """Start one of our commands, ["train", ...], `count` times at once, here and on other nodes; it ends with us.
 
-    What it prints is added to `log`, and `variables` to its environment. Raises ValueError in one of several tasks of
-    srun.
+    The command and what it prints are added to `log`, and `variables` to its environment. Raises ValueError in one of
+    several tasks of srun.
     """
     if ranks := slurm_ranks(os.environ):
         tasks = ranks["WORLD_SIZE"]
@@ -68,6 +69,9 @@ def start(
     several = [__file__, *meeting(nodes), "--nproc_per_node", str(count), "--"] if nodes or count > 1 else []
     environment = os.environ | {LAUNCHED: "1"} | dict(variables)
     with appended(log) if log else nullcontext() as file:
+        if file:  # what an earlier start said last is not this one's
+            file.write(f"$ {shlex.join(words)}\n".encode())
+            file.flush()
         return subprocess.Popen(
             [interpreter, *several, program, *words],
             env=environment,
