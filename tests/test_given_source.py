@@ -204,7 +204,7 @@ UNKNOWN = {  # what is told: the source and --arch
     "'resnet5l' does not exist; did you mean 'resnet50'": ("torchvision/resnet5l", None),
     "'IMAGENET' does not exist; did you mean": ("torchvision/resnet50:IMAGENET", None),
     "torchvision/googlenet equals no backbone.*MobileNetV2": ("torchvision/googlenet", None),
-    "no module runs that you do not name; add --import mine": ("mine:Mine", None),
+    "mine is imported only if it is named; add --import mine": ("mine:Mine", None),
     "add --arch": ("a.pth", None),
     "'resnet50e' does not exist; did you mean 'resnet50'": ("a.pth", "resnet50e"),
     "nowhere is no file": ("nowhere", "resnet50"),

@@ -250,7 +250,7 @@ def test_a_plan_names_the_backbone_that_nothing_of_it_makes(monkeypatch, capsys)
 def test_a_work_folder_that_cannot_be_written_is_named_before_anything_runs(monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
     monkeypatch.setattr(sys, "argv", ["pipeline", "resnet50d_cosine", "--tier", "smoke", "--work-dir", "a/b", "--plan"])
-    with pytest.raises(OSError, match="--work-dir a/b cannot be written, .*; name another folder"):
+    with pytest.raises(OSError, match="--work-dir a/b cannot be written: .*; name another folder"):
         command.main()
 
 

@@ -41,7 +41,7 @@ def own(name: str) -> dict[str, str]:
     """The config of `my_module:MyBackbone`. Raises ValueError unless the module was named and has that backbone."""
     module, _, kind = name.partition(":")
     if module not in sys.modules or module not in os.environ.get(NAMED, "").split(":"):
-        raise ValueError(f"{name}: no module runs that you do not name; add --import {module}")
+        raise ValueError(f"{name}: {module} is imported only if it is named; add --import {module}")
     if kind not in MODELS.module_dict or MODELS.module_dict[kind] is not getattr(sys.modules[module], kind, None):
         raise ValueError(
             f"{module} has no backbone {kind!r}; it must be a class that extends backbones.base.Backbone, see "

@@ -123,8 +123,8 @@ def settings(path: Path) -> dict[str, Any]:
     if "architecture" not in stated:
         whose = stated.get("architectures") or stated.get("model_type") or "another library's network"
         raise ValueError(
-            f"{path} names {whose}; of Hugging Face's folders those are read whose config.json has timm's "
-            "'architecture': timm's own, and of transformers' TimmWrapper's"
+            f"{path} names {whose}; only folders whose config.json has timm's key 'architecture' can be read: "
+            "timm's, and those of transformers' TimmWrapper"
         )
     return stated
 

@@ -60,7 +60,7 @@ def find(source: str, arch: str | None = None, imports: Sequence[str] = ()) -> G
     adopt(imports)
     path = Path(source.removeprefix(FOLDER))
     if arch and not path.is_file():
-        raise FileNotFoundError(f"{source} is no file, of which --arch {arch} would say what it is")
+        raise FileNotFoundError(f"{source} is no file; --arch {arch} describes a file of weights")
     if path.is_file():
         return of_file(source, path, arch)
     if source and path.is_dir() or source.startswith(FOLDER):

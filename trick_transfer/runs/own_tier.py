@@ -59,7 +59,7 @@ def own_tier(args: argparse.Namespace) -> str:
         raise ValueError(f"own data are laid out in {home}, which holds other data; give these another --name")
     if path.is_file():
         check_folders(path, folders)
-        print(f"{path} is there already, and taken as it is; delete it, and these data are described anew")
+        print(f"{path} is there already, and taken as it is; delete it to have the data described again")
     else:
         sources = {stage: Source.recognised(stage, folder) for stage, folder in folders.items()}
         trained = any(stage.trains_backbone for stage in folders)

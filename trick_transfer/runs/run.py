@@ -345,7 +345,7 @@ def check_writable(option: str, folder: Path) -> None:
     """Raise OSError for a folder in which nothing can be made, or that cannot be made itself."""
     there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
     if not os.access(there, os.W_OK | os.X_OK):
-        raise OSError(f"{option} {folder} cannot be written, {there} allows it not; name another folder")
+        raise OSError(f"{option} {folder} cannot be written: no rights in {there}; name another folder")
 
 
 def lineage(run: Run, students: tuple[str, ...] = ()) -> Iterator[Run]:

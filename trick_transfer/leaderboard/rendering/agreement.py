@@ -10,8 +10,8 @@ from ..table import Agreement, Analysis, Cell
 from .text import ABSENT, between
 
 CAPTION = (
-    "Kendall's tau over the rows that both have (in classification the trained ones) and its 95 % bounds: what the "
-    "pairs of rows leave open that are separated on both. Noise pulls a measured tau towards 0. The rows are "
+    "Kendall's tau over the rows that both have (in classification the trained ones) and its 95 % bounds: the "
+    "range of tau that the pairs which are separated on both allow. Noise pulls a measured tau towards 0. The rows are "
     "these recipes: nothing is said of others."
 )
 
