@@ -376,9 +376,8 @@ def test_each_of_several_seeds_and_protocols_is_a_run_and_each_protocol_has_its_
     text = tool("noise", "resnet50d_efficient", "--tier", "smoke", "--plan", *words)
     lines = [line.split("│")[2:4] for line in text.splitlines() if line.startswith("│ resnet50d_efficient")]
     runs = sorted((int(seed), stage.strip()) for seed, stage in lines)
-    assert runs == [
-        (seed, stage) for seed in (3, 4) for stage in ("classification", *["detection"] * 2, "segmentation")
-    ]
+    protocols = [f"detection-{name}" for name in ("faster_rcnn_voc_frozen", "faster_rcnn_voc_scratch")]
+    assert runs == [(seed, stage) for seed in (3, 4) for stage in ("classification", *protocols, "segmentation")]
     assert text.count("resnet50d_efficient (smoke)") == 2
 
 

@@ -26,6 +26,7 @@ from trick_transfer.stages import STAGES
 def run(monkeypatch, tmp_path, photos):
     """A run of the fourth task on a card of random weights."""
     monkeypatch.setitem(STAGES, TOY_TASK.name, TOY_TASK)  # the one line
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # what a test changes in memory is no other code
     monkeypatch.chdir(tmp_path)
     made = Run(TOY_TASK.name, "resnet50d_best", "smoke", data_root=photos, tracker="tensorboard")
     toy_card(made.card.parent)

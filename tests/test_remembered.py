@@ -59,7 +59,7 @@ def test_a_run_is_resampled_once_also_from_another_folder(cache, stored, asked, 
 
 def test_other_code_resamples_again(cache, stored, asked, monkeypatch):
     load.load_all(stored)
-    monkeypatch.setattr(remembered, "code", lambda: "other")
+    monkeypatch.setattr(remembered, "code", lambda stage: "other")
     load.load_all(stored)
     assert len(asked) == 6
 

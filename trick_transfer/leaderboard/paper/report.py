@@ -29,8 +29,8 @@ def report(recipes: Collection[str], found: Found, args: argparse.Namespace) -> 
         for way in ways(args)[: None if downstream else 1]:
             shown = list(finished(recipes, found, way))
             if name == NOISE:
-                lines = noise(each.result for each in shown)
-                console.print(grid(f"{args.what[1]} ({args.tier_name})", lines) if shown else "no results yet")
+                caption, lines = f"{args.what[1]} ({args.tier_name})", noise(each.result for each in shown)
+                console.print(grid(caption, lines) if shown else f"{caption}: no results yet")
             else:
                 (draw if name in FIGURES else show_table)(name, shown, way)
     if listed and args.what[0] != NOISE:

@@ -64,8 +64,8 @@ def scored(stored: Stored) -> Scored:
     """A run whose outputs confirm it. Raises ValueError, of a line for each fault, or OSError."""
     result, path = stored.result, stored.outputs
     check_hash(result, path)
-    read_from = result.stage, result.samples_scored, result.metrics, result.config
-    return Scored(stored, *remembered(lambda: resampled(result, path), result.outputs_sha256, *read_from))
+    read_from = result.outputs_sha256, result.samples_scored, result.metrics, result.config
+    return Scored(stored, *remembered(lambda: resampled(result, path), STAGES[result.stage], *read_from))
 
 
 def resampled(result: Result, path: Path) -> tuple[dict[str, float], Arrays, str, Details]:
