@@ -26,6 +26,7 @@ ASSETS = Path(__file__).parent / "assets"
 OURS = ("table", "labels", "charts", "details", "receipt", "pairs", "pictures", "page")  # in the order of their need
 SCRIPTS = ("plot.min.js", *(f"{name}.js" for name in OURS))
 MOST_IN_MATRIX, LISTED_MISTAKES = 30, 20  # classes
+UNREAD = ("sd", "level")  # of a cell; its HTML tells them
 DIGITS = 5  # of numbers that are only displayed; receipts keep all digits
 
 
@@ -36,6 +37,7 @@ def render(analysis: Analysis, pictures: list[dict[str, Any]]) -> str:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["place"] = place
+    environment.policies["json.dumps_kwargs"] = dict(sort_keys=True, separators=(",", ":"))
     scripts = [(ASSETS / name).read_text("utf-8") for name in SCRIPTS]
     return environment.get_template("page.html.j2").render(
         analysis=analysis,
@@ -66,8 +68,8 @@ def at_once(table: Table) -> dict[str, Any]:
 
 
 def known(cell: dict[str, Any]) -> dict[str, Any]:
-    """The values that are there: of 500 rows, the others would make a tenth of the page."""
-    return {name: value for name, value in cell.items() if value is not None}
+    """The values that are there, and that a script reads: of 500 rows, the others would make a tenth of the page."""
+    return {name: value for name, value in cell.items() if value is not None and name not in UNREAD}
 
 
 def unpacked_later(analysis: Analysis) -> dict[str, Any]:
