@@ -18,7 +18,7 @@ from trick_transfer.engine.precision import low_precision
 from trick_transfer.engine.processes import cores
 
 from .figures import Figures, Ratio, rounds
-from .training import classifier, in_own_process, peak_mb
+from .training import classifier, in_own_process, our_model, peak_mb
 
 TURNS = 2
 
@@ -31,8 +31,7 @@ def images_and_labels(px: int, batch: int) -> dict[str, torch.Tensor]:
 
 def our_step(px: int, batch: int, tricks: tuple[str, ...]) -> Callable[[], object]:
     """A training step of ResNet-50-D through our classifier and optimiser wrapper, from uint8 images in memory."""
-    sets = {f"tricks.{trick}": None for trick in ("label_smoothing", "mixup", "distillation") if trick not in tricks}
-    model, optimiser = classifier(load("resnet50d_best", sets))
+    model, optimiser = our_model(tricks)
     return partial(model.train_step, images_and_labels(px, batch), optimiser)
 
 

@@ -22,12 +22,11 @@ from timm.utils import NativeScaler, accuracy
 from torch import Tensor, nn
 
 from backbones.compiling import compiled_passes, put_in
-from classification.config import load
 from trick_transfer.engine.precision import PRECISIONS
 from trick_transfer.engine.receipt import build
 
 from .figures import Figures, Ratio
-from .training import classifier, peak_mb
+from .training import our_model, peak_mb
 
 WARM_UP, TURNS, CLASSES = 10, 2, 1000
 Step = Callable[[], object]
@@ -59,10 +58,7 @@ class Setup(NamedTuple):
 
 def our_update(setup: Setup, compiled: bool = False) -> Callable[[dict], object]:
     """As tools/train.py takes it, without the tricks of the loss, of a batch on the host."""
-    tricks = ("label_smoothing", "mixup", "distillation")
-    cfg = load("resnet50d_best", {f"tricks.{each}": None for each in tricks})
-    cfg.optim_wrapper.precision = setup.precision
-    model, optimiser = classifier(cfg)
+    model, optimiser = our_model(precision=setup.precision)
     if compiled:
         put_in(compiled_passes(model))
     return partial(model.train_step, optim_wrapper=optimiser)

@@ -4,6 +4,7 @@ import json
 import resource
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,7 @@ from trick_transfer.command_line import PROGRAM
 from trick_transfer.engine.seeding import Seeded
 
 SETTINGS = ("baseline", "efficient")
+OF_THE_LOSS = ("label_smoothing", "mixup", "distillation")
 BATCH_GROWTH = 4  # Table 3: 256 -> 1024
 WARM_UP, STEPS, PHOTOS = 3, 8, 64
 PHOTO_PX = (375, 500)  # height and width: ImageNet's most common size
@@ -60,6 +62,13 @@ def classifier(cfg: Config) -> tuple[ImageClassifier, OptimWrapper]:
     MMLogger.get_current_instance().setLevel("ERROR")  # it lists every parameter
     cfg.optim_wrapper.constructor, cfg.optim_wrapper.optimizer.fused = "trick_transfer.MergedGroups", True
     return model, build_optim_wrapper(model, cfg.optim_wrapper)
+
+
+def our_model(tricks: Sequence[str] = (), precision: str | None = None) -> tuple[ImageClassifier, OptimWrapper]:
+    """ResNet-50-D of the best recipe, of the loss's tricks with these alone; `precision` as of `low_precision`."""
+    cfg = load("resnet50d_best", {f"tricks.{each}": None for each in OF_THE_LOSS if each not in tricks})
+    cfg.optim_wrapper.precision = precision
+    return classifier(cfg)
 
 
 def finished() -> float:
