@@ -21,6 +21,7 @@ from backbones.given.fit import fit
 from backbones.given.spelling import OURS
 from backbones.registry import MODELS as BACKBONES
 from backbones.registry import sketch
+from trick_transfer.engine.convolution import laid_out
 from trick_transfer.engine.files import write_tensors
 from trick_transfer.engine.values import check_name
 from trick_transfer.engine.weights import load, load_strictly, read_weights
@@ -105,7 +106,7 @@ class Teacher:
         if card is None or not Path(card).is_file():
             made = f"tools/train.py classification {recipe}"
             raise FileNotFoundError(f"the teacher {recipe} is missing; make it with: {made} and the student's --seed")
-        self.model = read_classifier(card).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.model = laid_out(read_classifier(card).eval().requires_grad_(False))
         self.temperature, self.weight = temperature, FORMS[form]
 
     def add(self, hard: Tensor, logits: Tensor, images: Tensor) -> Tensor:

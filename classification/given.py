@@ -22,6 +22,7 @@ from backbones.given.fit import fit
 from backbones.given.source import CLASS, FOLDER, TORCHVISION, Given, feeding, find
 from backbones.registry import TIMM, registered
 from trick_transfer.engine.archives import subfolders
+from trick_transfer.engine.convolution import laid_out
 from trick_transfer.engine.values import check_name
 from trick_transfer.engine.weights import load_strictly
 
@@ -142,7 +143,7 @@ class Head:
     """The given classifier, for scoring alone. It is no nn.Module, so that nothing saves or trains it."""
 
     def __init__(self, given: dict[str, Any]) -> None:
-        self.model = whole(given).to(memory_format=torch.channels_last)
+        self.model = laid_out(whole(given))
         self.outputs = given["outputs"]
 
     def logits(self, images: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from torch import nn
 
 from trick_transfer.registry import HOOKS, MODEL_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS
 
+from .convolution import laid_out
 from .files import brief
 
 FUSED = dict(fused=True)
@@ -83,4 +84,4 @@ class ChannelsLastParallel(MMDistributedDataParallel):
     """
 
     def __init__(self, module: nn.Module, *args: Any, **kwargs: Any) -> None:
-        super().__init__(module.to(memory_format=torch.channels_last), *args, **kwargs)
+        super().__init__(laid_out(module), *args, **kwargs)

@@ -25,6 +25,7 @@ from trick_transfer.engine import held_out
 from trick_transfer.engine.batch import Batch, too_few
 from trick_transfer.engine.checkpoint import LATEST, SAFELY, unwrapped
 from trick_transfer.engine.claim import alone
+from trick_transfer.engine.convolution import laid_out
 from trick_transfer.engine.files import file_sha256, in_turn, write_tensors, write_whole
 from trick_transfer.engine.held_out import BEST, HELD_OUT
 from trick_transfer.engine.history import curves, seconds
@@ -83,7 +84,7 @@ def is_first_here() -> bool:
 def make_runner(complete_cfg: Config) -> Runner:
     """The one place that makes a Runner; the Config is `resolve.resolve`'s."""
     runner = Runner.from_cfg(complete_cfg)
-    unwrapped(runner).to(memory_format=torch.channels_last)
+    laid_out(unwrapped(runner))
     return runner
 
 

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from classification.classifier import ImageClassifier
 from classification.config import load, names
 from trick_transfer.command_line import PROGRAM
+from trick_transfer.engine.convolution import laid_out
 from trick_transfer.engine.seeding import Seeded
 
 SETTINGS = ("baseline", "efficient")
@@ -58,7 +59,7 @@ def settings_of(backbone: str) -> dict[str, Config]:
 def classifier(cfg: Config) -> tuple[ImageClassifier, OptimWrapper]:
     """Model and optimiser as tools/train.py makes them, on the available device."""
     model = ImageClassifier(**{key: value for key, value in cfg.model.items() if key != "type"})
-    model = model.to("cuda" if torch.cuda.is_available() else "cpu").to(memory_format=torch.channels_last).train()
+    model = laid_out(model.to("cuda" if torch.cuda.is_available() else "cpu")).train()
     MMLogger.get_current_instance().setLevel("ERROR")  # it lists every parameter
     cfg.optim_wrapper.constructor, cfg.optim_wrapper.optimizer.fused = "trick_transfer.MergedGroups", True
     return model, build_optim_wrapper(model, cfg.optim_wrapper)
