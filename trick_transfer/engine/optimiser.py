@@ -2,7 +2,8 @@
 
 It wants few parameter groups, which it updates in one sweep, and gradients in one memory format.
 
-Measured for ResNet-50-D's SGD step on two CPU cores: 161 groups 94 ms, one group 118 ms, one fused group 26 ms.
+Measured for ResNet-50-D's SGD step on two CPU cores: 161 groups 94 ms, one group 118 ms, one fused group 26 ms. With
+weights in channels_last, torch's fused SGD (2.14, CPU) copies each: for ResNet-34 on one core 53 ms, as rows 22 ms.
 """
 
 import warnings
@@ -14,7 +15,8 @@ from mmengine.hooks import ParamSchedulerHook
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import OPTIMIZERS, PARAM_SCHEDULERS
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.sgd import sgd
 
 from trick_transfer.registry import HOOKS, MODEL_WRAPPERS, OPTIM_WRAPPER_CONSTRUCTORS
 
@@ -22,6 +24,7 @@ from .convolution import laid_out
 from .files import brief
 
 FUSED = dict(fused=True)
+SETTINGS = ("weight_decay", "momentum", "lr", "dampening", "nesterov", "maximize")  # of SGD's update
 ENDLESS = ("MultiStepLR", "StepLR", "ExponentialLR")  # schedules whose rates do not depend on where they end
 WEIGHTED = nn.modules.conv._ConvNd | nn.Linear  # convolutions and fully-connected layers
 # torch 2.14 warns; the replacement does not exist in 2.6
@@ -38,6 +41,43 @@ def check_optimiser(options: Mapping[str, Any], schedulers: Sequence[Mapping[str
             PARAM_SCHEDULERS.build(dict(each), default_args=dict(optimizer=optimiser, epoch_length=1))
     except (TypeError, ValueError, KeyError, AssertionError) as error:
         raise ValueError(f"{key}: {brief(error)}") from error
+
+
+@OPTIMIZERS.register_module(name="SGD", force=True)
+class RowSGD(torch.optim.SGD):
+    """torch's SGD; a fused update on a CPU takes weights in channels_last as rows, from their second step on."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        tensors = [self.tensors(group) for group in self.param_groups]
+        if closure is not None or not all(alike(each) for each in tensors):
+            return super().step(closure)
+        for group, kinds in zip(self.param_groups, tensors, strict=True):
+            params, grads, momenta = ([row(each) for each in kind] for kind in kinds)
+            sgd(params, grads, list(momenta), fused=True, **{key: group[key] for key in SETTINGS})
+        return None
+
+    def tensors(self, group: Mapping[str, Any]) -> list[list[Tensor]]:
+        """Weights, gradients and momenta of a group; one that a fused update on a CPU cannot take has no momenta."""
+        params = [each for each in group["params"] if each.grad is not None]
+        fused = group["fused"] and all(each.is_cpu for each in params)
+        momenta = [self.state[each].get("momentum_buffer") for each in params] if fused else []
+        return [params, [each.grad for each in params], [each for each in momenta if each is not None]]
+
+
+def alike(kinds: Sequence[Sequence[Tensor]]) -> bool:
+    """Whether each weight's gradient and momentum exist and lie in memory as it does."""
+    return len({tuple(is_channels_last(each) for each in kind) for kind in kinds}) == 1
+
+
+def is_channels_last(tensor: Tensor) -> bool:
+    """Whether it is a batch of maps, or a convolution's weight, with its channels side by side in memory."""
+    return tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+
+
+def row(tensor: Tensor) -> Tensor:
+    """A tensor in the order of its memory: (N, C, H, W) in channels_last -> (N, H, W, C)."""
+    return tensor.permute(0, 2, 3, 1) if is_channels_last(tensor) else tensor
 
 
 @HOOKS.register_module()
