@@ -1,4 +1,6 @@
-"""Convolutions as one matrix multiplication: what torch's own operator computes, and its gradients."""
+"""Convolutions computed another way on a CPU: what torch's own operator computes, and its gradients."""
+
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +23,7 @@ MULTIPLIED = [
 KEPT = [(8, 256, 16, 16, 3, 1, 1), (8, 16, 2, 2, 3, 1, 1)]
 
 
-def of_both(values: tuple, bias: bool = True, **options: int) -> tuple[nn.Conv2d, nn.Conv2d, torch.Tensor]:
+def of_both(values: tuple, bias: bool = True, **options: Any) -> tuple[nn.Conv2d, nn.Conv2d, torch.Tensor]:
     """torch's convolution, ours with the same weights, and maps; in double precision."""
     inp, out, height, width, *geometry = values
     torch.manual_seed(0)
@@ -72,6 +74,41 @@ def test_wide_tiles_take_larger_maps_and_all_1x1_in_low_precision(amx, monkeypat
     with torch.autocast("cpu", torch.bfloat16):
         assert deep.multiplies(maps.float()) == thin.multiplies(large.float()) == amx
     assert not deep.multiplies(maps) and not thin.multiplies(large)
+
+
+DEPTHWISE = [  # (channels, height, width, kernel, stride, padding, dilation)
+    (8, 8, 12, 3, 1, 2, 2),
+    (8, 12, 8, 5, 1, 8, 4),
+    (8, 12, 9, 3, 1, 0, 3),
+    (8, 8, 7, 3, 1, 2, 2),  # what the dilation does not divide
+    (8, 8, 8, 3, 1, 1, 2),
+    (8, 8, 8, 3, 1, (2, 3), (2, 3)),
+    (8, 9, 8, 5, 2, 2, 1),
+    (8, 8, 8, 5, 2, 4, 2),
+]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("values", DEPTHWISE)
+def test_a_depthwise_convolution_is_the_same_with_its_gradients(values, bias):
+    channels, height, width, *geometry, dilation = values
+    inside = (channels, channels, height, width, *geometry)
+    theirs, ours, maps = of_both(inside, bias, groups=channels, dilation=dilation)
+    for one, other in zip(result(ours, maps), result(theirs, maps), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("values", DEPTHWISE)
+def test_in_low_precision_a_depthwise_one_stays_near_the_exact_one(values):
+    channels, height, width, *geometry, dilation = values
+    inside = (channels, channels, height, width, *geometry)
+    theirs, ours, maps = of_both(inside, groups=channels, dilation=dilation)
+    exact = result(theirs, maps)
+    with torch.autocast("cpu", torch.bfloat16):
+        low = result(ours.float(), maps.float())
+        assert ours(maps.float()).dtype == theirs.float()(maps.float()).dtype
+    for one, other in zip(low, exact, strict=True):
+        assert (one - other).norm() < 0.02 * other.norm()
 
 
 @pytest.mark.parametrize("options", [dict(groups=2), dict(dilation=2), dict(padding_mode="reflect")])
