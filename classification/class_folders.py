@@ -86,20 +86,21 @@ def packed(folder: Path) -> list[Path]:
 
 def class_images(place: Path, told: Found) -> list[tuple[Path, str]]:
     """(image, class) of each image in class folders, sorted; what is odd or left out is told."""
-    found, nested, loose, others = [], 0, 0, Counter[str]()
+    found, nested, loose, others = [], list[str](), list[str](), Counter[str]()
     for name in sorted(data_files(place)):
         parts = PurePosixPath(name).parts
         if not is_image(name):
             others[suffix_of(name)] += 1
         elif len(parts) == 1:
-            loose += 1
+            loose.append(name)
         else:
-            nested += len(parts) > 2
+            nested += [name] * (len(parts) > 2)
             found.append((place / name, parts[0]))
-    if nested:
-        told.reading.append(f"{place}: {nested:,} images lie in folders of class folders, and count as their class's")
-    if loose:
-        told.reading.append(f"{place}: {loose:,} images lie in no class folder, and are left out")
+    for images, what in (
+        (nested, "lie in folders of class folders, and count as their class's"),
+        (loose, "lie in no class folder, and are left out"),
+    ):
+        told.reading += [f"{place}: {len(images):,} images {what} ({listed(images)})"] * bool(images)
     tell_unread(place, others, told)
     told.problems += [f"{link} is a link to nothing; mend or delete it" for link in broken_links(place)]
     return found

@@ -12,7 +12,8 @@ from .annotation import Annotation, is_crowd, placed
 def place_boxes(found: Found, first_pixel: int | None, bad_boxes: str) -> None:
     """Let the boxes of samples, Annotations as stated, count from 0; adds what is to be told and mended."""
     stated = [sample.truth for sample in found.samples]
-    origin, said, unclear = guessed(stated) if first_pixel is None else (first_pixel, "first_pixel says so", "")
+    said = "first_pixel, or the format, says so"
+    origin, said, unclear = guessed(stated) if first_pixel is None else (first_pixel, said, "")
     pairs = [placed(each, origin, bad_boxes) for each in stated]
     found.samples = [sample._replace(truth=each) for sample, (each, _) in zip(found.samples, pairs, strict=True)]
     if unclear:  # which boxes are bad is not known, either
@@ -61,12 +62,13 @@ def guessed(found: Sequence[Annotation]) -> tuple[int, str, str]:
     at_zero = f"{len(zero):,} have a side at 0 (such as {''.join(zero[:1])})"
     at_end = f"{len(one):,} have one at the image's width or height (such as {''.join(one[:1])})"
     if zero and one:
-        fix = "set first_pixel=0 and bad_boxes='clip' for sides from 0 to the width, as of CVAT and VoTT; else 1"
+        fix = "if sides run from 0 to the width, as CVAT and VoTT write them, set first_pixel=0 and bad_boxes='clip'"
+        fix += "; if they count from 1, set first_pixel=1"
         return 0, "", f"boxes count pixels from 0 and from 1: {at_zero}, {at_end}; {fix}"
     if zero:
-        return 0, f"{at_zero}, none has one at the image's width or height; else set first_pixel=1", ""
+        return 0, f"{at_zero}, none has one at the image's width or height; if that is wrong, set first_pixel=1", ""
     why = f"{at_end}, none at 0" if one else "as in VOC; no side is at 0, or at the image's width or height"
-    return 1, f"{why}; else set first_pixel=0", ""
+    return 1, f"{why}; if that is wrong, set first_pixel=0", ""
 
 
 def names_in(truth: Annotation) -> set[str]:
@@ -76,18 +78,28 @@ def names_in(truth: Annotation) -> set[str]:
 
 def oddities(samples: Sequence[Sample]) -> list[str]:
     """One line for each kind of thing that is worth knowing, with its count."""
-    objects = [each for sample in samples for each in sample.truth.objects]
-    sides = [(x2 - x1, y2 - y1) for x1, y1, x2, y2 in (each["bbox"] for each in objects)]
-    distinct = sum(len({(each["name"], *each["bbox"]) for each in sample.truth.objects}) for sample in samples)
+    objects = [(sample.name, each) for sample in samples for each in sample.truth.objects]
+    boxes = Counter((name, each["name"], *each["bbox"]) for name, each in objects)
     facts = {
-        "are repetitions, of one class and box; all are read": len(objects) - distinct,
-        "are difficult: trained on, not scored": sum(each["difficult"] == 1 for each in objects),
-        "are crowds: left out of training, and what matches them is not scored": sum(map(is_crowd, objects)),
-        "are one pixel wide or high": sum(min(pair) == 0 for pair in sides),
+        "are repetitions, of one class and box; all are read": [
+            name for name, *_ in (boxes - Counter({*boxes})).elements()
+        ],
+        "are difficult: trained on, not scored": [name for name, each in objects if each["difficult"] == 1],
+        "are crowds: left out of training, and what matches them is not scored": [
+            name for name, each in objects if is_crowd(each)
+        ],
+        "are one pixel wide or high": [
+            name for name, each in objects if each["bbox"][0] == each["bbox"][2] or each["bbox"][1] == each["bbox"][3]
+        ],
     }
-    lines = [f"of {len(objects):,} objects {count:,} {what}" for what, count in facts.items() if count]
-    remarks = Counter(remark for sample in samples for remark in sample.truth.remarks)
-    lines += [f"{count:,} annotations {remark}" for remark, count in sorted(remarks.items())]
+    lines = [
+        f"of {len(objects):,} objects {len(names):,} {what} ({listed(names)})" for what, names in facts.items() if names
+    ]
+    remarks: dict[str, list[str]] = {}
+    for sample in samples:
+        for remark in sample.truth.remarks:
+            remarks.setdefault(remark, []).append(sample.name)
+    lines += [f"{len(names):,} annotations {remark} ({listed(names)})" for remark, names in sorted(remarks.items())]
     empty = [sample.name for sample in samples if not sample.truth.objects]
     return lines + [f"{len(empty):,} images show no object ({listed(empty)})"] * bool(empty)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from trick_transfer.engine.files import text_lines
 from trick_transfer.engine.images import SUFFIXES, by_name
-from trick_transfer.engine.source import Format, Found
+from trick_transfer.engine.source import Format, Found, listed
 
 from .class_list import Table, list_file, read_classes
 from .layout import DATA
@@ -91,8 +91,9 @@ def voc(folder: Path, *, classes: Any = None, unannotated: str = "error") -> Fou
     """PASCAL VOC's SegmentationClass: indices of a palette, 0 is background, a class of its own, and 255 is none.
 
     The folder, or VOCdevkit/VOC<year> or VOC<year> in it, holds JPEGImages, SegmentationClass and, for the splits,
-    ImageSets/Segmentation: trainval and test if test has masks, else train and val. `classes`: names from 0 on, if they
-    are not VOC's 21. `unannotated`: "error", or "drop" for listed images without a mask.
+    ImageSets/Segmentation: trainval and test if test has masks, else train and val. `classes`: names from 0 on, or a
+    file of them; without it a list in that folder is taken, else VOC's 21. `unannotated`: "error", or "drop" for listed
+    images without a mask.
     """
     from mmseg.datasets import PascalVOCDataset  # takes seconds to import
 
@@ -100,10 +101,17 @@ def voc(folder: Path, *, classes: Any = None, unannotated: str = "error") -> Fou
     images, masks = by_name(year / "JPEGImages"), by_name(year / "SegmentationClass", (".png",))
     lists = {path.stem: text_lines(path) for path in (year / "ImageSets" / "Segmentation").glob("*.txt")}
     splits, told = voc_splits(lists, masks)
+    names, _ = class_names(year, classes, None, (), told)
+    if names is None:
+        names = PascalVOCDataset.METAINFO["classes"]
+        told.append("classes are VOC's 21: a guess, which classes replaces")
     named = [(name, split) for split, names in splits for name in names]
-    listed = [File(images[name], False, split, name) for name, split in named if name in images]
-    samples, _ = pair(folder, listed, [File(path, True, None, name) for name, path in masks.items()])
-    found = read(samples, Meaning(classes or PascalVOCDataset.METAINFO["classes"], 0, 255), told, unannotated)
+    pictures = [File(images[name], False, split, name) for name, split in named if name in images]
+    samples, _ = pair(folder, pictures, [File(path, True, None, name) for name, path in masks.items()])
+    spare = {"masks are in no list that is read": masks.keys() - {name for name, _ in named}}
+    spare["images have no mask"] = set() if lists else images.keys() - masks.keys()  # lists leave out most of VOC's
+    told += [f"{len(each):,} {what}, and are left out: {listed(sorted(each))}" for what, each in spare.items() if each]
+    found = read(samples, Meaning(names, 0, 255), told, unannotated)
     found.problems += [
         f"{year / 'JPEGImages' / name}.jpg does not exist, but ImageSets/Segmentation lists it; add it"
         for name, _ in named
@@ -135,9 +143,10 @@ def voc_splits(
     trainval = lists.get("trainval") or [*train, *val]
     if trainval and not masked.keys().isdisjoint(test):
         return [("train", trainval), ("val", test)], ["trainval is trained on, test is scored"]
+    told = ["the list test is not read: none of its images has a mask"] * bool(test)
     if train and val:
-        return [("train", train), ("val", val)], ["train is trained on, val is scored"]
-    return [(None, trainval or sorted(masked))], []
+        return [("train", train), ("val", val)], ["train is trained on, val is scored", *told]
+    return [(None, trainval or sorted(masked))], told
 
 
 def camvid(folder: Path, *, scored: str | None = None, unannotated: str = "error") -> Found:

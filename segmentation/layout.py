@@ -61,13 +61,16 @@ class Ade(Split):
                 Ids().check(raw, self.classes, mask)
             elif raw.max() > MOST:
                 raise ValueError(f"mask {mask} holds {raw.max()}; classes are 0 to {MOST}, as a byte holds them")
-            return [str(value) for value in np.unique(raw) if value or not self.classes]
+            return [self.called(value) for value in np.unique(raw).tolist() if value or not self.classes]
 
         return look
 
     def empty(self, seen: set[str]) -> list[str]:
-        missing = [label for label in range(1, (self.classes or 0) + 1) if str(label) not in seen]
-        return [self.names[label - 1] if self.names else str(label) for label in missing]
+        return [name for name in map(self.called, range(1, (self.classes or 0) + 1)) if name not in seen]
+
+    def called(self, label: int) -> str:
+        """The name of a mask's value; ADE20K's are called by their numbers."""
+        return self.names[label - 1] if self.names else str(label)
 
     def make_up(self, root: Path) -> None:
         for i in range(MADE_UP_SAMPLES):

@@ -98,7 +98,7 @@ def raw_values(path: Path, colours: bool) -> np.ndarray:
     pixels = stored_mask(path)
     if not is_grey(pixels):
         raise ValueError(
-            f"mask {path} is in colours; say what they mean by colours={{'name': (r, g, b), ...}}, or a file of it"
+            f"mask {path} is in colours; format='pairs' reads such by colours={{'name': (r, g, b), ...}}, or by a file"
         )
     pixels = pixels[..., 0] if pixels.ndim == 3 else pixels
     return pixels.astype(np.uint8) if pixels.dtype == bool else pixels

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import tarfile
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from segmentation.layout import Ade
 from trick_transfer.command_line import tool
 from trick_transfer.commands import data
 from trick_transfer.data_sets import sources
-from trick_transfer.data_sets.check import check
+from trick_transfer.data_sets.check import check, summary
 from trick_transfer.data_sets.sources import DATA_SETS, Archive, DataSet, Part
 from trick_transfer.engine.manifest import MANIFEST
 
@@ -60,10 +61,18 @@ def write_mask(path, shape, value):
 def test_intact_data_pass_and_are_summarised(folders, voc, ade, capsys):
     assert check(FOLDERS, folders) == check(VOC, voc) == check(ADE, ade) == []
     lines = [line for line in capsys.readouterr().out.splitlines() if " images; " in line]
-    assert lines[0] == "train: 20 of 20 images; 10 classes, each 2 to 2 times (median 2); empty: none"
-    assert lines[1] == "val: 11 of 11 images; 10 classes, each 1 to 2 times (median 1); empty: none"
-    assert lines[2] == "VOC2007 trainval: 4 of 4 images; 1 classes, each 4 to 4 times (median 4); empty: bird"
-    assert lines[5] == "training: 4 of 4 images; 3 classes, each 4 to 4 times (median 4); empty: none"
+    each = ", ".join(f"class{number} 2" for number in range(10))
+    assert lines[0] == f"train: 20 of 20 images; 10 classes: {each}; empty: none"
+    assert lines[1].startswith("val: 11 of 11 images; 10 classes: class0 2, class1 1, ")
+    assert lines[2] == "VOC2007 trainval: 4 of 4 images; 1 classes: cat 4; empty: bird"
+    assert lines[5] == "training: 4 of 4 images; 3 classes: 1 4, 2 4, 3 4; empty: none"
+
+
+def test_many_classes_are_summarised_by_their_spread():
+    counts = Counter({f"class{number}": 1 + number for number in range(21)})
+    assert summary(FOLDERS.parts[0].splits[0], 231, counts).endswith(
+        "; 21 classes, each 1 to 21 times (median 11); empty: none"
+    )
 
 
 def test_problems_of_class_folders_are_listed(folders):

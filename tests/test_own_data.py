@@ -284,12 +284,12 @@ def test_a_tiers_own_data_take_no_other_folder_and_a_tier_of_data_no_folders(flo
 def test_check_says_how_a_folder_is_read_and_draws_it(flowers, fields, monkeypatch, capsys):
     assert data_tool(monkeypatch, "check", flowers) == 0
     said = capsys.readouterr().out
-    assert re.search(r"^train: \d+ images; 3 classes, .*empty: none\nval: ", said, re.M)
+    assert re.search(r"^train: \d+ images; 3 classes: rose \d+, traffic light \d+, Ünter 5 % \d+; empty", said, re.M)
     assert "'folders'" in said and "3 classes: rose, traffic light, Ünter 5 %" in said
     assert "short side 64 to 64 px" in said and "0 problems" in said
     assert Image.open("work/sheets/flowers_classification.png").size[0] == 5 * 288
     assert data_tool(monkeypatch, "check", fields) == 0
-    assert re.search(r"^train: \d+ images; 3 classes, .*empty: none\nval: ", capsys.readouterr().out, re.M)
+    assert re.search(r"^train: \d+ images; 3 classes: .*[a-z] .*\d+; empty: none\nval: ", capsys.readouterr().out, re.M)
     (fields / "masks" / "3.png").unlink()
     assert data_tool(monkeypatch, "check", fields, "--sheets", "sheets") == 1
     assert f"problem: {fields / 'images' / '3.png'}" in capsys.readouterr().out

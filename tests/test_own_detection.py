@@ -214,7 +214,7 @@ FIRST_PIXELS = [  # boxes as stated, options, from 0, what is told
     ([(0, 5, 9, 9), (4, 5, 20, 30)], {}, [[0, 5, 9, 9], [4, 5, 20, 30]], "from 0: 1 have a side at 0"),
     ([(1, 5, 96, 9), (4, 5, 20, 64)], {}, [[0, 4, 95, 8], [3, 4, 19, 63]], "from 1: 2 have one at the image's width"),
     ([(4, 5, 20, 30)], {}, [[3, 4, 19, 29]], "from 1: as in VOC; no side"),
-    ([(4, 5, 20, 30)], dict(first_pixel=0), [[4, 5, 20, 30]], "from 0: first_pixel says so"),
+    ([(4, 5, 20, 30)], dict(first_pixel=0), [[4, 5, 20, 30]], "from 0: first_pixel, or the format, says so"),
     ([(0.5, 5, 20.25, 30)], {}, [[0.5, 5, 20.25, 30]], "from 0: 1 have a side at 0"),
     (
         [(0, 0, 96, 64)],
@@ -374,7 +374,7 @@ def test_an_odd_xml_has_one_right_reading(tmp_path, inside, expected):
 
 TOLD = {  # objects, the size stated -> what is told
     "1 annotations state no size": ([CAT], (0, 0)),
-    "of 2 objects 1 are one pixel wide or high": ([CAT, ("cat", 0, (5, 5, 5, 9))], (96, 64)),
+    "of 2 objects 1 are one pixel wide or high (a)": ([CAT, ("cat", 0, (5, 5, 5, 9))], (96, 64)),
     "of 1 objects 1 are difficult": ([("cat", 1, (5, 5, 5, 9))], (96, 64)),
     "1 images show no object (a)": ([], (96, 64)),
     "of 3 objects 1 are repetitions": ([CAT, ("dog", *CAT[1:]), CAT], (96, 64)),

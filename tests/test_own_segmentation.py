@@ -405,6 +405,29 @@ def test_voc_takes_trainval_and_test_where_test_has_masks_else_train_and_val(tmp
     assert "JPEGImages/3.jpg does not exist, but ImageSets/Segmentation lists it" in problem
 
 
+def test_voc_says_whose_classes_it_takes_and_what_it_leaves_out(tmp_path):
+    year = tmp_path / "VOC2012"
+    for name in "123":
+        photo(year / "JPEGImages" / f"{name}.jpg")
+    for name in "12":
+        write(year / "SegmentationClass" / f"{name}.png", mask_of(0, 1, 255), "P")
+    found = read(tmp_path)
+    assert len(found.classes) == 21 and "VOC's 21: a guess, which classes replaces" in told(found)
+    assert "1 images have no mask, and are left out: 3" in told(found)
+    (year / "class_names.txt").write_text("ground\nbarn\n")
+    found = read(tmp_path)
+    assert found.classes == ("ground", "barn") and "class_names.txt" in told(found) and "guess" not in told(found)
+    (year / "other.txt").write_text("earth\nshed\n")
+    assert read(tmp_path, classes="other.txt").classes == ("earth", "shed")
+    lists = year / "ImageSets/Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "trainval.txt").write_text("1\n")
+    (lists / "test.txt").write_text("3\n")
+    found = read(tmp_path)
+    assert "1 masks are in no list that is read, and are left out: 2" in told(found)
+    assert "the list test is not read: none of its images has a mask" in told(found)
+
+
 def test_cityscapes_train_ids_or_by_its_own_table_label_ids(tmp_path):
     for split in ("train", "val"):
         photo(tmp_path / f"own/leftImg8bit/{split}/ulm/ulm_0_{split}_leftImg8bit.png")

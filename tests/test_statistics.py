@@ -289,6 +289,7 @@ def test_the_papers_top1_predicts_voc_but_not_ade20k():
 
 def test_a_correlation_that_does_not_exist_is_none():
     assert correlate("miou", [1, 2, 3, 4, 5], [7, 7, 7, 7, 7]).spearman is None
+    assert correlate("miou", [1, 2], [1, 2]).kendall is None, "two rows have no other order than both or the reverse"
     few = correlate("miou", [1, 2, 3, 4], [1, 2, 4, 3])
     assert few.spearman == pytest.approx(1 - 6 * 2 / (4 * 15)) and few.spearman_low is None
 

@@ -4,7 +4,7 @@ tools/data.py prepare voc0712                           download, check, unpack;
 tools/data.py prepare photos                            all that a tier reads
 tools/data.py prepare imagenet1k --archives /downloads  says what to fetch by hand; checks and unpacks it
 tools/data.py check imagenet1k                          counts, decoding, boxes, masks; writes <root>/manifest.sha256
-tools/data.py check voc0712 --own --root mine           data of your own in that layout, of any number and classes
+tools/data.py check voc0712 --own --root mine           your own images and classes in that layout
 tools/data.py check FOLDER                              data of your own: format, classes, what is odd, a contact sheet
 tools/data.py check my_benchmark.py                     the same of all that a tier's file describes
 

@@ -20,6 +20,8 @@ from trick_transfer.engine.split import Reader, Split
 
 from .sources import DataSet
 
+FEW = 20  # classes that are listed one by one
+
 
 def checked(data_set: DataSet, root: Path) -> bool:
     """Print a data set's problems; if there are none, write a missing manifest. Returns whether there are none."""
@@ -67,14 +69,19 @@ def look(reader: Reader, sample: Any) -> tuple[Iterable[str], list[str]]:
 
 
 def summary(split: Split, samples: int, counts: Counter[str]) -> str:
-    """`1,281,167 of 1,281,167 images; 1,000 classes, each 732 to 1,300 times (median 1,300); empty: none`."""
+    """`1,281,167 of 1,281,167 images; 1,000 classes, each 732 to 1,300 times (median 1,300); empty: none`.
+
+    Of few classes, each one's number: `240 images; 3 classes: daisy 80, rose 100, tulip 60; empty: none`.
+    """
     images = f"{samples:,} images" if split.images is None else f"{samples:,} of {split.images:,} images"
     if not split.labelled:
         return f"{images}, without labels"
     numbers = sorted(counts.values()) or [0]
-    spread = f"{numbers[0]:,} to {numbers[-1]:,} times (median {median(numbers):,.0f})"
+    each = f", each {numbers[0]:,} to {numbers[-1]:,} times (median {median(numbers):,.0f})"
+    if 0 < len(counts) <= FEW:
+        each = ": " + ", ".join(f"{name} {counts[name]:,}" for name in sorted(counts))
     empty = ", ".join(split.empty(set(counts))) or "none"
-    return f"{images}; {len(counts):,} classes, each {spread}; empty: {empty}"
+    return f"{images}; {len(counts):,} classes{each}; empty: {empty}"
 
 
 def changed(root: Path) -> list[str]:

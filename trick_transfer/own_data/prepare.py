@@ -25,7 +25,8 @@ from .source import Source
 from .twins import without_twins
 
 VERSION = 2  # raised when the same source is laid out in another way
-FIX = "mend the source, or say in the tier how to read it (docs/data.md)"
+FIX = "mend the source, or say in the tier's file how to read it, STAGE = dict(source=dict(...)): docs/data.md"
+ALL = "tools/data.py check lists all"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def prepare(stage: Stage, source: Source, root: Path) -> Facts:
     files = listing(source.folder)
     with part_of(root, folder=True) as part:
         found, problems = laid_out(stage, source, part)
-        refuse(problems, FIX)
+        refuse(problems, f"{FIX}; {ALL}")
         facts_file(root).unlink(missing_ok=True)
         shutil.rmtree(root, ignore_errors=True)
         part.rename(root)

@@ -13,14 +13,14 @@ from trick_transfer.engine.files import write_whole
 from trick_transfer.engine.images import displayed_px, stored_px
 from trick_transfer.engine.pictures import HEIGHT_PX, spread
 from trick_transfer.engine.progress import over_threads
-from trick_transfer.engine.source import Found, Sample
+from trick_transfer.engine.source import Found, Sample, listed
 from trick_transfer.engine.stage import Stage
 
-from .prepare import laid_out
+from .prepare import FIX, laid_out
 from .source import Source
 
 PICTURES, COLUMNS, WIDTH_PX = 40, 5, 288  # of a contact sheet, spread evenly over the images
-LISTED = 20  # classes, and lines of problems
+LISTED = 20  # classes
 
 
 def report(stage: Stage, source: Source, sheet: Path) -> bool:
@@ -31,13 +31,12 @@ def report(stage: Stage, source: Source, sheet: Path) -> bool:
         found, problems = laid_out(stage, source, Path(folder))
     for line in (*sizes(found.samples), classes(found)):
         console.print(f"  {line}", markup=False)
-    for line in problems[:LISTED]:
+    for line in problems:
         console.print(f"  problem: {line}", markup=False)
-    rest = f", the first {LISTED} above" if len(problems) > LISTED else ""
-    console.print(f"  {len(problems):,} problems{rest}", markup=False)
+    console.print(f"  {len(problems):,} problems" + f"; {FIX}" * bool(problems), markup=False)
     if drawn := draw(stage, found):
         write_whole(sheet, lambda part: part.write_bytes(cv2.imencode(".png", joined(drawn)[..., ::-1])[1].tobytes()))
-        console.print(f"  {len(drawn)} of them drawn in {sheet}", markup=False)
+        console.print(f"  {len(drawn)} images are drawn with their truth in {sheet}", markup=False)
     return not problems
 
 
@@ -50,10 +49,10 @@ def sizes(samples: Sequence[Sample]) -> list[str]:
     if not sides:
         return ["no image can be read"]
     (low, mid, high), (least, usual, most) = ((min(side), median(side), max(side)) for side in zip(*sides, strict=True))
-    turned = sum(one != other for one, other in zip(stored, shown, strict=True))
-    exif = f"; EXIF turns {turned:,}, which are read as stored unless said above (docs/data.md)" if turned else ""
+    turned = [sample.name for sample, one, other in zip(samples, stored, shown, strict=True) if one != other]
+    exif = f"; EXIF turns {len(turned):,} ({listed(turned)}), which are read as stored unless said above (docs/data.md)"
     short = f"short side {low:,.0f} to {high:,.0f} px (median {mid:,.0f})"
-    return [f"{short}, long side {least:,.0f} to {most:,.0f} px (median {usual:,.0f}){exif}"]
+    return [f"{short}, long side {least:,.0f} to {most:,.0f} px (median {usual:,.0f})" + exif * bool(turned)]
 
 
 def classes(found: Found) -> str:

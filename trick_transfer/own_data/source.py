@@ -73,7 +73,12 @@ class Source:
         """What is there, each sample in its split. Raises OSError or ValueError for what is not of this format."""
         if not self.folder.exists():
             raise FileNotFoundError(f"{self.folder} does not exist; correct the folder of {stage.name}'s source")
-        return with_splits(stage.formats[self.format](self.folder, **self.options), self.val_percent)
+        try:
+            found = stage.formats[self.format](self.folder, **self.options)
+        except ValueError as error:
+            where = f"{stage.name} = dict(source=dict(folder=..., format={self.format!r}, ...))"
+            raise ValueError(f"{error} (options stand in a tier's file, {where}: docs/data.md)") from error
+        return with_splits(found, self.val_percent)
 
     def stated(self) -> dict[str, Any]:
         """As plain JSON data: equal for equal readings."""

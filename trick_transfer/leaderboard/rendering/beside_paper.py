@@ -14,6 +14,8 @@ from .text import ABSENT, entry, header
 
 TIER_NOTES = {
     "mini": "Our numbers are of synthetic scenes, the paper's of ImageNet, VOC, ADE20K: compare only the rows' order.",
+    "photos100": "Our numbers are of Tiny-ImageNet, VOC2007's test set split by us, and CamVid: compare only the rows' "
+    "order.",
     "smoke": "Our numbers are of `smoke`, two steps of training; they only show that the code runs.",
 }
 OTHER = "Our numbers are of other data than the paper's: compare only the rows' order."

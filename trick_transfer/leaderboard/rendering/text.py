@@ -36,6 +36,8 @@ SHALLOW = (
 )
 NOTES = {
     "mini": f"{SYNTHETIC} {SHALLOW}",
+    "photos100": "Photographs at small sizes: 100 classes of Tiny-ImageNet, VOC2007's test set split by us, and CamVid "
+    f"(docs/benchmarks/photos100.py). No score compares with a published one. {SHALLOW}",
     "smoke": f"{SYNTHETIC} `smoke` trains for two steps: it shows that the code runs.",
     "published": "The paper's own numbers, one run each: no interval, and no test of a difference.",
 }

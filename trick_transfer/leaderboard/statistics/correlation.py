@@ -14,12 +14,13 @@ from ..table import Correlation
 from .bootstrap import NORMAL
 
 FEWEST_ROWS = 5  # below, the intervals do not exist
+ORDERED_ROWS = 3  # two rows can only be in the same order or in the opposite one
 
 
 def correlate(metric: str, upstream: Sequence[float], downstream: Sequence[float]) -> Correlation:
-    """Spearman's and Kendall's coefficients of two columns with their 95 % intervals."""
+    """Spearman's and Kendall's coefficients of two columns with their 95 % intervals; none of two rows."""
     rows = len(upstream)
-    if len(set(upstream)) == 1 or len(set(downstream)) == 1:
+    if rows < ORDERED_ROWS or len(set(upstream)) == 1 or len(set(downstream)) == 1:
         return Correlation(metric, rows)
     found: dict[str, float] = {}
     for name, of, step, error in (
