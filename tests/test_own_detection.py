@@ -556,3 +556,18 @@ def test_a_set_with_odd_class_names_is_trained_on_and_scored(tmp_path, form):
     stored = json.loads(result.read_text("utf-8"))
     assert stored["config"]["val_dataloader"]["dataset"]["metainfo"]["classes"] == sorted(ODD)
     assert 0 <= stored["metrics"]["map_voc07"] <= 100
+
+
+def test_a_real_annotation_keeps_its_box_of_one_pixel():
+    folder = Path(__file__).parent / "annotations"
+    stated = [
+        (each.findtext("name"), *(int(each.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")))
+        for each in ET.parse(folder / "BloodImage_00338.xml").iter("object")
+    ]
+    found = voc(folder, first_pixel=1, unannotated="drop")
+    (sample,) = found.samples
+    read = [(each["name"], *(side + 1 for side in each["bbox"])) for each in sample.truth.objects]
+    assert read == stated and ("RBC", 504, 337, 504, 337) in read
+    assert (sample.truth.width, sample.truth.height) == Image.open(sample.image).size
+    assert set(found.classes) == {name for name, *_ in stated} and not found.problems
+    assert f"of {len(stated)} objects 1 are one pixel wide or high (BloodImage_00338)" in found.reading

@@ -505,3 +505,19 @@ def test_masks_of_three_classes_with_void_are_trained_on_and_scored_and_too_few_
     pixels = {f"images-{i}": int((np.asarray(Image.open(own / f"masks/{i}.png")) != 255).sum()) for i in range(30)}
     assert arrays["counts"][:, 2].sum(1).tolist() == [pixels[name] for name in arrays["names"]]
     assert arrays["classes"].tolist() == NAMES
+
+
+def test_a_real_palettes_indices_are_the_classes(tmp_path):
+    for path in (Path(__file__).parent / "annotations").glob("*_gt.png"):
+        with Image.open(path) as image:
+            indices = np.asarray(image)
+            assert image.mode == "P"
+        photo(tmp_path / "images" / path.name.replace("_gt", ""), image.size)
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        (tmp_path / "masks" / path.name).write_bytes(path.read_bytes())
+        assert set(np.unique(indices)) < {0, 1, 2}
+    found = read(tmp_path, classes=["a", "b", "c"], first_class=0, ignore=None)
+    assert "2 masks have a palette: its indices are read" in told(found) and not found.problems
+    for name, mask in laid_out(found, tmp_path / "out").items():
+        with Image.open(tmp_path / "masks" / f"{Path(name).stem.removeprefix('images-')}_gt.png") as image:
+            assert (mask - 1 == np.asarray(image)).all()
