@@ -67,15 +67,14 @@ class Columns(Function):
 
 
 class Conv2d(nn.Conv2d):
-    """torch's convolution, (N, C, H, W) -> (N, C', H', W'), computed as the tables say."""
+    """torch's convolution, (N, C, H, W) -> (N, C', H', W'), computed on a CPU as the tables say."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if not input.is_cpu or torch.compiler.is_compiling():  # a compiler gets torch's own operator
-            return super()._conv_forward(input, weight, bias)
-        if self.multiplies(input):
-            return self.multiplied(input, weight, bias)
-        if self.pads_zeros and self.groups == self.in_channels == self.out_channels:
-            return self.by_channel(input, weight, bias)
+        if input.is_cpu and self.pads_zeros and not torch.compiler.is_compiling():  # a compiler gets torch's operator
+            if self.multiplies(input):
+                return self.multiplied(input, weight, bias)
+            if self.groups == self.in_channels == self.out_channels:
+                return self.by_channel(input, weight, bias)
         return super()._conv_forward(input, weight, bias)
 
     def multiplied(self, maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -105,7 +104,7 @@ class Conv2d(nn.Conv2d):
 
     def multiplies(self, maps: Tensor) -> bool:
         """Whether the first table says that these maps are multiplied faster."""
-        if self.groups > 1 or self.dilation != (1, 1) or not self.pads_zeros:
+        if self.groups > 1 or self.dilation != (1, 1):
             return False
         amx = has_amx() and (torch.is_autocast_enabled("cpu") or maps.dtype == torch.bfloat16)
         if amx and self.is_pointwise:
@@ -153,8 +152,10 @@ def apart(maps: Tensor, step: int) -> Tensor:
 def together(maps: Tensor, step: int) -> Tensor:
     """What `apart` was given."""
     n, channels, height, width = maps.shape
-    phases = maps.permute(0, 2, 3, 1).reshape(n // step**2, step, step, height, width, channels)
-    return phases.permute(0, 3, 1, 4, 2, 5).reshape(-1, height * step, width * step, channels).permute(0, 3, 1, 2)
+    images = n // step**2
+    phases = maps.permute(0, 2, 3, 1).reshape(images, step, step, height, width, channels)
+    whole = phases.permute(0, 3, 1, 4, 2, 5).reshape(images, height * step, width * step, channels)
+    return whole.permute(0, 3, 1, 2)
 
 
 def laid_out(model: Model) -> Model:
