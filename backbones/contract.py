@@ -23,6 +23,7 @@ from .registry import MODELS, check_size, name_of, sketch
 
 Config = Mapping[str, Any]
 STRIDES = (4, 8, 16, 32)
+STILL_RUN = "classification and probing, which read the last map, run"  # with any maps
 SIZE_PX = (256, 320)  # height and width of an image, of which all strides are divisors
 SIDES_PX = (224, 256, 384, 192)  # a network that accepts one size accepts one of these
 PHOTO_PX = (352, 480)
@@ -69,7 +70,7 @@ def maps(config: Config, output_stride: int = 32, size_px: tuple[int, int] = SIZ
     net = sketch(dict(config) | {"output_stride": output_stride})
     strides = tuple(min(stride, output_stride) for stride in STRIDES)
     if tuple(net.strides) != strides:
-        mend = "detection and segmentation are refused; classification and probing, which read the last map, run"
+        mend = f"detection and segmentation are refused; {STILL_RUN}"
         raise fault(config, f"has maps of strides {listed(net.strides)}, not {listed(strides)}", mend)
     with torch.no_grad():
         found = net(torch.zeros(1, 3, *size_px, device="meta"))

@@ -42,7 +42,8 @@ def check_size(config: Mapping[str, Any], height_px: int, width_px: int) -> None
         why = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise ValueError(
             f"{name_of(config)} does not accept images of {height_px} x {width_px} px ({why}); if timm has an option "
-            "for other sizes, set it in a recipe: options=dict(img_size=...) or dict(dynamic_img_size=True)"
+            "for other sizes, set it in a recipe: options=dict(img_size=...) or dict(dynamic_img_size=True); for given "
+            "weights, in model_args of their folder's config.json"
         ) from error
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from mmengine.config import Config
 
 from backbones.card import Card
+from backbones.contract import STILL_RUN
 from backbones.fine_tuning import FineTuning, parts
 from backbones.registry import sketch
 from trick_transfer.engine import pictures
@@ -208,7 +209,7 @@ def data_sets(cfg: Config, training: bool = True) -> list[Any]:
 def check_slot(slot: dict, card: Card) -> None:
     """Raise ValueError for a backbone that cannot be built as the protocol requires, or has other strides."""
     if card.strides != STRIDES:
-        raise ValueError(f"{card.name} has maps of strides {card.strides}, the detectors need {STRIDES}")
+        raise ValueError(f"{card.name} has maps of strides {card.strides}, the detectors need {STRIDES}; {STILL_RUN}")
     try:
         sketch(slot)
     except ValueError as error:

@@ -28,7 +28,6 @@ def main() -> int:
     add_training_options(parser)
     add_nodes(parser)
     parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on where it stopped")
-    parser.add_argument("--keep-state", action="store_true", help="at the end, so that a longer run can go on from it")
     parser.add_argument(
         "--dry-run", action="store_true", help="the plan, and two steps on made-up data; no data needed"
     )

@@ -69,7 +69,7 @@ class FiniteLoss(Hook):
         raise ValueError(
             f"the loss is {loss} at step {runner.iter + 1}, in epoch {runner.epoch + 1}, with a rate of {lr:.3g}; at "
             f"the first it was {losses[0]:.3g}: the training diverged; lower optim_wrapper.optimizer.lr, or raise the "
-            "precision (--precision); downstream a protocol that ends in _swept chooses the rate"
+            "precision (--precision); downstream a protocol that ends in _swept tries several rates"
         )
 
 

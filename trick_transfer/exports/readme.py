@@ -25,7 +25,7 @@ README = """\
 
 # {name}
 
-{network}, of {data} (tier `{tier}`, seed {seed}): made with trick-transfer, an implementation of
+{network}, {origin} trick-transfer, an implementation of
 [Bag of Tricks for Image Classification with Convolutional Neural Networks](https://arxiv.org/abs/1812.01187).
 
 ## Use
@@ -66,14 +66,12 @@ def model_card(trained: Trained, to: str, use: str, command: str, scores: Scores
     card, run = trained.card, trained.run
     made = [each.command for each in scores.results] if scores else []
     teachers = [each.command for each in lineage(run)][:-1] if scores else []
-    origin = [f"# weights of {card.origin['source']}"] if card.origin else []
+    source = [f"# weights of {card.origin['source']}"] if card.origin else []
     return README.format(
         metadata=metadata(trained, to, scores).to_yaml().strip(),
         name=card.name,
         network=network(trained),
-        data=run.data_set_name,
-        tier=card.tier,
-        seed=card.seed,
+        origin=origin(trained),
         use=use,
         mean=card.mean,
         std=card.std,
@@ -84,10 +82,18 @@ def model_card(trained: Trained, to: str, use: str, command: str, scores: Scores
         scores=score_table(trained, scores),
         note=f"\n\n{NOTES[card.tier]}" if card.tier in NOTES else "",
         licences="\n".join(f"- {what}: {licence}" for what, licence in card.licences.items()),
-        commands="\n".join(dict.fromkeys([*origin, *teachers, *made, command])),
+        commands="\n".join(dict.fromkeys([*source, *teachers, *made, command])),
         commit=card.commit,
         versions=", ".join(f"{name} {version}" for name, version in card.versions.items()),
     )
+
+
+def origin(trained: Trained) -> str:
+    """Where its weights come from, in words."""
+    card, run = trained.card, trained.run
+    if run.carries_weights:
+        return f"with the weights of {card.origin['source']}, not trained further; scored (tier `{card.tier}`) with"
+    return f"of {run.data_set_name} (tier `{card.tier}`, seed {card.seed}): made with"
 
 
 def network(trained: Trained) -> str:
@@ -109,7 +115,7 @@ def metadata(trained: Trained, to: str, scores: Scores | None) -> ModelCardData:
         library_name=LIBRARIES.get(to, to),
         pipeline_tag=STAGES[trained.run.stage].hub_task if trained.classes else "image-feature-extraction",
         tags=["image-classification", "backbone", "trick-transfer", to],
-        datasets=[slug(trained.run.data_set_name)],
+        datasets=None if trained.run.carries_weights else [slug(trained.run.data_set_name)],
         metrics=sorted({each.metric_type for each in found}) or None,
         model_name=card.name,
         eval_results=found or None,
@@ -120,6 +126,8 @@ def evaluated(trained: Trained, scores: Scores | None) -> list[EvalResult]:
     """These weights' own numbers, in percent: their results', or the card's."""
     of_results = {name: value for each in scores.results for name, value in each.metrics.items()} if scores else {}
     shown = [name for name, metric in metrics().items() if metric.headline or metric.required]
+    if trained.run.carries_weights and not trained.classes:  # the given head was scored, and is not exported
+        shown = [name for name in shown if not stage_of(name).trains_backbone]
     values = {name: value for name, value in (trained.card.metrics | of_results).items() if name in shown}
     return [one_evaluated(trained.run, name, values[name]) for name in shown if name in values]
 

@@ -29,7 +29,12 @@ def write(trained: Trained, folder: Path) -> str:
     if not timm.is_model(name):
         raise ValueError(f"timm has no {name}; use --to card, mm or onnx")
     theirs = timm.create_model(name, num_classes=trained.classes, **options)
-    load_strictly(theirs, to_timm(trained.model, theirs.state_dict()), f"timm's {name}: {trained.card.name}")
+    try:
+        load_strictly(theirs, to_timm(trained.model, theirs.state_dict()), f"timm's {name}: {trained.card.name}")
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; if these layers come after the last map, a backbone leaves them out: use --to onnx or card"
+        ) from error
     about = dict(license=trained.card.licences.get("weights", "unknown"), tag=trained.card.tier)
     source = dict.fromkeys(("origin_url", "paper_ids", "paper_name", "notes", "description"))  # of timm's own weights
     config = {"pretrained_cfg": source | about}

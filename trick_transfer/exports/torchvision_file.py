@@ -7,6 +7,7 @@ from torch import nn
 from torchvision import models
 
 from backbones.naming import to_timm
+from backbones.resnet import ResNet
 from trick_transfer.engine.weights import load_strictly
 
 from .trained import Trained, architecture, check_rgb
@@ -26,7 +27,8 @@ def write(trained: Trained, folder: Path) -> str:
     name, _ = architecture(trained.model.backbone)
     check_rgb(trained.card, "torchvision")
     if name not in models.list_models(models):
-        raise ValueError(f"torchvision has no {name}; use --to timm, mm, onnx or card")
+        others = "timm, mm, onnx or card" if isinstance(trained.model.backbone, ResNet) else "onnx or card"
+        raise ValueError(f"torchvision has no {name}; use --to {others}")
     file, theirs = folder / f"{name}.pth", network(name, trained.classes)
     source = f"torchvision's {name}: {trained.card.name}"
     torch.save(dict(to_timm(trained.model, theirs.state_dict())), file)
@@ -43,5 +45,9 @@ def network(name: str, classes: int) -> nn.Module:
     if classes:
         return models.get_model(name, num_classes=classes)
     net = models.get_model(name)
+    if not hasattr(net, "fc"):
+        raise ValueError(
+            f"torchvision's {name} is not loaded without a head, which these weights lack; use --to onnx or card"
+        )
     net.fc = nn.Identity()
     return net

@@ -137,7 +137,7 @@ def add_import(parser: argparse.ArgumentParser) -> None:
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """--gpus --accumulate --tracker --precision --compile."""
+    """--gpus --accumulate --tracker --precision --compile --keep-state."""
     add_gpus(parser)
     parser.add_argument("--accumulate", type=int, default=1, help="number of steps whose gradients are added up")
     parser.add_argument(
@@ -149,6 +149,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         help="what low precision means (default: fp16 on CUDA, bf16 on a CPU that has it)",
     )
     parser.add_argument("--compile", action="store_true", help="compile training steps; needs a C++ compiler")
+    parser.add_argument("--keep-state", action="store_true", help="at the end, so that a longer run can go on from it")
 
 
 def add_gpus(parser: argparse.ArgumentParser) -> None:

@@ -171,5 +171,5 @@ def train_words(run: Run, args: argparse.Namespace) -> list[str]:
     options = ["--tracker", args.tracker] if args.tracker != TRACKERS[0] else []
     options += ["--accumulate", str(args.accumulate)] if args.accumulate > 1 else []
     options += ["--precision", args.precision] if args.precision else []
-    options += ["--compile"] if args.compile else []
+    options += ["--compile"] * args.compile + ["--keep-state"] * args.keep_state
     return ["train", *run.words(), *options]
