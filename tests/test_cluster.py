@@ -18,7 +18,8 @@ from trick_transfer.runs.run import LOG, Run
 
 RUNS = [Run("classification", "resnet50d_best", "smoke", seed) for seed in range(3)]
 NONE = dict(plan=False, jobs=None, jobs_per_gpu=None, executor="debug", partition=None, time=None, array=None, slurm=[])
-NONE |= dict(gpus=1, accumulate=1, tracker="none", precision=None, compile=False, work_dir=Path("work"))
+NONE |= dict(gpus=1, accumulate=1, tracker="none", precision=None, compile=False, keep_state=False)
+NONE |= dict(work_dir=Path("work"))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from trick_transfer.runs import driver, workers
 from trick_transfer.runs.begun import last_line
 from trick_transfer.runs.driver import Driver, drive, needs
 from trick_transfer.runs.launch import start
+from trick_transfer.runs.plan import train_words
 from trick_transfer.runs.run import LOG, Run
 from trick_transfer.runs.sweep import trials
 from trick_transfer.runs.workers import Processes, visible_gpus
@@ -172,7 +173,8 @@ def machine(monkeypatch):
 
         monkeypatch.setattr(workers, "visible_gpus", lambda: [str(number) for number in range(there)])
         monkeypatch.setattr(workers, "start", starts)
-        known = dict(gpus=1, accumulate=1, tracker="none", precision=None, compile=False, jobs=None, jobs_per_gpu=None)
+        known = dict(gpus=1, accumulate=1, tracker="none", precision=None, compile=False, keep_state=False, jobs=None)
+        known |= dict(jobs_per_gpu=None)
         return Processes(Namespace(**known | options)), begun
 
     return begin
@@ -236,3 +238,12 @@ def test_a_job_that_was_killed_before_it_spoke_does_not_repeat_what_an_earlier_o
     process.kill()
     process.wait()
     assert last_line(log) == "$ train classification resnet50d_best"
+
+
+def test_a_training_gets_the_options_of_the_pipeline():
+    run = Run("classification", BEST, "smoke")
+    plain = Namespace(tracker="tensorboard", accumulate=1, precision=None, compile=False, keep_state=False)
+    assert train_words(run, plain) == ["train", *run.words()]
+    said = Namespace(tracker="mlflow", accumulate=2, precision="bf16", compile=True, keep_state=True)
+    options = ["--tracker", "mlflow", "--accumulate", "2", "--precision", "bf16", "--compile", "--keep-state"]
+    assert train_words(run, said) == ["train", *run.words(), *options]

@@ -17,6 +17,7 @@ from backbones.given.key_maps import spellings
 from backbones.resnet import ResNet
 from backbones.timm_adapter import Timm
 from trick_transfer.engine.weights import load
+from trick_transfer.leaderboard.rendering.text import of_elsewhere
 
 EPS = dict(bn_eps=1e-3)
 SWIN, WIDTHS = "swin_tiny_patch4_window7_224", (8, 16, 24, 32)
@@ -253,3 +254,9 @@ def test_published_packages_fit_whole(package, tmp_path):
     assert f"matched {count} of the backbone's {count} tensors" in fitted.report[1]
     counters = sum(each.endswith("num_batches_tracked") for each in fitted.trunk)
     assert len(fitted.trunk) == count + counters and len(fitted.trunk) + len(fitted.head) == len(held)
+
+
+def test_the_leaderboard_names_given_weights_by_their_file():
+    said = repr(dict(source="/home/me/nets/best.pth", arch="timm/resnet50", mean=[1.0, 2.0, 3.0]))
+    assert of_elsewhere(said) == "weights of best.pth (arch timm/resnet50, mean [1.0, 2.0, 3.0])"
+    assert of_elsewhere(repr(dict(source="timm/resnet50.a1_in1k"))) == "weights of timm/resnet50.a1_in1k"

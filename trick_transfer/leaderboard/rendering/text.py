@@ -4,12 +4,15 @@ Metrics are percent with two decimals, as in the paper; GMACs are the paper's "F
 """
 
 import re
+from ast import literal_eval
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 
 from classification.config import BACKBONE, load
 from classification.config import names as recipes
+from classification.given import KEY as GIVEN
 from trick_transfer.runs.store import Stored
 from trick_transfer.stages import metrics
 
@@ -95,7 +98,17 @@ def depth(recipe: str) -> int:
 def hidden(row: Row, runs: Mapping[str, Stored]) -> str:
     """The settings that a row's name does not spell out."""
     settings = {key: value for run in row.runs for key, value in runs[run.path].result.settings.items()}
-    return ", ".join(f"{key} = {value}" for key, value in settings.items() if key not in row.recipe)
+    given = [of_elsewhere(settings.pop(GIVEN))] if GIVEN in settings else []
+    return ", ".join([*given, *(f"{key} = {value}" for key, value in settings.items() if key not in row.recipe)])
+
+
+def of_elsewhere(said: str) -> str:
+    """Given weights as a setting has them, in words; of a file its name, not the folder where it lay."""
+    stated = literal_eval(said)
+    source = Path(stated.pop("source"))
+    name = source.name if source.is_absolute() else source
+    rest = ", ".join(f"{key} {value}" for key, value in stated.items())
+    return f"weights of {name}" + f" ({rest})" * bool(rest)
 
 
 def no_help(table: Table) -> str:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from trick_transfer.engine.layers import changed_keys
 from trick_transfer.runs.result import Result
 from trick_transfer.runs.sweep import is_swept
-from trick_transfer.stages import STAGES
+from trick_transfer.stages import STAGES, usual
 
 from ..table import YOURS, Protocol
 from .load import Scored
@@ -40,7 +40,7 @@ def protocol(result: Result) -> Protocol:
 
 
 def groups(runs: Sequence[Scored], pool: bool = False) -> list[Group]:
-    """All groups, by tier, the fullest first, of equal ones first the one with the paper's protocols."""
+    """All groups, by tier; first those with all usual stages, then the fullest, then that of the paper's protocols."""
     agreed = {rules(run.result) for run in runs if not run.stored.own}
     chains: dict[tuple, Chain] = defaultdict(list)
     for run in runs:
@@ -62,7 +62,8 @@ def order(group: Group) -> tuple:
     """Sorts groups; known tiers come before others."""
     tier = TIERS.index(group.tier) if group.tier in TIERS else len(TIERS)
     others = sum(each.name in STAGES[each.stage].protocols[1:] for each in group.protocols)
-    return tier, group.tier, -len(group.protocols), -len(group.rows), others, group.protocols
+    lacking = len({*usual()}.difference(each.stage for each in group.protocols))
+    return tier, group.tier, lacking, -len(group.protocols), -len(group.rows), others, group.protocols
 
 
 def choices(chain: Chain) -> list[frozenset[Protocol]]:
