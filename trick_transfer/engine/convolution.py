@@ -95,11 +95,9 @@ class Conv2d(nn.Conv2d):
         if self.stride != (1, 1) or any(each % step for each in lengths):
             step = 1
         padding, dilation = ([each // step for each in both] for both in (self.pads, self.dilation))
-        maps, weight = apart(maps, step).to(taken), weight.to(taken)
+        maps, weight, bias = apart(maps, step).to(taken), weight.to(taken), None if bias is None else bias.to(taken)
         with torch.autocast("cpu", enabled=False):
-            made = F.conv2d(maps, weight, None, self.stride, padding, dilation, self.groups)
-            if bias is not None:
-                made = made + bias[:, None, None].to(taken)
+            made = F.conv2d(maps, weight, bias, self.stride, padding, dilation, self.groups)
         return together(made.to(asked), step)
 
     def multiplies(self, maps: Tensor) -> bool:

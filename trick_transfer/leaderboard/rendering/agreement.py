@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from trick_transfer.stages import metrics
 
-from ..statistics.agreement import FEWEST_ROWS, IMAGES
+from ..statistics.agreement import IMAGES
 from ..statistics.comparison import BORROWED
+from ..statistics.correlation import ORDERED_ROWS
 from ..table import Agreement, Analysis, Cell
 from .text import ABSENT, between
 
@@ -39,8 +40,8 @@ def shown(analysis: Analysis) -> Iterator[list[Agreement]]:
 
 def answer(each: Agreement) -> str:
     """Of one metric."""
-    if len(each.cells) < FEWEST_ROWS:
-        return f"Not known: {len(each.cells)} rows are in both, {FEWEST_ROWS} are needed."
+    if len(each.cells) < ORDERED_ROWS:
+        return f"Not known: {len(each.cells)} rows are in both, {ORDERED_ROWS} are needed."
     if each.tau is None:
         return "Not known: all rows have the same score."
     if each.same is None or each.reversed is None:

@@ -20,9 +20,9 @@ from ..scores.load import by_backbone
 from ..table import YOURS, Agreement, Cell, Row, Table
 from .bootstrap import ALPHA
 from .comparison import BORROWED, SEEDS, Comparison, Sample
+from .correlation import ORDERED_ROWS
 from .rows import sample
 
-FEWEST_ROWS = 3
 IMAGES = "image"  # what separates the pairs of a side without a repeated row
 Board = tuple[Group, Table]
 
@@ -57,7 +57,7 @@ def agreement(metric: str, stage: str, one: Board, two: Board) -> Agreement:
     cells = {recipe: (rows[0][recipe].cells[metric], rows[1][recipe].cells[metric]) for recipe in recipes}
     rules = [next(each.name for each in group.protocols if each.stage == stage) for group, _ in (one, two)]
     bare = Agreement((one[0].tier, two[0].tier), metric, (rules[0], rules[1]), cells, ranks(metric, cells))
-    if len(recipes) < FEWEST_ROWS:
+    if len(recipes) < ORDERED_ROWS:
         return bare
     drawn = [
         [sample(by_backbone(group.rows[row[recipe].recipe], metric), metric) for recipe in recipes]
