@@ -184,6 +184,8 @@ def export(
         said = {"source": given.source, "sha256": given.sha256, "loaded": model.loaded}
         about["origin"] = {key: value for key, value in said.items() if value}
         about["licences"] |= {"weights": given.licence}
+        if not cfg.max_epochs:  # no data made them here
+            del about["licences"]["data"]
     return write_card(folder, model.backbone, config, metrics, px, **about)
 
 

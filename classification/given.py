@@ -33,7 +33,8 @@ WEIGHTS = (".pth", ".pt", ".bin", ".safetensors")
 FITS = ("part", "allow_missing")  # see `backbones.given.fit`
 FEEDS = ("mean", "std")  # where the source does not say them
 HOW = {"channel_order": get_args(Order), "interpolation": get_args(Interpolation)}  # likewise
-OPTIONS = ("source", "arch", *FITS, *FEEDS, *HOW, "name")
+LICENCE = "licence"  # of the weights, likewise
+OPTIONS = ("source", "arch", *FITS, *FEEDS, *HOW, LICENCE, "name")
 
 
 def options_of(given: Any) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def start(cfg: Config, given: Any) -> None:
     cfg.model.backbone = backbone
     scaler = cfg.model.data_preprocessor
     scaler.mean, scaler.std = feeding(of, *(options.get(key) for key in FEEDS))
-    said = {key: options.get(key) or getattr(of, key) for key in (*HOW, "sha256", "licence")}
+    said = {key: options.get(key) or getattr(of, key) for key in (*HOW, "sha256", LICENCE)}
     if said["channel_order"] == "bgr":
         scaler.bgr = True
     cfg.model.given = {key: value for key, value in options.items() if key not in FEEDS} | said

@@ -29,11 +29,11 @@ class Probing(FineTuning):
     protocols = ("linear_probe", "knn", "few_shot")
     optional = True
     metrics = (
-        Metric("linear_top1", "linear probe top-1", headline=True),
-        Metric("linear_top5", "linear probe top-5"),
-        Metric("knn_top1", "kNN top-1", headline=True),
-        Metric("knn_top5", "kNN top-5"),
-        *(Metric(f"shots{k}_top1", f"{k}-shot top-1", headline=True) for k in SHOTS),
+        Metric("linear_top1", "linear probe top-1", headline=True, measure="top-1"),
+        Metric("linear_top5", "linear probe top-5", measure="top-5"),
+        Metric("knn_top1", "kNN top-1", headline=True, measure="top-1"),
+        Metric("knn_top5", "kNN top-5", measure="top-5"),
+        *(Metric(f"shots{k}_top1", f"{k}-shot top-1", headline=True, measure="top-1") for k in SHOTS),
         *(Metric(f"shots{k}_sd", f"{k}-shot: SD of draws", "lower") for k in SHOTS),
     )
 

@@ -21,12 +21,30 @@ from .registry import METRICS
 SHOWN = 8
 
 
-def count(predicted: Tensor, truth: Tensor, num_classes: int) -> np.ndarray:
-    """(H, W), (H, W) -> (3, classes) int32: the correct, the predicted and the true pixels of each class."""
+def confused(predicted: Tensor, truth: Tensor, num_classes: int) -> np.ndarray:
+    """(H, W), (H, W) -> (classes, classes): the pixels by true and by predicted class."""
     known = truth != IGNORED
-    predicted, truth = predicted[known], truth[known]
-    maps = (truth[predicted == truth], predicted, truth)
-    return torch.stack([torch.bincount(m, minlength=num_classes) for m in maps]).cpu().numpy().astype(np.int32)
+    pairs = truth[known].long() * num_classes + predicted[known]
+    return torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes).cpu().numpy()
+
+
+def count(confusion: np.ndarray) -> np.ndarray:
+    """(classes, classes) -> (3, classes) int32: the correct, the predicted and the true pixels of each class."""
+    return np.stack([confusion.diagonal(), confusion.sum(0), confusion.sum(1)]).astype(np.int32)
+
+
+def filled(confusion: np.ndarray) -> np.ndarray:
+    """(classes, classes) -> (n, 3): true class, predicted class and pixels, where there are any."""
+    true, predicted = confusion.nonzero()
+    return np.column_stack([true, predicted, confusion[true, predicted]])
+
+
+def summed(some: Sequence[np.ndarray], num_classes: int) -> np.ndarray:
+    """Some images' `filled` -> (classes, classes)."""
+    confusion = np.zeros((num_classes, num_classes), np.int64)
+    for true, predicted, pixels in (pairs.T for pairs in some):
+        confusion[true, predicted] += pixels
+    return confusion
 
 
 def scores(counts: np.ndarray) -> dict[str, float]:
@@ -44,8 +62,9 @@ def scores(counts: np.ndarray) -> dict[str, float]:
 class SegmentationScores(BaseMetric):
     """`pix_acc`, `miou`, `samples_scored`.
 
-    `outputs` (.npz) gets the counts of each image, from which `scores` recomputes, and for display the predicted masks
-    (H, W) of the first `SHOWN` images: `shown_names`, `shown_0`, `shown_1`, ...
+    `outputs` (.npz) gets the counts of each image, from which `scores` recomputes, and for display `confusion`, the
+    pixels of all images as in `filled`, and the predicted masks (H, W) of the first `SHOWN` images: `shown_names`,
+    `shown_0`, `shown_1`, ...
     """
 
     default_prefix = ""
@@ -59,16 +78,19 @@ class SegmentationScores(BaseMetric):
         for sample in data_samples:
             predicted, truth = (sample[key]["data"].squeeze(0) for key in ("pred_sem_seg", "gt_sem_seg"))
             mask = predicted.cpu().numpy().astype(np.uint8) if len(self.results) < SHOWN else None
-            self.results.append((Path(sample["img_path"]).stem, count(predicted, truth, num_classes), mask))
+            confusion = confused(predicted, truth, num_classes)
+            self.results.append((Path(sample["img_path"]).stem, count(confusion), filled(confusion), mask))
 
-    def compute_metrics(self, results: list[tuple[str, np.ndarray, np.ndarray | None]]) -> dict[str, float]:
-        names, counts = [name for name, _, _ in results], np.stack([counts for _, counts, _ in results])
+    def compute_metrics(self, results: list[tuple[str, np.ndarray, np.ndarray, np.ndarray | None]]) -> dict[str, float]:
+        names, counts, pairs, masks = zip(*results, strict=True)
+        counts, classes = np.stack(counts), self.dataset_meta["classes"]
         if len(set(names)) < len(names):
             raise ValueError(f"{len(names) - len(set(names))} of {len(names)} images were scored twice")
         if self.outputs is not None:
-            shown = [(name, mask) for name, _, mask in results[:SHOWN] if mask is not None]
+            shown = [(name, mask) for name, mask in zip(names[:SHOWN], masks, strict=False) if mask is not None]
             arrays = {f"shown_{i}": mask for i, (_, mask) in enumerate(shown)}
             arrays["shown_names"] = np.array([name for name, _ in shown])
-            arrays |= dict(names=np.array(names), counts=counts, classes=np.array(self.dataset_meta["classes"]))
+            arrays |= dict(names=np.array(names), counts=counts, classes=np.array(classes))
+            arrays["confusion"] = filled(summed(pairs, len(classes)))
             write_arrays(self.outputs, arrays)
         return {**scores(counts), "samples_scored": len(names)}

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from backbones.fine_tuning import FineTuning
 from backbones.registry import sketch
 from trick_transfer.engine import pictures
-from trick_transfer.engine.details import Details
+from trick_transfer.engine.details import PIXELS, Details
 from trick_transfer.engine.images import stored_px
 from trick_transfer.engine.progress import over_threads
 from trick_transfer.engine.source import Sample
@@ -136,10 +136,17 @@ class Segmentation(FineTuning):
         return Outputs(arrays["names"], score)
 
     def details(self, arrays: Arrays, config: Mapping[str, Any]) -> Details:
-        """The IoU of each class that occurs."""
+        """The IoU of each class that occurs, and which classes are confused."""
         hit, union, _ = areas(arrays).sum(2)
-        found = zip(arrays["classes"].tolist(), iou(hit, union).tolist(), strict=True)
-        return Details("IoU", {name: value for name, value in found if value >= 0})
+        names, pairs = arrays["classes"].tolist(), arrays.get("confusion", np.empty((0, 3), int)).tolist()
+        found = zip(names, iou(hit, union).tolist(), strict=True)
+        confusion = ((names[true], names[said], pixels) for true, said, pixels in pairs)
+        return Details(
+            "IoU",
+            {name: value for name, value in found if value >= 0},
+            tuple(sorted(confusion, key=lambda each: -each[2])),
+            counted=PIXELS,
+        )
 
     def shown(self, sample: dict, found: Any) -> np.ndarray:
         return pictures.stored(found.img_path)

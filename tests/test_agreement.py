@@ -30,13 +30,19 @@ MINI = (30.0, 40.0, 55.0, 60.0, 70.0)
 SWAPPED = (50.0, 61.0, 58.0, 73.0, 72.0)  # two neighbours change places, twice
 
 
+def a_probe(**changes):
+    return a_detection(stage="probing", **changes)
+
+
+REQUIRED = {a_result: {"top5": 90.0}, a_detection: {"map_area": 40.0}}
+
+
 def results(tier, scores, seeds=1, make=a_result, metric="top1", spread=0.2, **more):
     """A tier's results of RECIPES, whose seeds scatter evenly by `spread`."""
     for recipe, score in zip(RECIPES, scores, strict=False):
         for seed in range(seeds):
             percent = {metric: score + spread * (seed - (seeds - 1) / 2)}
-            required = {"top5": 90.0} if make is a_result else {"map_area": 40.0}
-            yield make(tier=tier, recipe=recipe, seed=seed, metrics=percent | required, **more)
+            yield make(tier=tier, recipe=recipe, seed=seed, metrics=percent | REQUIRED.get(make, {}), **more)
 
 
 def scored(some, image_sd=0.1):
@@ -51,7 +57,7 @@ def scored(some, image_sd=0.1):
 
 def found(runs, metric="top1"):
     """The one agreement in a metric."""
-    (one,) = (each for each in analyse(runs).agreements if each.metric == metric)
+    (one,) = (each for each in analyse(runs).agreements if each.metrics == (metric, metric))
     return one
 
 
@@ -126,7 +132,7 @@ def test_without_outputs_there_is_a_tau_and_no_bounds():
     (one,) = (
         each
         for each in analysed([*results("mini", MINI), *results("photos9", MINI)]).agreements
-        if each.metric == "top1"
+        if each.metrics == ("top1", "top1")
     )
     assert one.tau == pytest.approx(1) and (one.low, one.high, one.same) == (None, None, None)
     assert lines([one])[1][1:4] == ["1.00", "5", "–"] and "stored outputs" in answer(one)
@@ -182,11 +188,25 @@ def two_protocols(**more):
 
 def test_two_protocols_of_a_tier_are_compared_in_their_own_stages_metrics():
     all_found = analyse(scored(two_protocols())).agreements
-    assert {each.metric for each in all_found} == {"map_voc07", "map_area"}, "top-1 is one number under both"
+    assert {each.metrics for each in all_found} == {("map_voc07",) * 2, ("map_area",) * 2}, (
+        "top-1 is one number under both"
+    )
     one = found(scored(two_protocols()), "map_voc07")
     assert one.tiers == ("mini", "mini") and one.sides == one.protocols == ("faster_rcnn_voc", FROZEN["protocol"])
     assert one.tau == pytest.approx(stats.kendalltau(MINI, SWAPPED).statistic) and (one.same, one.reversed) == (8, 2)
     assert one.ranks["resnet50d_best"] == (1, 2) and one.ranks["resnet50d_smooth"] == (2, 1)
+
+
+def test_protocols_that_measure_the_same_in_metrics_of_their_own_are_compared():
+    """kNN, a linear probe and few images a class have a top-1 each."""
+    some = [*results("mini", MINI, 2)]
+    for scores, metric, protocol in ((MINI, "linear_top1", "linear_probe"), (SWAPPED, "knn_top1", "knn")):
+        some += results("mini", scores, 2, a_probe, metric, protocol=protocol, protocol_hash=protocol)
+    (one,) = analyse(scored(some)).agreements
+    assert one.metrics == ("linear_top1", "knn_top1") and one.sides == ("linear_probe", "knn")
+    assert one.tau == pytest.approx(stats.kendalltau(MINI, SWAPPED).statistic) and (one.same, one.reversed) == (8, 2)
+    assert lines([one])[1][0] == "linear probe top-1 → kNN top-1"
+    assert all("linear probe top-1 → kNN top-1" in show(analyse(scored(some))) for show in (markdown, page))
 
 
 def test_protocols_are_not_compared_on_other_data_nor_with_another_version_of_themselves():
@@ -206,7 +226,7 @@ def test_the_bounds_hold_the_tau_of_the_true_scores(spread):
             rounds = points[..., None] + rng.normal(0, 0.5, (rows, 1, 200))
             tiers.append([Sample(*row, "same") for row in zip(points, rounds, strict=True)])
         cells = {str(row): tuple(Cell(tier[row].points.mean()) for tier in tiers) for row in range(rows)}
-        one = bounded(Agreement(("a", "b"), "top1", ("x", "x"), cells), *tiers)
+        one = bounded(Agreement(("a", "b"), ("top1", "top1"), ("x", "x"), cells), *tiers)
         held += one.low <= 1 <= one.high
     assert held / trials >= 0.95
 

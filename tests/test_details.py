@@ -10,12 +10,13 @@ from mmdet.evaluation.functional import average_precision, eval_map
 from scipy.special import softmax
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, recall_score
-from test_scores import DETECTED, classified, detected, logits_of, random_seed
+from test_scores import DETECTED, classified, detected, logits_of, masks_of, random_seed, segmented
 
 from detection.metric import write_outputs
+from segmentation.data import IGNORED
 from trick_transfer import mini
 from trick_transfer.commands import test as command
-from trick_transfer.engine.details import ALL_CLASSES, Details
+from trick_transfer.engine.details import ALL_CLASSES, PIXELS, Details
 from trick_transfer.engine.files import read_arrays, write_arrays
 from trick_transfer.leaderboard.rendering.page import MOST_IN_MATRIX, of_run
 from trick_transfer.leaderboard.scores.load import read
@@ -110,6 +111,21 @@ def test_nothing_detected_is_a_curve_of_zeros_and_no_truth_no_curve(tmp_path):
 def test_a_row_has_the_mean_over_its_runs_of_each_class():
     some = [Details("IoU", {"a": 10.0, "b": 4.0}), Details("IoU", {"a": 20.0}), Details("AP", {"a": 1.0}), Details()]
     assert by_class(some) == {"IoU": {"a": 15.0, "b": 4.0}, "AP": {"a": 1.0}}
+
+
+@random_seed
+def test_confused_pixels_are_shown_as_shares_of_the_true_class(tmp_path, seed):
+    segmented(tmp_path / "o.npz", seed)
+    details = read(tmp_path / "o.npz", "segmentation").details
+    said, truth = (np.concatenate([maps[side].numpy().ravel() for maps in masks_of(seed)]) for side in (0, 1))
+    known = truth != IGNORED
+    expected = 100 * confusion_matrix(truth[known], said[known], labels=range(6), normalize="true")
+    shown = of_run(details)
+    assert shown["unit"] == "% of the true class’s pixels" and details.counted == PIXELS
+    places = [list("abcdef").index(name) for name in shown["names"]]
+    np.testing.assert_allclose(shown["matrix"], expected[np.ix_(places, places)], atol=0.05)
+    numbers = [number for *_, number in details.confusion]
+    assert numbers == sorted(numbers, reverse=True) and sum(numbers) == known.sum()
 
 
 @pytest.mark.parametrize("classes", [MOST_IN_MATRIX, MOST_IN_MATRIX + 1])

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.optim import OptimWrapper, build_optim_wrapper
@@ -17,7 +19,7 @@ from torch.utils.data import DataLoader
 from classification.tricks.mixup import mix_up
 from trick_transfer.engine import precision, receipt
 from trick_transfer.engine.batch import solve
-from trick_transfer.engine.history import FiniteLoss
+from trick_transfer.engine.history import Diverged, FiniteLoss
 from trick_transfer.engine.precision import PRECISIONS, LowPrecisionOptimWrapper, low_precision
 from trick_transfer.engine.progress import ProgressLine
 from trick_transfer.engine.seeding import DrawSampler, SeedEachStep, Seeded, word
@@ -350,6 +352,26 @@ def test_a_log_gets_a_line_with_step_rate_loss_and_time_left(capsys):
     (text,) = capsys.readouterr().err.splitlines()
     assert text.startswith("toy seed 0 classification train  step 10/10 ")
     assert "images/s" in text and "  loss 1.500  " in text and text.endswith("0 s left")
+
+
+def lose(rank, folder):
+    """One of two processes whose loss is no number at the second step: rank 1's."""
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    scalars = {"train/loss": HistoryBuffer(), "train/lr": HistoryBuffer([0.02], [1])}
+    runner = SimpleNamespace(message_hub=SimpleNamespace(log_scalars=scalars), iter=0, epoch=0)
+    for runner.iter in range(3):
+        scalars["train/loss"].update(float("nan") if rank and runner.iter else 4.4)
+        try:
+            FiniteLoss().after_train_iter(runner)
+        except Diverged:
+            Path(folder, str(rank)).write_text(str(runner.iter))
+            break
+    dist.destroy_process_group()
+
+
+def test_all_processes_end_at_the_step_where_one_diverges(tmp_path):
+    mp.spawn(lose, (str(tmp_path),), nprocs=2)
+    assert [Path(tmp_path, rank).read_text() for rank in "01"] == ["1", "1"]
 
 
 @pytest.mark.parametrize("library", ["detection.data", "segmentation.data"])

@@ -181,7 +181,7 @@ def test_a_crop_resizes_as_the_weights_ask():
 @pytest.mark.parametrize("fits", [True, False])
 def test_given_weights_are_scored_where_their_classes_are_the_datas_and_carried_on_where_not(weights, photos, fits):
     net, options = weights
-    sets = {"model.num_classes": 10, "data.num_train": 20, "data.num_val": 11, "given": options}
+    sets = {"model.num_classes": 10, "data.num_train": 20, "data.num_val": 11, "given": options | {"licence": "mit"}}
     if not fits:
         net.reset_classifier(7)
         torch.save(net.state_dict(), options["source"])
@@ -190,6 +190,8 @@ def test_given_weights_are_scored_where_their_classes_are_the_datas_and_carried_
     assert ("top1" in result.metrics, result.samples_scored) == ((True, 8) if fits else (False, 0))
     card = read_card(run.card)
     assert (card.mean, card.std) == ([1, 2, 3], [4, 5, 6])
+    assert card.licences == {"code": "Apache-2.0", "weights": "mit"}, "the data that it is scored on did not make it"
+    assert result.licences == card.licences | {"classification data": "unknown"}
     assert card.origin["source"] == options["source"] and "(100.0%)" in card.origin["loaded"]
 
 

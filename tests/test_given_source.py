@@ -122,9 +122,12 @@ def test_a_folder_as_timm_writes_it_is_read_with_its_own_normalisation_and_class
 
 FOLDERS = {  # what is told: config.json
     r"config\.json": None,
-    "ResNetForImageClassification.*TimmWrapper": dict(
-        architectures=["ResNetForImageClassification"], model_type="resnet"
+    "ViTForImageClassification.*ConvNeXt.*TimmWrapper": dict(
+        architectures=["ViTForImageClassification"], model_type="vit"
     ),
+    "resnet equals no backbone": dict(model_type="resnet", depths=[3, 4, 6, 4]),
+    "convnext equals no backbone": dict(model_type="convnext", depths="many"),
+    r"config\.json: a .*integer": dict(model_type="resnet", id2label={"a": "cat"}),
     "timm/resnet51 does not exist; did you mean": dict(architecture="resnet51", pretrained_cfg={}),
     r"config\.json: mean\.0 .*number": dict(architecture="resnet18", pretrained_cfg=dict(mean=["a", "b", "c"])),
     r"config\.json: architecture .*string": dict(architecture=["resnet18"], pretrained_cfg={}),

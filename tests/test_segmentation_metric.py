@@ -8,8 +8,9 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from mmseg.evaluation import IoUMetric
+from sklearn.metrics import confusion_matrix
 
-from segmentation.metric import SegmentationScores, count, scores
+from segmentation.metric import SegmentationScores, confused, count, scores
 
 CLASSES = ("a", "b", "c", "d", "e")
 
@@ -69,6 +70,12 @@ def test_outputs_hold_each_images_counts_from_which_the_scores_come_again(tmp_pa
         for c in range(5):
             sets = (predicted == c) & (truth == c), (predicted == c) & (truth != 255), truth == c
             assert kept["counts"][0, :, c].tolist() == [pixels.sum() for pixels in sets]
+        pixels = [np.concatenate([each[key]["data"].numpy().ravel() for each in made_up(5)])
+                  for key in ("gt_sem_seg", "pred_sem_seg")]  # fmt: skip
+        known = pixels[0] != 255
+        found = np.zeros((5, 5), int)
+        found[tuple(kept["confusion"][:, :2].T)] = kept["confusion"][:, 2]
+        assert (found == confusion_matrix(pixels[0][known], pixels[1][known])).all()
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["outputs.npz"]
 
 
@@ -78,7 +85,7 @@ def test_counts_of_a_large_set_do_not_overflow() -> None:
 
 
 def test_a_set_without_a_labelled_pixel_is_refused() -> None:
-    nothing = count(torch.zeros(2, 2, dtype=torch.long), torch.full((2, 2), 255), 5)
+    nothing = count(confused(torch.zeros(2, 2, dtype=torch.long), torch.full((2, 2), 255), 5))
     with pytest.raises(ValueError, match="1 images .*labelled"):
         scores(nothing[None])
 

@@ -64,6 +64,26 @@ def test_the_trials_choose_and_the_run_alone_scores_the_test_images(run, monkeyp
     assert state(run) == ("done", "") and train(run) == result
 
 
+def test_a_trial_that_diverges_is_the_worst_and_ends_nothing(run, capsys):
+    run = replace(run, sets={"sweep.rates": (1.0, 1e30), "sweep.lengths": (1.0,)})
+    sound, torn = trials(run)
+    assert train(sound).metrics and not train(torn).metrics
+    assert "the training diverged" in (told := capsys.readouterr().err) and "this trial counts as the worst" in told
+    assert state(torn) == ("done", "") and not [*torn.folder.glob("*.safetensors"), *torn.folder.glob("*.pth")]
+    result = train(run)
+    first, second = result.chosen["sweep"]["trials"]
+    assert second["score"] is None and second["device_hours"] > 0
+    assert result.chosen["sweep"]["rate"] == 1.0 and result.chosen["sweep"]["score"] == first["score"]
+    with pytest.raises(ValueError, match="the training diverged"):  # a rate of one's own is no trial
+        train(replace(run, protocol=None, sets={"optim_wrapper.optimizer.lr": 1e28}))
+
+
+def test_a_sweep_whose_trials_all_diverge_says_what_to_lower():
+    with pytest.raises(ValueError, match=r"all trials of the sweep diverged; set lower .* sweep\.rates"):
+        best([Trial(3.0, 1.0, None, 0.1), Trial(9.0, 1.0, None, 0.1)], "higher")
+    assert best([Trial(3.0, 1.0, None, 0.1), low := Trial(1.0, 1.0, 0.0, 0.1)], "higher") is low
+
+
 def test_a_swept_protocol_has_tables_of_its_own_whatever_is_chosen(run):
     plain, other = replace(run, protocol=None), replace(run, sets={"sweep.rates": (1.0, 2.0)})
     assert len({run.protocol_hash(), plain.protocol_hash(), other.protocol_hash()}) == 3

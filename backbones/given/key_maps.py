@@ -15,7 +15,29 @@ from .blocks import block_spellings
 from .spelling import OURS, Spelling
 
 STAGES = range(5)
+TRANSFORMERS_RESNET = [
+    *((r"^fc\.", "classifier.1."), (r"^(conv|bn)1\.", r"embedder.embedder.\1.")),
+    *((rf"^layer{s + 1}\.(\d+)", rf"encoder.stages.{s}.layers.\1") for s in STAGES),
+    *((rf"\.(conv|bn){i + 1}\.", rf".layer.{i}.\1.") for i in range(3)),
+    *((r"downsample\.0\.", "shortcut.conv."), (r"downsample\.1\.", "shortcut.bn.")),
+    *((r"\.conv\.", ".convolution."), (r"\.bn\.", ".normalization.")),
+    (r"^(embedder|encoder)", r"resnet.\1"),
+]
+TRANSFORMERS_CONVNEXT = [
+    *((r"^head\.norm", "layernorm"), (r"^head\.fc", "classifier")),
+    *((r"^stem\.0", "embeddings.patch_embeddings"), (r"^stem\.1", "embeddings.layernorm")),
+    (r"^(stages\.\d)\.downsample", r"encoder.\1.downsampling_layer"),
+    (r"^(stages\.\d)\.blocks", r"encoder.\1.layers"),
+    *(
+        (r"conv_dw", "dwconv"),
+        (r"\.norm\.", ".layernorm."),
+        (r"mlp\.fc", "pwconv"),
+        (r"gamma$", "layer_scale_parameter"),
+    ),
+    (r"^(embeddings|encoder|layernorm)", r"convnext.\1"),
+]
 RULES: dict[str, list[tuple[str, str]]] = {
+    "torchvision's and timm's": [],
     "OpenMMLab's": [(r"^conv1\.(\d)", r"stem.\1"), (r"^bn1\.", "stem.7.")],  # of a stem of three convolutions
     "torchvision's published DenseNet": [(r"(denselayer\d+\.(norm|conv))(\d)", r"\1.\3")],
     "torchvision's ConvNeXt": [
@@ -40,6 +62,10 @@ RULES: dict[str, list[tuple[str, str]]] = {
         *((rf"^layers\.{s + 1}\.downsample", f"layers.{s}.downsample") for s in STAGES),
         (r"^head\.fc", "head"),
     ],
+    "transformers' ResNet": TRANSFORMERS_RESNET,
+    "transformers' ResNet, without a head,": TRANSFORMERS_RESNET[:-1],
+    "transformers' ConvNeXt": TRANSFORMERS_CONVNEXT,
+    "transformers' ConvNeXt, without a head,": TRANSFORMERS_CONVNEXT[:-1],
     "torchvision's RegNet": [
         *((r"^head\.fc", "fc"), (r"^stem\.conv", "stem.0"), (r"^stem\.bn", "stem.1")),
         *((rf"^s(\d)\.b{i + 1}\.", rf"trunk_output.block\1.block\1-{i}.") for i in range(30)),
@@ -55,10 +81,13 @@ def spellings(net: nn.Module) -> list[Spelling]:
     own = list(net.state_dict())
     of_ours = isinstance(getattr(net, "backbone", net), ResNet)
     timm = timm_names(own) if of_ours else {name: dotted(name) if is_adapted(own) else name for name in own}
+    beside = {layer: f"{layer}." for layer in cut_off(net)}
     return [
         Spelling(OURS, {name: name for name in own}),
-        Spelling("torchvision's and timm's", timm, cut_off(net)),
-        *(Spelling(who, substituted(timm, rules)) for who, rules in RULES.items()),
+        *(
+            Spelling(who, substituted(timm, rules), tuple(name[:-1] for name in substituted(beside, rules).values()))
+            for who, rules in RULES.items()
+        ),
         *(block_spellings(timm) if "conv_stem.weight" in timm.values() else ()),
     ]
 

@@ -4,16 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from backbones.registry import TIMM, by_name
 from backbones.timm_adapter import check_model
-from trick_transfer.engine.fields import parse
 from trick_transfer.engine.values import check_name, closest
 
 from .architecture import Architecture
-from .fetching import NAMES, cached, of_hub, of_url
+from .fetching import NAMES, cached, checked, of_hub, of_url
 
 NESTED = ("state_dict_ema", "model_ema", "state_dict", "model")  # where timm looks for the weights, in its order
 ABOVE = ("architecture", "num_classes", "label_names")  # what a folder says beside its `pretrained_cfg`
@@ -98,48 +96,23 @@ def read(held: Any, cfg: Any, source: Path) -> dict[str, Tensor]:
         raise ValueError(f"{source} does not fit {cfg.architecture}: {' '.join(str(error).split()):.300}") from error
 
 
-def folder(path: Path) -> tuple[Architecture, Path, int]:
-    """A Hugging Face folder's network, file of weights and number of classes. Raises ValueError, FileNotFoundError."""
-    stated = settings(path / "config.json")
-    weights = next((path / name for name in NAMES if (path / name).is_file()), None)
-    if weights is None:
-        raise FileNotFoundError(f"{path} has neither {' nor '.join(NAMES)}")
+def folder(stated: dict[str, Any], path: Path) -> tuple[Architecture, int]:
+    """The network of a folder whose config.json holds `stated`, and its number of classes. Raises ValueError."""
     cfg, options = parsed(stated, path / "config.json")
     arch = cfg.architecture or ""
     check_model(arch)
     if cfg.input_size[0] != 3:
         raise ValueError(f"{path}: the network takes {cfg.input_size[0]} channels, photographs have 3")
-    return described(arch, cfg, options), weights, cfg.num_classes
-
-
-def settings(path: Path) -> dict[str, Any]:
-    """A config.json of a network of timm's, as timm and transformers' TimmWrapper write it. Raises ValueError."""
-    try:
-        stated = parse(path.read_text("utf-8")) if path.is_file() else None
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON text: {error}; get it again") from error
-    if not isinstance(stated, dict):
-        raise ValueError(f"{path} does not exist, or holds no settings; give a file of weights with --arch NAME")
-    if "architecture" not in stated:
-        whose = stated.get("architectures") or stated.get("model_type") or "another library's network"
-        raise ValueError(
-            f"{path} names {whose}; only folders whose config.json has timm's key 'architecture' can be read: "
-            "timm's, and those of transformers' TimmWrapper"
-        )
-    return stated
+    return described(arch, cfg, options), cfg.num_classes
 
 
 def parsed(stated: dict[str, Any], path: Path) -> tuple[Any, dict[str, Any]]:
     """timm's `pretrained_cfg` and the options of the network. Raises ValueError for values of other types."""
     from timm.models import PretrainedCfg
 
-    try:
-        said = stated.get("pretrained_cfg", {}) | {key: stated[key] for key in ABOVE if key in stated}
-        names = said.pop("label_names", None)  # timm declares one name
-        cfg: Any = TypeAdapter(PretrainedCfg).validate_python(said)
-        options = TypeAdapter(dict[str, Any]).validate_python(stated.get("model_args", {}))
-    except (TypeError, ValidationError) as error:
-        told = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-        raise ValueError(f"{path}: {'.'.join(map(str, told['loc']))} {told['msg']}") from error
+    said = checked(dict[str, Any], stated.get("pretrained_cfg", {}), path)
+    said = said | {key: stated[key] for key in ABOVE if key in stated}
+    names = said.pop("label_names", None)  # timm declares one name
+    cfg = checked(PretrainedCfg, said, path)
     cfg.label_names = names if isinstance(names, list) else None
-    return cfg, options
+    return cfg, checked(dict[str, Any], stated.get("model_args", {}), path)

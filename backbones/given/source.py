@@ -2,7 +2,7 @@
 
     timm/NAME[.TAG]             timm's weights: of the hub, or of its caches on disk
     torchvision/NAME[:WEIGHTS]  torchvision's
-    FOLDER, local-dir:FOLDER    a Hugging Face folder of a network of timm's
+    FOLDER, local-dir:FOLDER    a Hugging Face folder of a network of timm's, or of transformers' ResNet or ConvNeXt
     FILE with --arch NAME       anyone's weights; NAME: timm/..., torchvision/..., module:Class, or ours, as resnet50d
     module:Class                a backbone of the user's own, with --import module
 
@@ -22,7 +22,7 @@ from backbones.registry import TIMM, sketch
 from trick_transfer.engine.files import file_sha256
 from trick_transfer.engine.weights import leaves, load, load_strictly
 
-from . import of_timm, of_torchvision
+from . import fetching, of_timm, of_torchvision, of_transformers
 from .architecture import Architecture, imagenet, ours
 from .fit import fit
 from .imports import adopt, own
@@ -111,9 +111,12 @@ def of_file(source: str, path: Path, arch: str | None) -> Given:
 
 
 def of_folder(source: str, path: Path) -> Given:
-    """A Hugging Face folder."""
-    found, weights, classes = of_timm.folder(path)
-    return given(source, path.resolve().name, found, weights, load(weights), classes)
+    """A Hugging Face folder: timm's, one of transformers' TimmWrapper, which is alike, or transformers' own."""
+    stated, weights = fetching.settings(path / "config.json"), fetching.of_folder(path)
+    if "architecture" in stated:
+        found, classes = of_timm.folder(stated, path)
+        return given(source, path.resolve().name, found, weights, load(weights), classes)
+    return given(source, path.resolve().name, of_transformers.folder(stated, path), weights, load(weights))
 
 
 def of_timms(source: str) -> Given:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 ALL_CLASSES = "mean of all classes"  # name of a curve
+IMAGES, PIXELS = "images", "pixels"
 
 
 @dataclass(frozen=True)
@@ -14,9 +15,10 @@ class Details:
 
     measure: str = ""  # what `classes` holds
     classes: dict[str, float] = field(default_factory=dict)  # percent, without classes that do not occur
-    confusion: tuple[tuple[str, str, int], ...] = ()  # (true class, predicted class, images), the most frequent first
+    confusion: tuple[tuple[str, str, int], ...] = ()  # (true class, predicted class, number), the most frequent first
     axes: tuple[str, str] = ("", "")
     curves: dict[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)  # (x, y) from 0 to 1; whole first
+    counted: str = IMAGES  # in `confusion`
 
 
 def name_of(names: Sequence[str], label: int) -> str:

@@ -7,12 +7,18 @@ import time
 from math import isfinite
 from typing import Any
 
+import torch
+from mmengine.dist import all_reduce
 from mmengine.hooks import Hook, LoggerHook
 
 from trick_transfer.registry import HOOKS
 
 CURVES, SECONDS = "curves", "seconds"
 STEPS, TIMES = 20, 1000  # of a loss that will not come back; one of 20 batches in a row is below in any that does
+
+
+class Diverged(ValueError):
+    """A training's loss is no number any more, or far above its start."""
 
 
 @HOOKS.register_module()
@@ -32,12 +38,14 @@ class History(Hook):
     def before_train(self, runner: Any) -> None:
         self.begun = time.time() - seconds(runner)
 
+    def after_train_iter(self, runner: Any, *position: Any, **outputs: Any) -> None:
+        runner.message_hub.update_info(SECONDS, time.time() - self.begun)
+
     def after_train_epoch(self, runner: Any) -> None:
         steps = len(runner.train_dataloader)
         scalars = runner.message_hub.log_scalars
         loss, lr = scalars["train/loss"].mean(steps), scalars["train/lr"].current()
         self.add(runner, {"loss": float(loss), "lr": float(lr)}, runner.epoch + 1)
-        runner.message_hub.update_info(SECONDS, time.time() - self.begun)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         percents = {name: float(value) for name, value in (metrics or {}).items() if "samples_scored" not in name}
@@ -54,19 +62,22 @@ class History(Hook):
 
 @HOOKS.register_module()
 class FiniteLoss(Hook):
-    """Raises ValueError at the first loss that is NaN or infinite, or once STEPS of them are TIMES the first or more.
+    """Raises Diverged at the first loss that is NaN or infinite, or once STEPS of them are TIMES the first or more.
 
-    What follows would be trained on nothing. mmengine has read each loss from the device by then. Gradients are not
-    looked at: in fp16 some overflow, and the loss scaling leaves their step out.
+    What follows would be trained on nothing. All processes raise at the step where one of them finds it. mmengine has
+    read each loss from the device by then. Gradients are not looked at: in fp16 some overflow, and the loss scaling
+    leaves their step out.
     """
 
     def after_train_iter(self, runner: Any, *position: Any, **outputs: Any) -> None:
         scalars = runner.message_hub.log_scalars
         losses, _ = scalars["train/loss"].data
         loss, lr = losses[-1], scalars["train/lr"].current()
-        if isfinite(loss) and losses[-STEPS:].min() < TIMES * max(1.0, losses[0]):
+        ends = torch.tensor(float(not isfinite(loss) or losses[-STEPS:].min() >= TIMES * max(1.0, losses[0])))
+        all_reduce(ends, "max")
+        if not ends:
             return
-        raise ValueError(
+        raise Diverged(
             f"the loss is {loss} at step {runner.iter + 1}, in epoch {runner.epoch + 1}, with a rate of {lr:.3g}; at "
             f"the first it was {losses[0]:.3g}: the training diverged; lower optim_wrapper.optimizer.lr, or raise the "
             "precision (--precision); downstream a protocol that ends in _swept tries several rates"
@@ -79,5 +90,5 @@ def curves(runner: Any) -> dict[str, list[list[float]]]:
 
 
 def seconds(runner: Any) -> float:
-    """Seconds of all finished epochs, those before a resume included."""
+    """Seconds of all steps, those before a resume included."""
     return runner.message_hub.runtime_info.get(SECONDS, 0.0)

@@ -32,6 +32,7 @@ class Metric(NamedTuple):
     required: bool = False  # every result of the stage has it
     headline: bool = False  # the paper's; README and the overviews show these
     verifiable: bool = True  # can be recomputed from the stored outputs
+    measure: str = ""  # what it measures, where several protocols of a stage measure it in metrics of their own
 
 
 @dataclass(frozen=True)

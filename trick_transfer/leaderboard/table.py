@@ -33,6 +33,7 @@ class Column:
     required: bool
     headline: bool
     verifiable: bool
+    measure: str
     stage: str
 
 
@@ -177,13 +178,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How alike two tiers, or two protocols of one tier, order the rows that both have, in one metric.
+    """How alike two tiers, or two protocols of one tier, order the rows that both have, in one metric,
+    or in one of each that measure the same.
 
     None where it is not known.
     """
 
     tiers: tuple[str, str]
-    metric: str
+    metrics: tuple[str, str]
     protocols: tuple[str, str]
     cells: dict[str, tuple[Cell, Cell]]  # by recipe
     ranks: dict[str, tuple[int, int]] = field(

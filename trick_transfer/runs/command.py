@@ -50,6 +50,7 @@ def add_given(parser: argparse.ArgumentParser) -> None:
         help="timm/NAME, torchvision/NAME, a file, a folder: docs/backbones.md",
     )  # fmt: skip
     add_reading(group)
+    group.add_argument("--licence", metavar="NAME", help="of the weights, such as apache-2.0 (default: the source's)")
     group.add_argument("--row", metavar="NAME", help="name of the row (default: the source's)")
 
 

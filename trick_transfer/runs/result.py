@@ -19,6 +19,7 @@ from trick_transfer.stages import STAGES
 from .identity import fingerprint
 
 SCHEMA: Literal[4] = 4
+DIVERGED = "diverged"  # in `chosen` of a trial that has no score: why
 FILE_NAME = "metrics.json"
 OUTPUTS = "outputs.npz"  # beside it: the metrics can be recomputed from these
 UNSCORED = "none"  # in place of their sha256: a classification of given weights without a head for the data's classes
@@ -40,7 +41,7 @@ class Result:
     backbone_seed: NonNegativeInt  # of the run whose backbone was fine-tuned; in classification its own seed
     metrics: dict[str, Percent]
     curves: dict[str, list[list[float]]]  # [epoch, value] pairs of loss, lr, and the metrics scored after an epoch
-    samples_scored: NonNegativeInt  # 0: see UNSCORED
+    samples_scored: NonNegativeInt  # 0: see UNSCORED and DIVERGED
     outputs_sha256: Text
     data_manifest: Text  # sha256 of the data's manifest, see engine/manifest.py
     licences: Texts
@@ -100,7 +101,8 @@ def faults(result: Result) -> Iterator[str]:
     yield from (f"{name} is missing: {stage.name} must have it" for name in needed if getattr(result, name) is None)
     required = (metric.name for metric in stage.metrics if metric.required and result.samples_scored)
     yield from (f"metric {name} is missing" for name in required if name not in result.metrics)
-    if (result.samples_scored == 0) != (result.outputs_sha256 == UNSCORED and stage.trains_backbone):
+    may_lack = stage.trains_backbone or DIVERGED in result.chosen
+    if (result.samples_scored == 0) != (result.outputs_sha256 == UNSCORED and may_lack):
         yield f"'samples_scored' is {result.samples_scored}, 'outputs_sha256' {result.outputs_sha256!r:.80}"
     if stage.trains_backbone and result.seed != result.backbone_seed:
         yield f"backbone_seed is {result.backbone_seed}, but {stage.name} trains the backbone itself"

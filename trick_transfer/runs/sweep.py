@@ -1,7 +1,8 @@
 """A swept protocol: rate and length are chosen for each backbone, on training images that are held out.
 
 A trial is a run of the protocol with one rate and one length: it trains on the other images, is scored on these, and
-has no row. The sweep's own run takes the best trial's values and trains on all images. It alone scores the test images.
+has no row; one that diverges has no score, and is the worst. The sweep's own run takes the best trial's values and
+trains on all images. It alone scores the test images.
 """
 
 from collections.abc import Iterable
@@ -25,11 +26,14 @@ IN_EPOCHS = ("begin", "end", "milestones", "T_max")  # of a schedule
 
 
 class Trial(NamedTuple):
-    """One rate and one length, as factors of the protocol's own, and what came of them; `score` in percent."""
+    """One rate and one length, as factors of the protocol's own, and what came of them.
+
+    `score` is in percent, None where the training diverged.
+    """
 
     rate: float
     length: float
-    score: float
+    score: float | None
     device_hours: float
 
 
@@ -95,7 +99,7 @@ def tried(run: "Run") -> list[Trial]:
 def trial_of(result: Result) -> Trial:
     """A trial's result in short."""
     factors, chosen = result.config[SWEEP], result.chosen
-    return Trial(factors["rate"], factors["length"], result.metrics[chosen["by"]], hours(result))
+    return Trial(factors["rate"], factors["length"], result.metrics.get(chosen["by"]), hours(result))
 
 
 def told(run: "Run") -> dict[str, Any]:
@@ -115,5 +119,8 @@ def hours(result: Result) -> float:
 
 
 def best(found: Iterable[Trial], better: str) -> Trial:
-    """The first of the best ones."""
-    return (max if better == "higher" else min)(found, key=lambda trial: trial.score)
+    """The first of the best ones. Raises ValueError where all diverged."""
+    scored = {trial: trial.score for trial in found if trial.score is not None}
+    if not scored:
+        raise ValueError(f"all trials of the sweep diverged; set lower factors of the rate, {SWEEP}.rates")
+    return (max if better == "higher" else min)(scored, key=scored.__getitem__)

@@ -28,7 +28,7 @@ from trick_transfer.engine.claim import alone
 from trick_transfer.engine.convolution import laid_out
 from trick_transfer.engine.files import file_sha256, in_turn, write_tensors, write_whole
 from trick_transfer.engine.held_out import BEST, HELD_OUT
-from trick_transfer.engine.history import curves, seconds
+from trick_transfer.engine.history import Diverged, curves, seconds
 from trick_transfer.engine.layers import Layers
 from trick_transfer.engine.manifest import manifest_digest
 from trick_transfer.engine.memory import keep_freed_memory
@@ -43,10 +43,10 @@ from .data import check_data, licence
 from .identity import fingerprint, plain
 from .longer import STATE, go_on
 from .resolve import check_tracker, resolve, uses_low_precision
-from .result import FILE_NAME, OUTPUTS, UNSCORED, Result, read, write
+from .result import DIVERGED, FILE_NAME, OUTPUTS, UNSCORED, Result, read, write
 from .run import LOG, MODEL, SETTINGS, Run
 from .state import begun, check_same_data, state
-from .sweep import told
+from .sweep import is_trial, told
 
 LOST = "by peer|Broken pipe|remote process exited"  # gloo's and NCCL's words
 WAIT_SECONDS = 2.0
@@ -160,16 +160,14 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
     facts: dict[str, Any] = {} if run.task.trains_backbone else run.task.arrived(unwrapped(runner), read_card(run.card))
     chosen = told(run)
     if cfg.train_cfg.max_epochs:  # 0: the recipe of random weights
-        count_updates(runner, batch.accumulation)
-        runner.train()
-        if HELD_OUT in cfg:
-            chosen |= choose(run, cfg, runner)
+        chosen |= to_the_end(run, cfg, runner, batch.accumulation)
+    evaluator = {} if DIVERGED in chosen else evaluator
     started = time.time()
     metrics = getattr(runner, scoring)() if evaluator else {"samples_scored": 0}  # given weights, and no head that fits
     runner.visualizer.close()
     facts |= dict(steps=ceil(runner.iter / batch.accumulation), seconds=seconds(runner) + time.time() - started)
     facts |= dict(chosen=chosen, curves=curves(runner), samples_scored=int(metrics.pop("samples_scored")))
-    if HELD_OUT in cfg:  # then validation gave no curve of these
+    if HELD_OUT in cfg and evaluator:  # then validation gave no curve of these
         facts["curves"] |= {name: [[chosen["epoch"], value]] for name, value in metrics.items()}
     if not is_main_process():
         return None
@@ -177,6 +175,20 @@ def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
         data = getattr(runner, f"{scoring}_dataloader").dataset
         check_all_scored(layers.cfg, facts["samples_scored"], getattr(data, "scored", len(data)))
     return record(run, layers.cfg, unwrapped(runner), batch, metrics, facts)
+
+
+def to_the_end(run: Run, cfg: Config, runner: Runner, accumulation: int) -> dict[str, Any]:
+    """Train; returns which epoch counts, where images are held out. Of a trial that diverges: why, and no epoch."""
+    count_updates(runner, accumulation)
+    try:
+        runner.train()
+    except Diverged as error:
+        if not is_trial(run.layers.cfg):
+            raise
+        if is_main_process():
+            print(f"{run.title}: {error}; this trial counts as the worst", file=sys.stderr)
+        return {"by": cfg.held_out.by, DIVERGED: str(error)}
+    return choose(run, cfg, runner) if HELD_OUT in cfg else {}
 
 
 def choose(run: Run, cfg: Config, runner: Runner) -> dict[str, Any]:
@@ -276,7 +288,8 @@ def receipt(run: Run, cfg: Config, batch: Batch, of_data: str) -> dict[str, Any]
     outputs = run.folder / OUTPUTS
     found |= dict(outputs_sha256=file_sha256(outputs) if outputs.is_file() else UNSCORED)
     found |= dict(data_manifest=begun(run)[MACHINE]["data_manifest"])
-    own_data = {} if run.task.trains_backbone else {f"{run.stage} data": of_data}
+    makes_weights = run.task.trains_backbone and not run.carries_weights
+    own_data = {} if makes_weights else {f"{run.stage} data": of_data}
     found |= dict(licences=read_card(run.card).licences | own_data)
     found |= conditions(run.task, run.precision, cfg, batch, run.compiled) | dict(
         global_batch=batch.total, lr=cfg.optim_wrapper.optimizer.lr

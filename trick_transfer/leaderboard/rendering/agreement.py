@@ -63,6 +63,11 @@ def lines(some: Sequence[Agreement]) -> list[list[str]]:
     return [head, *(line(each) for each in some)]
 
 
+def label(each: Agreement) -> str:
+    """Of its metric, or of both."""
+    return " → ".join(dict.fromkeys(metrics()[name].label for name in each.metrics))
+
+
 def line(each: Agreement) -> list[str]:
     """A metric's."""
     tau = ABSENT if each.tau is None else f"{each.tau:.2f} {between(each.low, each.high, 2)}".rstrip()
@@ -71,7 +76,7 @@ def line(each: Agreement) -> list[str]:
         pairs = f"{each.same}, {each.reversed}, {each.pairs - each.same - each.reversed}"
     seeds = "; ".join(spread([pair[side] for pair in each.cells.values()]) for side in (0, 1))
     rules = ["; ".join(dict.fromkeys(each.protocols))] if each.sides == each.tiers else []
-    return [metrics()[each.metric].label, tau, str(len(each.cells)), pairs, seeds, *rules, answer(each)]
+    return [label(each), tau, str(len(each.cells)), pairs, seeds, *rules, answer(each)]
 
 
 def spread(cells: Sequence[Cell]) -> str:
@@ -94,5 +99,5 @@ def ranks(some: Sequence[Agreement]) -> list[list[str]]:
     """One line per row: how its rank in each metric moves."""
     recipes = dict.fromkeys(recipe for each in some for recipe in each.ranks)
     moves = [{recipe: f"{one} → {two}" for recipe, (one, two) in each.ranks.items()} for each in some]
-    head = ["recipe", *(metrics()[each.metric].label for each in some)]
+    head = ["recipe", *map(label, some)]
     return [head, *([recipe, *(found.get(recipe, ABSENT) for found in moves)] for recipe in recipes)]

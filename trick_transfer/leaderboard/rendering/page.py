@@ -7,6 +7,8 @@ Receipts and pairs are embedded as gzip; the browser unpacks them on demand.
 import gzip
 import json
 from base64 import b64encode
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from trick_transfer.engine.details import Details
+from trick_transfer.engine.details import PIXELS, Details
 
 from ..statistics.comparison import MOST_SEEDS
 from ..table import UPSTREAM, YOURS, Analysis, Table
@@ -26,6 +28,7 @@ ASSETS = Path(__file__).parent / "assets"
 OURS = ("table", "labels", "charts", "details", "receipt", "pairs", "pictures", "page")  # in the order of their need
 SCRIPTS = ("plot.min.js", *(f"{name}.js" for name in OURS))
 MOST_IN_MATRIX, LISTED_MISTAKES = 30, 20  # classes
+OF_PIXELS = "% of the true class’s pixels"
 UNREAD = ("sd", "level")  # of a cell; its HTML tells them
 DIGITS = 5  # of numbers that are only displayed; receipts keep all digits
 
@@ -90,16 +93,29 @@ def unpacked_later(analysis: Analysis) -> dict[str, Any]:
 
 
 def of_run(details: Details) -> dict[str, Any]:
-    """A run's images by true and predicted class, of many classes the most frequent mistakes, and its whole curve."""
+    """A run's whole curve, and its images by true and predicted class, of many classes the most frequent mistakes.
+
+    Of pixels the share in their true class, in percent.
+    """
     names = [*dict.fromkeys([*details.classes, *(predicted for _, predicted, _ in details.confusion)])]
     made: dict[str, Any] = {"axes": details.axes, "curve": next(iter(details.curves.items()), None)}
     if not details.confusion:
         return made
+    made["unit"] = OF_PIXELS if details.counted == PIXELS else details.counted
+    found = shares(details.confusion) if details.counted == PIXELS else details.confusion
     if len(names) > MOST_IN_MATRIX:
-        wrong = [each for each in details.confusion if each[0] != each[1]]
+        wrong = [each for each in found if each[0] != each[1]]
         return made | {"mistakes": wrong[:LISTED_MISTAKES]}
-    images = {(true, predicted): count for true, predicted, count in details.confusion}
-    return made | {"names": names, "matrix": [[images.get((true, said), 0) for said in names] for true in names]}
+    number = {(true, predicted): count for true, predicted, count in found}
+    return made | {"names": names, "matrix": [[number.get((true, said), 0) for said in names] for true in names]}
+
+
+def shares(confusion: Sequence[tuple[str, str, int]]) -> list[tuple[str, str, float]]:
+    """Numbers by true and predicted class -> percent of the true class, in the same order."""
+    of_class: Counter[str] = Counter()
+    for true, _, number in confusion:
+        of_class[true] += number
+    return [(true, said, round(100 * number / of_class[true], 1)) for true, said, number in confusion]
 
 
 def policy(scripts: list[str]) -> str:

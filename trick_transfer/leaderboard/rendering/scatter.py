@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 
 from ..paper.figures import COLOURS
 from ..table import Agreement, Cell
-from .agreement import line
-from .text import header
+from .agreement import label, line
 
 ACROSS, SIDE_INCHES = 2, 4.5
 FONT = 7
@@ -30,7 +29,7 @@ def scatter(some: Sequence[Agreement]) -> Figure:
 def panel(axes: Axes, each: Agreement) -> None:
     """One metric's rows."""
     _, tau, rows, *_ = line(each)
-    axes.set_title(f"{header(each.metric)}: tau {tau}, {rows} rows", fontsize=10)
+    axes.set_title(f"{label(each)}: tau {tau}, {rows} rows", fontsize=10)
     axes.set(xlabel=f"{each.sides[0]} (%)", ylabel=f"{each.sides[1]} (%)")
     axes.margins(0.15)  # for the names
     axes.grid(alpha=0.25)

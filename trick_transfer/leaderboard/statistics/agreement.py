@@ -8,7 +8,7 @@ Holm over all pairs, half of 5 % for each side): those are in one order, all oth
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 from scipy import stats
@@ -43,25 +43,26 @@ def agreements(boards: Sequence[Board]) -> Iterator[Agreement]:
 
 
 def compared(one: Board, two: Board, stage: str | None = None) -> Iterator[Agreement]:
-    """In each metric, of a stage or of all, that both tables have, in their order."""
-    theirs = {column.name for column in two[1].metrics}
-    for column in one[1].metrics:
-        if column.name in theirs and stage in (None, column.stage):
-            yield agreement(column.name, column.stage, one, two)
+    """In each metric that both tables have, in their order; of one stage's protocols in all that measure the same."""
+    for ours, theirs in product(one[1].metrics, two[1].metrics):
+        alike = stage == ours.stage == theirs.stage and ours.measure == theirs.measure != ""
+        if alike or ours == theirs and stage in (None, ours.stage):
+            yield agreement((ours.name, theirs.name), ours.stage, one, two)
 
 
-def agreement(metric: str, stage: str, one: Board, two: Board) -> Agreement:
-    """In one metric of a stage."""
-    rows = [ordered(table, metric, stage) for _, table in (one, two)]
+def agreement(names: tuple[str, str], stage: str, one: Board, two: Board) -> Agreement:
+    """In one metric of a stage for each side."""
+    sides = [*zip((one, two), names, strict=True)]
+    rows = [ordered(table, metric, stage) for (_, table), metric in sides]
     recipes = [recipe for recipe in rows[0] if recipe in rows[1]]
-    cells = {recipe: (rows[0][recipe].cells[metric], rows[1][recipe].cells[metric]) for recipe in recipes}
+    cells = {recipe: (rows[0][recipe].cells[names[0]], rows[1][recipe].cells[names[1]]) for recipe in recipes}
     rules = [next(each.name for each in group.protocols if each.stage == stage) for group, _ in (one, two)]
-    bare = Agreement((one[0].tier, two[0].tier), metric, (rules[0], rules[1]), cells, ranks(metric, cells))
+    bare = Agreement((one[0].tier, two[0].tier), names, (rules[0], rules[1]), cells, ranks(names[0], cells))
     if len(recipes) < ORDERED_ROWS:
         return bare
     drawn = [
         [sample(by_backbone(group.rows[row[recipe].recipe], metric), metric) for recipe in recipes]
-        for (group, _), row in zip((one, two), rows, strict=True)
+        for ((group, _), metric), row in zip(sides, rows, strict=True)
     ]
     return bounded(bare, *drawn)
 

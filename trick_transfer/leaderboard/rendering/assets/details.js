@@ -1,10 +1,10 @@
 "use strict";
 // What a run's outputs tell beside its metrics: which classes are confused, and a curve.
 
-function showDetails(content, { names, matrix, mistakes, axes, curve }) {
+function showDetails(content, { names, matrix, mistakes, unit, axes, curve }) {
   if (matrix || mistakes) {
-    content.append(element("h3", { textContent: "Which classes are confused" }));
-    content.append(matrix ? confusionMatrix(names, matrix) : mistakesList(mistakes));
+    content.append(element("h3", { textContent: `Which classes are confused, ${unit}` }));
+    content.append(matrix ? confusionMatrix(names, matrix, unit) : mistakesList(mistakes, unit));
   }
   if (!curve) return;
   const holder = element("figure", { className: "chart" });
@@ -13,7 +13,7 @@ function showDetails(content, { names, matrix, mistakes, axes, curve }) {
   holder.append(detailChart(axes, curve, holder.clientWidth - 26)); // less its padding and border
 }
 
-function confusionMatrix(names, matrix) {
+function confusionMatrix(names, matrix, unit) {
   const table = element("table");
   const heads = names.map((name) => element("th", { scope: "col" }, element("span", { textContent: name })));
   table.createTHead().insertRow().append(element("th", { textContent: "true \\ predicted" }), ...heads);
@@ -23,7 +23,7 @@ function confusionMatrix(names, matrix) {
     const cells = counts.map((count, other) => confusionCell(count, all, at === other));
     body.insertRow().append(element("th", { scope: "row", textContent: names[at] }), ...cells);
   }
-  const region = { className: "scroll ledger confusion", tabIndex: 0, role: "region", ariaLabel: "Images by true and predicted class, scroll sideways" };
+  const region = { className: "scroll ledger confusion", tabIndex: 0, role: "region", ariaLabel: `${unit} by true and predicted class, scroll sideways` };
   return element("div", region, table);
 }
 
@@ -33,9 +33,9 @@ function confusionCell(count, all, right) {
   return cell;
 }
 
-function mistakesList(mistakes) {
+function mistakesList(mistakes, unit) {
   const list = element("dl");
-  for (const [truth, predicted, count] of mistakes) list.append(...entry(`${truth}, taken for ${predicted}`, `${count} images`));
+  for (const [truth, predicted, count] of mistakes) list.append(...entry(`${truth}, taken for ${predicted}`, `${count} ${unit}`));
   return list;
 }
 

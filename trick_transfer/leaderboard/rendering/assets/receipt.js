@@ -115,7 +115,8 @@ function facts(run, own) {
     }),
     ...(run.chosen.sweep && {
       sweep: `rate × ${run.chosen.sweep.rate}, epochs × ${run.chosen.sweep.length}: the best of ${run.chosen.sweep.trials.length} trials by `
-        + `${run.chosen.sweep.by} on held-out training images; they took ${deviceHours(run.chosen.sweep.device_hours)}`,
+        + `${run.chosen.sweep.by} on held-out training images; ${run.chosen.sweep.trials.filter((trial) => trial.score === null).length} `
+        + `diverged; they took ${deviceHours(run.chosen.sweep.device_hours)}`,
     }),
     "device and precision": `${run.devices} × ${run.device}, ${run.precision}`,
     batch: `${run.per_device} images a device × ${run.devices} × ${run.accumulation} accumulated`,
