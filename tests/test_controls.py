@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 from test_results import a_result
 from test_tables import a_run, a_segmentation, doubts, ours
 
 from classification.config import load
 from trick_transfer.leaderboard.analysis import analyse
-from trick_transfer.leaderboard.rendering.text import HARMS, NO_GAIN, no_help
+from trick_transfer.leaderboard.rendering.text import HARMS, NO_GAIN, ONE_SEED, no_help
 from trick_transfer.leaderboard.scores.controls import controls
 from trick_transfer.leaderboard.scores.load import load_all, means_only
 from trick_transfer.leaderboard.table import Gain, Table
@@ -95,6 +96,21 @@ def test_from_scratch_there_is_no_gain_by_pre_training(committed):
         for run in committed
     ]
     assert {each.metric for each in analyse(scratch).tables[0].gains} == {"map_voc07", "map_area", "map_coco"}
+
+
+def test_of_one_seed_a_gain_has_the_interval_of_its_images_and_it_is_said(committed):
+    """The images' own noise: by scipy, the quantiles of the resampled differences."""
+    once = [run for run in committed if run.result.seed == run.result.backbone_seed == 0]
+    (table, *_) = analyse(once).tables
+    (gain,) = (each for each in table.gains if (each.recipe, each.metric) == (CHOSEN[0], "miou"))
+    (one,), (other,) = (
+        [run for run in once if run.result.recipe == name and "miou" in run.points] for name in CHOSEN[::2]
+    )
+    assert gain.difference == pytest.approx(one.points["miou"] - other.points["miou"], abs=1e-3)
+    drawn = one.rounds["miou"] - other.rounds["miou"]
+    spread = stats.norm.ppf(0.975) * np.std(drawn, ddof=1)
+    assert (gain.high - gain.low) / 2 == pytest.approx(spread, rel=0.01) and ONE_SEED in no_help(table)
+    assert not table.pairs and ONE_SEED not in no_help(analyse(committed).tables[0])
 
 
 def test_without_stored_outputs_no_gain_is_told():

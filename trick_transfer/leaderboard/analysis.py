@@ -19,7 +19,7 @@ from .scores.comparable import Group, copies, doubts, groups
 from .scores.controls import controls, dead, is_trained
 from .scores.load import Scored, by_backbone, load_all
 from .statistics.agreement import agreements
-from .statistics.comparison import Comparison, Placed
+from .statistics.comparison import Comparison, Placed, compare, level
 from .statistics.rows import by_class, cell, sample, tabulated
 from .statistics.variance import components
 from .table import YOURS, Agreement, Analysis, Cell, Gain, LedgerLine, Row, RunKey, Table
@@ -158,7 +158,8 @@ def with_statistics(
     points = [[np.array([run.points[metric] for run in backbone]) for backbone in row] for row in having.values()]
     samples = {recipe: drawn for recipe, backbones in having.items() if (drawn := sample(backbones, metric))}
     repeated = any(len(drawn.points) > 1 for drawn in samples.values())
-    compared = Comparison([*samples], [*samples.values()]) if repeated else None
+    tested = compare([*samples], [*samples.values()]) if samples else None
+    compared = tested if repeated else None
     cells = {row.recipe: row.cells[metric] for row in table.rows if metric in row.cells}
     pairs = dict(table.pairs)
     if compared:
@@ -177,7 +178,7 @@ def with_statistics(
     started = {
         recipe: untrained[recipe] for recipe in untrained.keys() & runs.keys() if has_weights(metric, runs[recipe])
     }
-    gains = gained(metric, table, started, compared) if compared else []
+    gains = gained(metric, table, started, tested, level([*samples.values()])) if tested else []
     variance = table.variance | ({metric: parts} if parts.seed or parts.fine_tuning else {})
     table = replace(table, gains=(*table.gains, *gains), ledger=(*table.ledger, *lines))
     return replace(table, rows=tuple(rows), pairs=pairs, variance=variance)
@@ -188,13 +189,13 @@ def has_weights(metric: str, some: Sequence[Scored]) -> bool:
     return all(run.result.arrived_percent == 100 for run in some if run.result.stage == stage_of(metric).name)
 
 
-def gained(metric: str, table: Table, untrained: Mapping[str, str], compared: Comparison) -> Iterator[Gain]:
-    """Each row beside its control, where both have the metric; rows in the table's order."""
+def gained(metric: str, table: Table, untrained: Mapping[str, str], compared: Comparison, of: str) -> Iterator[Gain]:
+    """Each row beside its control, where both have the metric, in the table's order; `of`: what intervals cover."""
     for row in table.rows:
         control = untrained.get(row.recipe)
         if control and {row.recipe, control} <= {*compared.names}:
             pair = compared.pair(row.recipe, control)
-            yield Gain(row.recipe, control, metric, pair.difference, pair.low, pair.high)
+            yield Gain(row.recipe, control, metric, pair.difference, pair.low, pair.high, of)
 
 
 def with_place(cell: Cell, place: Placed) -> Cell:

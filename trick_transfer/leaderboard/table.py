@@ -129,6 +129,7 @@ class Gain:
     difference: float
     low: float
     high: float
+    level: str = "none"  # what the interval covers, as in Cell
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from trick_transfer.stages import metrics
 
-from ..statistics.agreement import IMAGES
-from ..statistics.comparison import BORROWED
+from ..statistics.comparison import BORROWED, IMAGES
 from ..statistics.correlation import ORDERED_ROWS
 from ..table import Agreement, Analysis, Cell
 from .text import ABSENT, between

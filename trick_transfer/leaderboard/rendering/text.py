@@ -16,6 +16,7 @@ from classification.given import KEY as GIVEN
 from trick_transfer.runs.store import Stored
 from trick_transfer.stages import metrics
 
+from ..statistics.comparison import IMAGES
 from ..table import Cell, Row, Table
 
 COMMAND = "tools/leaderboard.py"
@@ -31,6 +32,9 @@ FOOTNOTES = {
 CAVEATS = "Intervals are not corrected for their number: of 20 tricks without effect, expect one to exclude 0."
 HARMS = "Pre-training does harm (the whole interval is below 0)"
 NO_GAIN = "No gain is shown (the interval includes 0)"
+ONE_SEED = (
+    "Each row has one seed: the intervals hold the noise of the images alone, not what another seed would change."
+)
 PROBLEMS = "Left out or in doubt"
 SYNTHETIC = "The `mini` data are synthetic scenes: these numbers say nothing about ImageNet, VOC or ADE20K."
 SHALLOW = (
@@ -112,7 +116,7 @@ def of_elsewhere(said: str) -> str:
 
 
 def no_help(table: Table) -> str:
-    """Where pre-training does harm, and where it does not show; a sentence each."""
+    """Where pre-training does harm, where it does not show, and what the intervals lack; a sentence each."""
     found: dict[str, dict[str, list[str]]] = {HARMS: {}, NO_GAIN: {}}
     for each in (each for each in table.gains if each.low <= 0):
         verdict = found[HARMS if each.high < 0 else NO_GAIN]
@@ -121,7 +125,8 @@ def no_help(table: Table) -> str:
         verdict: "; ".join(f"in {label}: {', '.join(names)}" for label, names in by_metric.items())
         for verdict, by_metric in found.items()
     }
-    return " ".join(f"{verdict} {where}." for verdict, where in places.items() if where) or "Every gain is above 0."
+    said = [f"{verdict} {where}." for verdict, where in places.items() if where] or ["Every gain is above 0."]
+    return " ".join([*said, *[ONE_SEED] * all(each.level == IMAGES for each in table.gains)])
 
 
 def devices(table: Table, runs: Mapping[str, Stored]) -> str:

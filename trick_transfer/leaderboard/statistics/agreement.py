@@ -19,11 +19,10 @@ from ..scores.comparable import Group
 from ..scores.load import by_backbone
 from ..table import YOURS, Agreement, Cell, Row, Table
 from .bootstrap import ALPHA
-from .comparison import BORROWED, SEEDS, Comparison, Sample
+from .comparison import Sample, compare, level
 from .correlation import ORDERED_ROWS
 from .rows import sample
 
-IMAGES = "image"  # what separates the pairs of a side without a repeated row
 Board = tuple[Group, Table]
 
 
@@ -107,20 +106,7 @@ def bounded(bare: Agreement, one: Sequence[Sample | None], two: Sequence[Sample 
     )
 
 
-def level(samples: Sequence[Sample]) -> str:
-    """What separates the pairs of a side."""
-    once = [len(each.points) == 1 for each in samples]
-    return IMAGES if all(once) else BORROWED if any(once) else SEEDS
-
-
 def separated(samples: Sequence[Sample]) -> np.ndarray:
-    """(rows, rows): 1 where a row is above the column's with certainty, -1 where it is below, else 0.
-
-    Where no row was repeated the noise between seeds is unknown: then as if a second seed gave the same.
-    """
-    if level(samples) == IMAGES:
-        samples = [
-            Sample(np.repeat(each.points, 2), np.repeat(each.rounds, 2, axis=0), each.images) for each in samples
-        ]
-    compared = Comparison([str(place) for place in range(len(samples))], samples)
+    """(rows, rows): 1 where a row is above the column's with certainty, -1 where it is below, else 0."""
+    compared = compare([str(place) for place in range(len(samples))], samples)
     return np.sign(compared.difference) * (compared.p_holm < ALPHA / 2)

@@ -21,7 +21,7 @@ from .noise import half_width, moderated, of_differences, p_value
 
 POWER = 0.8
 MOST_SEEDS = 100
-SEEDS, BORROWED = "seed and image", "borrowed seed and image"  # what intervals cover
+SEEDS, BORROWED, IMAGES = "seed and image", "borrowed seed and image", "image"  # what intervals cover
 MOST_LETTERED = 100  # rows; 500 rows have over a hundred letters each, which is unreadable, and take 10 s a metric
 
 
@@ -47,7 +47,7 @@ class Placed(NamedTuple):
 class Comparison:
     """All rows and pairs of rows in one metric; in its matrices (rows, rows) an entry is the row's minus the column's.
 
-    At least one row has to have two runs: the noise between seeds is not known otherwise.
+    At least one row has to have two runs: the noise between seeds is not known otherwise, see `compare`.
     """
 
     def __init__(self, names: Sequence[str], samples: Sequence[Sample]) -> None:
@@ -123,6 +123,21 @@ class Comparison:
         left, sd = np.sqrt(np.maximum(self.difference**2 - images, 0)), np.sqrt(self.run_variance)
         needed = 2.0 + np.searchsorted(-detectable(), -np.divide(left, sd, out=np.zeros_like(left), where=sd > 0))
         return np.where(needed <= MOST_SEEDS, needed, np.nan)
+
+
+def level(samples: Sequence[Sample]) -> str:
+    """What the intervals of pairs of these rows cover."""
+    once = [len(each.points) == 1 for each in samples]
+    return IMAGES if all(once) else BORROWED if any(once) else SEEDS
+
+
+def compare(names: Sequence[str], samples: Sequence[Sample]) -> Comparison:
+    """Rows of any number of runs; where none was repeated, as if a second seed gave the same."""
+    if level(samples) == IMAGES:
+        samples = [
+            Sample(np.repeat(each.points, 2), np.repeat(each.rounds, 2, axis=0), each.images) for each in samples
+        ]
+    return Comparison(names, samples)
 
 
 def holm(p: np.ndarray) -> np.ndarray:
