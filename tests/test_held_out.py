@@ -18,7 +18,8 @@ from trick_transfer.engine.seeding import SeedEachStep
 from trick_transfer.runs.dry_run import dry_run
 from trick_transfer.runs.result import read
 from trick_transfer.runs.run import Run
-from trick_transfer.runs.training import score, train
+from trick_transfer.runs.scoring import score
+from trick_transfer.runs.training import train
 from trick_transfer.stages import STAGES
 
 EPOCHS, SHARE = 4, 0.25

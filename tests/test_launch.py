@@ -126,7 +126,7 @@ def test_sruns_tasks_and_two_nodes_train_as_torchruns_processes_do(photos, tmp_p
 SYNCHRONISED = """
 import torch
 from torch import nn
-from trick_transfer.runs.training import processes
+from trick_transfer.runs.group import processes
 with processes() as devices:
     rank, where = torch.distributed.get_rank(), torch.device("cuda")
     torch.manual_seed(0)

@@ -19,7 +19,7 @@ from trick_transfer.commands import predict
 from trick_transfer.engine.pictures import GREEN
 from trick_transfer.runs.own_images import images_of
 from trick_transfer.runs.run import MODEL, Run
-from trick_transfer.runs.training import score
+from trick_transfer.runs.scoring import score
 
 SMALL = {
     "model.backbone.depth": 18,

@@ -25,7 +25,8 @@ from trick_transfer.engine.files import read_arrays
 from trick_transfer.runs.grid import chains
 from trick_transfer.runs.own_tier import sources_in
 from trick_transfer.runs.run import Run
-from trick_transfer.runs.training import score, train
+from trick_transfer.runs.scoring import score
+from trick_transfer.runs.training import train
 from trick_transfer.stages import STAGES, usual
 
 CLASSES, TRAINED = 10, 600

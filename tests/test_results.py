@@ -11,9 +11,9 @@ import pytest
 from trick_transfer.engine.files import file_sha256
 from trick_transfer.engine.layers import changed_keys
 from trick_transfer.runs.identity import fingerprint
+from trick_transfer.runs.recording import keep
 from trick_transfer.runs.result import UNSCORED, Result, read, write
 from trick_transfer.runs.store import read_stored
-from trick_transfer.runs.training import keep
 
 
 def a_result(**changes):

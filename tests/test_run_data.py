@@ -14,8 +14,9 @@ from trick_transfer.runs.data import licence, look_at_data
 from trick_transfer.runs.dry_run import dry_run
 from trick_transfer.runs.resolve import resolve
 from trick_transfer.runs.run import MODEL, Run
+from trick_transfer.runs.scoring import score
 from trick_transfer.runs.state import state
-from trick_transfer.runs.training import score, train
+from trick_transfer.runs.training import train
 
 SETS = {"max_epochs": 0, "model.backbone.depth": 18, "data.num_train": 20, "data.num_val": 11}
 

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from torch.utils.data import DataLoader, Dataset
 
 from trick_transfer import command_line
-from trick_transfer.runs.training import check_all_scored
+from trick_transfer.runs.recording import check_all_scored
 
 ROOT = Path(__file__).parents[1]
 TRAIN = str(ROOT / "tools" / "train.py")
@@ -460,7 +460,7 @@ def test_a_checkpoint_is_scored_without_the_teacher_and_one_that_does_not_fit_is
     from trick_transfer.engine.files import write_tensors
     from trick_transfer.runs.command import parse_sets
     from trick_transfer.runs.run import Run
-    from trick_transfer.runs.training import score
+    from trick_transfer.runs.scoring import score
 
     run = Run("classification", "resnet50d_best", "smoke", sets=parse_sets(SET[1:]), data_root=photos)
     for depth in (18, 34):

@@ -29,7 +29,7 @@ from trick_transfer.runs.identity import plain
 from trick_transfer.runs.launch import join_srun, spread, starts_others
 from trick_transfer.runs.result import OUTPUTS
 from trick_transfer.runs.run import FIRST, MODEL, Run
-from trick_transfer.runs.training import score
+from trick_transfer.runs.scoring import score
 
 MOST_LISTED = 60  # classes
 

@@ -26,7 +26,7 @@ from trick_transfer.engine.stage import Stage
 from trick_transfer.stages import STAGES
 
 from .run import Run
-from .training import scorer
+from .scoring import scorer
 
 FILE_NAME = "predictions.json"
 KINDS = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"

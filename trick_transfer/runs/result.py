@@ -82,10 +82,20 @@ class Result:
     @property
     def folder(self) -> Path:
         """Its place, relative to the results' root."""
-        others = STAGES[self.stage].protocols[1:]
-        stage = f"{self.stage}-{self.protocol}" if self.protocol in others else self.stage
-        fine_tuned = "" if self.seed == self.backbone_seed else f"-seed{self.seed}"
-        return Path(self.tier, self.recipe, f"seed{self.backbone_seed}", stage + fine_tuned)
+        home = home_of(self.tier, self.recipe, self.backbone_seed)
+        return home / folder_of(self.stage, self.protocol, self.seed, self.backbone_seed)
+
+
+def home_of(tier: str, recipe: str, backbone_seed: int) -> Path:
+    """Where all stages of one backbone lie, in the results' root as in a work folder."""
+    return Path(tier, recipe, f"seed{backbone_seed}")
+
+
+def folder_of(stage: str, protocol: str, seed: int, backbone_seed: int) -> str:
+    """A stage's folder in it."""
+    others = STAGES[stage].protocols[1:]  # a tier's own among them
+    fine_tuned = "" if seed == backbone_seed else f"-seed{seed}"
+    return stage + f"-{protocol}" * (protocol in others) + fine_tuned
 
 
 check = checker(Result)

@@ -32,6 +32,7 @@ from trick_transfer.stages import BACKBONE, STAGES
 
 from . import sweep, tiers
 from .identity import fingerprint, plain, values
+from .result import folder_of, home_of
 
 FIRST = BACKBONE.name
 MODEL = "model.safetensors"  # a stage's final weights
@@ -162,13 +163,11 @@ class Run:
         return self.seed if self.backbone_seed is None else self.backbone_seed
 
     def home(self, name: str) -> Path:
-        return self.work_dir / self.tier_file.name / name / f"seed{self.upstream_seed}"
+        return self.work_dir / home_of(self.tier_file.name, name, self.upstream_seed)
 
     @property
     def folder(self) -> Path:
-        others = self.task.protocols[1:]  # the tier's own among them; as in Result.folder
-        stage = f"{self.stage}-{self.recipe_or_protocol}" if self.recipe_or_protocol in others else self.stage
-        return self.home(self.name) / (stage if self.seed == self.upstream_seed else f"{stage}-seed{self.seed}")
+        return self.home(self.name) / folder_of(self.stage, self.recipe_or_protocol, self.seed, self.upstream_seed)
 
     @property
     def card(self) -> Path:
