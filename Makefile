@@ -46,7 +46,7 @@ test-faults: setup  ## kills, full disks, two processes on one folder; part of t
 	CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest tests/test_faults.py
 
 test-gpu: setup  ## those that need a CUDA device, the whole pipeline on tier smoke among them; made for four minutes
-	$(BIN)/python -m pytest -m gpu -n 4 --dist loadfile
+	$(BIN)/python -m pytest -m gpu -n 4 --dist worksteal
 
 verify: setup  ## score the stored outputs of all committed results again, and compare
 	$(BIN)/python tools/leaderboard.py verify

@@ -183,9 +183,9 @@ def export(
         about |= {key: given[key] for key in ("channel_order", "interpolation")}
         said = {"source": given.source, "sha256": given.sha256, "loaded": model.loaded}
         about["origin"] = {key: value for key, value in said.items() if value}
-        about["licences"] |= {"weights": given.licence}
-        if not cfg.max_epochs:  # no data made them here
-            del about["licences"]["data"]
+        licences["weights"] = given.licence
+    if not cfg.max_epochs:  # no data made them here
+        del licences["data"]
     return write_card(folder, model.backbone, config, metrics, px, **about)
 
 

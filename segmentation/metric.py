@@ -15,6 +15,7 @@ from torch import Tensor
 
 from trick_transfer.engine.files import write_arrays
 
+from .confusion import count, filled, summed
 from .data import IGNORED
 from .registry import METRICS
 
@@ -26,25 +27,6 @@ def confused(predicted: Tensor, truth: Tensor, num_classes: int) -> np.ndarray:
     known = truth != IGNORED
     pairs = truth[known].long() * num_classes + predicted[known]
     return torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes).cpu().numpy()
-
-
-def count(confusion: np.ndarray) -> np.ndarray:
-    """(classes, classes) -> (3, classes) int32: the correct, the predicted and the true pixels of each class."""
-    return np.stack([confusion.diagonal(), confusion.sum(0), confusion.sum(1)]).astype(np.int32)
-
-
-def filled(confusion: np.ndarray) -> np.ndarray:
-    """(classes, classes) -> (n, 3): true class, predicted class and pixels, where there are any."""
-    true, predicted = confusion.nonzero()
-    return np.column_stack([true, predicted, confusion[true, predicted]])
-
-
-def summed(some: Sequence[np.ndarray], num_classes: int) -> np.ndarray:
-    """Some images' `filled` -> (classes, classes)."""
-    confusion = np.zeros((num_classes, num_classes), np.int64)
-    for true, predicted, pixels in (pairs.T for pairs in some):
-        confusion[true, predicted] += pixels
-    return confusion
 
 
 def scores(counts: np.ndarray) -> dict[str, float]:
@@ -79,7 +61,9 @@ class SegmentationScores(BaseMetric):
             predicted, truth = (sample[key]["data"].squeeze(0) for key in ("pred_sem_seg", "gt_sem_seg"))
             mask = predicted.cpu().numpy().astype(np.uint8) if len(self.results) < SHOWN else None
             confusion = confused(predicted, truth, num_classes)
-            self.results.append((Path(sample["img_path"]).stem, count(confusion), filled(confusion), mask))
+            self.results.append(
+                (Path(sample["img_path"]).stem, count(confusion).astype(np.int32), filled(confusion), mask)
+            )
 
     def compute_metrics(self, results: list[tuple[str, np.ndarray, np.ndarray, np.ndarray | None]]) -> dict[str, float]:
         names, counts, pairs, masks = zip(*results, strict=True)

@@ -19,6 +19,7 @@ from trick_transfer.engine.source import Sample
 from trick_transfer.engine.split import Split, refuse
 from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction
 
+from . import confusion
 from .formats import FORMATS, recognise
 from .layout import DATA, FOLDERS, Ade, lay_out, pairs
 from .masks import READING, Ids, read_mask
@@ -138,13 +139,15 @@ class Segmentation(FineTuning):
     def details(self, arrays: Arrays, config: Mapping[str, Any]) -> Details:
         """The IoU of each class that occurs, and which classes are confused."""
         hit, union, _ = areas(arrays).sum(2)
-        names, pairs = arrays["classes"].tolist(), arrays.get("confusion", np.empty((0, 3), int)).tolist()
+        names, pairs = arrays["classes"].tolist(), arrays.get("confusion", np.empty((0, 3), int))
+        if "confusion" in arrays:  # earlier outputs have none
+            confusion.check(pairs, arrays["counts"])
         found = zip(names, iou(hit, union).tolist(), strict=True)
-        confusion = ((names[true], names[said], pixels) for true, said, pixels in pairs)
+        confused = ((names[true], names[said], pixels) for true, said, pixels in pairs.tolist())
         return Details(
             "IoU",
             {name: value for name, value in found if value >= 0},
-            tuple(sorted(confusion, key=lambda each: -each[2])),
+            tuple(sorted(confused, key=lambda each: -each[2])),
             counted=PIXELS,
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from trick_transfer.engine.receipt import ROOT
 from trick_transfer.leaderboard.scores.load import audit
 from trick_transfer.runs.store import read_stored, reference
 from trick_transfer.speed import figures
@@ -58,6 +59,11 @@ def test_a_reference_reads_a_photograph_as_a_normalised_tensor(tmp_path, referen
     write_photos(tmp_path, 1)
     image = REFERENCES[reference](32)(str(next(tmp_path.rglob("*.jpg"))))
     assert image.shape == (3, 32, 32) and image.dtype == torch.float32 and -3 < image.min() < 0 < image.max() < 3
+
+
+def test_the_committed_page_is_that_of_the_committed_figures(tmp_path):
+    write_page(tmp_path / "page.md")
+    assert (tmp_path / "page.md").read_text("utf-8") == (ROOT / "docs" / "performance.md").read_text("utf-8")
 
 
 def test_the_page_shows_each_figure_with_its_command_and_its_goal(tmp_path, monkeypatch):

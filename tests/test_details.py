@@ -123,7 +123,7 @@ def test_confused_pixels_are_shown_as_shares_of_the_true_class(tmp_path, seed):
     shown = of_run(details)
     assert shown["unit"] == "% of the true class’s pixels" and details.counted == PIXELS
     places = [list("abcdef").index(name) for name in shown["names"]]
-    np.testing.assert_allclose(shown["matrix"], expected[np.ix_(places, places)], atol=0.05)
+    np.testing.assert_allclose(shown["matrix"], expected[np.ix_(places, places)], atol=0.5)
     numbers = [number for *_, number in details.confusion]
     assert numbers == sorted(numbers, reverse=True) and sum(numbers) == known.sum()
 

@@ -127,7 +127,7 @@ FOLDERS = {  # what is told: config.json
     ),
     "resnet equals no backbone": dict(model_type="resnet", depths=[3, 4, 6, 4]),
     "convnext equals no backbone": dict(model_type="convnext", depths="many"),
-    r"config\.json: a .*integer": dict(model_type="resnet", id2label={"a": "cat"}),
+    r"config\.json: a.*integer": dict(model_type="resnet", id2label={"a": "cat"}),
     "timm/resnet51 does not exist; did you mean": dict(architecture="resnet51", pretrained_cfg={}),
     r"config\.json: mean\.0 .*number": dict(architecture="resnet18", pretrained_cfg=dict(mean=["a", "b", "c"])),
     r"config\.json: architecture .*string": dict(architecture=["resnet18"], pretrained_cfg={}),

@@ -96,7 +96,7 @@ def test_a_new_data_set_is_one_entry_checked_found_and_licensed(monkeypatch, tmp
     tier = tmp_path / "mine_tier.py"
     tier.write_text('_base_ = "%s"\nclassification = dict(data="mine")\n' % (tiers.FOLDER / "smoke.py"))
     result = train(Run("classification", "resnet50d_mixup", str(tier), sets=sets))
-    assert result.licences["data"] == "CC0" and result.protocol == "mine" and result.tier == "mine_tier"
+    assert result.licences["classification data"] == "CC0" and result.protocol == "mine" and result.tier == "mine_tier"
     parser = argparse.ArgumentParser()
     add_options(parser)
     assert parser.parse_args(["--mine-root", str(root)]).mine_root == root

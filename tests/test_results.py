@@ -106,6 +106,10 @@ def test_only_a_classification_of_given_weights_may_be_unscored_and_says_so_thro
             a_result(**changes)
     with pytest.raises(ValueError, match="'samples_scored' is 0"):
         a_detection(**unscored)
+    diverged = dict(chosen={"by": "map_voc07", "diverged": "the loss is nan"})
+    assert a_detection(**unscored | diverged).metrics == {}
+    with pytest.raises(ValueError, match="no image was scored, and there is map_voc07"):
+        a_detection(**unscored | diverged | dict(metrics={"map_voc07": 99.0}))
 
 
 def test_the_place_follows_from_the_content():

@@ -60,7 +60,7 @@ def test_a_copy_of_the_data_is_the_same_data(own, tmp_path):
 
 
 def test_own_data_have_no_known_licence_in_any_tier(own, tmp_path):
-    assert licence(own) == "unknown" and train(own).licences["data"] == "unknown"
+    assert licence(own) == "unknown" and train(own).licences["classification data"] == "unknown"
     mini = Run("detection", "resnet50d_best", data_root=toy_voc.write_voc(tmp_path / "mini" / "voc0712"))
     (tmp_path / "mini" / STAMP).write_text(f'{{"version": {VERSION}}}')
     assert licence(mini) == "unknown", "a stamp alone does not make them ours"

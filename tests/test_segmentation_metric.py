@@ -10,7 +10,8 @@ import torch.multiprocessing as mp
 from mmseg.evaluation import IoUMetric
 from sklearn.metrics import confusion_matrix
 
-from segmentation.metric import SegmentationScores, confused, count, scores
+from segmentation.confusion import count
+from segmentation.metric import SegmentationScores, confused, scores
 
 CLASSES = ("a", "b", "c", "d", "e")
 

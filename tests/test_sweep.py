@@ -9,6 +9,7 @@ from toy_task.stage import TOY_TASK
 from toy_voc import toy_card
 
 from trick_transfer.leaderboard.analysis import mean_hours
+from trick_transfer.runs import sweep
 from trick_transfer.runs.plan import state
 from trick_transfer.runs.result import FILE_NAME, read
 from trick_transfer.runs.run import Run
@@ -78,9 +79,19 @@ def test_a_trial_that_diverges_is_the_worst_and_ends_nothing(run, capsys):
         train(replace(run, protocol=None, sets={"optim_wrapper.optimizer.lr": 1e28}))
 
 
-def test_a_sweep_whose_trials_all_diverge_says_what_to_lower():
-    with pytest.raises(ValueError, match=r"all trials of the sweep diverged; set lower .* sweep\.rates"):
-        best([Trial(3.0, 1.0, None, 0.1), Trial(9.0, 1.0, None, 0.1)], "higher")
+def test_a_sweep_whose_trials_all_diverge_says_what_to_lower(run, monkeypatch):
+    torn = Trial(3.0, 1.0, None, 0.1)
+    monkeypatch.setattr(sweep, "trial_of", lambda result: torn)
+    monkeypatch.setattr(sweep, "read", lambda path: None)
+    for trial in trials(run):
+        trial.folder.mkdir(parents=True)
+        (trial.folder / FILE_NAME).touch()
+    told = r"toy_task .*: all 4 trials diverged; lower their rates: --set \"toy_task\.sweep\.rates=\[\.\.\.\]\""
+    with pytest.raises(ValueError, match=told):
+        train(run)
+
+
+def test_a_trial_that_diverged_is_not_the_best():
     assert best([Trial(3.0, 1.0, None, 0.1), low := Trial(1.0, 1.0, 0.0, 0.1)], "higher") is low
 
 

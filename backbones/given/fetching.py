@@ -52,7 +52,7 @@ def of_folder(path: Path) -> Path:
     for name in NAMES:
         if (path / name).is_file():
             return path / name
-    raise FileNotFoundError(f"{path} has neither {' nor '.join(NAMES)}")
+    raise FileNotFoundError(f"{path} has neither {' nor '.join(NAMES)}; of weights in several files make one")
 
 
 def settings(path: Path) -> dict[str, Any]:

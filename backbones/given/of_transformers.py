@@ -3,7 +3,9 @@
 What has no equal is refused. Equal means the same maps of the same weights, which tests compare.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,17 +13,19 @@ from typing import Any, NamedTuple
 from pydantic import PositiveFloat
 
 from . import of_timm
-from .architecture import OURS, Architecture, Pooled, imagenet
+from .architecture import OURS, Architecture, Pooled
 from .fetching import checked, settings
 from .looks import RESNETS
 
 TAKEN = "ResNet-18, -34, -50, -101 and -152, ConvNeXt tiny to xlarge, and TimmWrapper's"
+IMAGENETS, NAMELESS = "tench", r"LABEL_\d+$"  # labels: of ImageNet, whose folders have WordNet ids, and of no one
 FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "area"}  # Pillow's numbers
 RESNET = dict(
+    num_channels=3,
     depths=[3, 4, 6, 3], hidden_sizes=[256, 512, 1024, 2048], embedding_size=64, layer_type="bottleneck",
     hidden_act="relu", downsample_in_first_stage=False, downsample_in_bottleneck=False,
 )  # fmt: skip
-CONVNEXT = dict(depths=[3, 3, 9, 3], hidden_sizes=[96, 192, 384, 768], patch_size=4, hidden_act="gelu")
+CONVNEXT = dict(num_channels=3, depths=[3, 3, 9, 3], hidden_sizes=[96, 192, 384, 768], patch_size=4, hidden_act="gelu")
 CONVNEXTS = {
     "tiny": ([3, 3, 9, 3], 96),
     "small": ([3, 3, 27, 3], 96),
@@ -37,6 +41,7 @@ class Preprocessor(NamedTuple):
     image_mean: list[float] | None = None
     image_std: list[float] | None = None
     do_normalize: bool = True
+    do_rescale: bool = True
     rescale_factor: PositiveFloat = 1 / 255
     resample: int = 2  # of FILTERS
 
@@ -79,32 +84,34 @@ def folder(stated: Mapping[str, Any], path: Path) -> Architecture:
     kind = stated.get("model_type")
     read, defaults = KINDS.get(str(kind), (lambda _: None, {}))
     found = read(defaults | dict(stated))
-    if found is None or stated.get("num_channels", 3) != 3:
+    if found is None:
         whose = stated.get("architectures") or kind or "another library's network"
         raise ValueError(f"{path / 'config.json'}: {whose} equals no backbone here; of such folders are taken {TAKEN}")
     mean, std, interpolation = fed(path / "preprocessor_config.json")
-    names = checked(dict[int, str], stated.get("id2label", {}), path / "config.json")
+    names = checked(dict[int, str], stated.get("id2label") or {}, path / "config.json")
     labels = tuple(names[number] for number in sorted(names))
-    classes = () if imagenet(len(labels)) else labels  # there in words, elsewhere by their WordNet ids
-    return Architecture(found.backbone, found.classifier, mean, std, interpolation, licence(path), classes)
+    known = labels if labels and not re.match(f"{IMAGENETS}|{NAMELESS}", labels[0]) else ()
+    return Architecture(found.backbone, found.classifier, mean, std, interpolation, licence(path), known)
 
 
 def fed(path: Path) -> tuple[list[float] | None, list[float] | None, str]:
     """Mean and std in 0..255, None where they are not stated, and how images are resized. Raises ValueError."""
     said = settings(path) if path.is_file() else {}
-    found = checked(Preprocessor, {name: said[name] for name in Preprocessor._fields if name in said}, path)
-    if not found.do_normalize:
-        return None, None, "bilinear"
+    stated = {name: said[name] for name in Preprocessor._fields if said.get(name) is not None}
+    found = checked(Preprocessor, stated, path)
+    scale = found.rescale_factor if found.do_rescale else 1.0
     mean, std = (
-        values and [each / found.rescale_factor for each in values] for values in (found.image_mean, found.image_std)
+        [each / scale for each in values] if values and found.do_normalize else None
+        for values in (found.image_mean, found.image_std)
     )
     return mean, std, FILTERS.get(found.resample, "bilinear")
 
 
 def licence(path: Path) -> str:
-    """What its model card says."""
+    """What its model card says; "unknown" of one that cannot be read, too."""
     from huggingface_hub import ModelCard
 
-    card = path / "README.md"
-    said = ModelCard.load(card).data.license if card.is_file() else None
+    said = None
+    with suppress(Exception):  # of anyone's YAML
+        said = ModelCard.load(path / "README.md", ignore_metadata_errors=True).data.license
     return str(said) if said else "unknown"

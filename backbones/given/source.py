@@ -113,10 +113,9 @@ def of_file(source: str, path: Path, arch: str | None) -> Given:
 def of_folder(source: str, path: Path) -> Given:
     """A Hugging Face folder: timm's, one of transformers' TimmWrapper, which is alike, or transformers' own."""
     stated, weights = fetching.settings(path / "config.json"), fetching.of_folder(path)
-    if "architecture" in stated:
-        found, classes = of_timm.folder(stated, path)
-        return given(source, path.resolve().name, found, weights, load(weights), classes)
-    return given(source, path.resolve().name, of_transformers.folder(stated, path), weights, load(weights))
+    of_timms = "architecture" in stated
+    found, outputs = of_timm.folder(stated, path) if of_timms else (of_transformers.folder(stated, path), -1)
+    return given(source, path.resolve().name, found, weights, load(weights), outputs)
 
 
 def of_timms(source: str) -> Given:

@@ -42,8 +42,8 @@ def main() -> int:
     elif starts_others(devices):
         run.batch(devices, args.accumulate)
         return spread(args.gpus, nodes)
-    else:
-        result = train(replace(run, tracker=args.tracker, keep_state=args.keep_state), args.accumulate, args.resume)
-        if result and result.metrics:
-            print("  ".join(f"{name} {value:.2f} %" for name, value in result.metrics.items()))
+    elif (
+        result := train(replace(run, tracker=args.tracker, keep_state=args.keep_state), args.accumulate, args.resume)
+    ) and result.metrics:
+        print("  ".join(f"{name} {value:.2f} %" for name, value in result.metrics.items()))
     return 0

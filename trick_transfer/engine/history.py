@@ -4,7 +4,7 @@ Curves and seconds are in mmengine's message hub, which is part of the checkpoin
 """
 
 import time
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import torch
@@ -73,14 +73,16 @@ class FiniteLoss(Hook):
         scalars = runner.message_hub.log_scalars
         losses, _ = scalars["train/loss"].data
         loss, lr = losses[-1], scalars["train/lr"].current()
-        ends = torch.tensor(float(not isfinite(loss) or losses[-STEPS:].min() >= TIMES * max(1.0, losses[0])))
-        all_reduce(ends, "max")
-        if not ends:
+        ends = not isfinite(loss) or losses[-STEPS:].min() >= TIMES * max(1.0, losses[0])
+        worst = torch.tensor(0.0 if not ends else loss if isfinite(loss) else inf)
+        all_reduce(worst, "max")
+        if not worst:
             return
         raise Diverged(
-            f"the loss is {loss} at step {runner.iter + 1}, in epoch {runner.epoch + 1}, with a rate of {lr:.3g}; at "
-            f"the first it was {losses[0]:.3g}: the training diverged; lower optim_wrapper.optimizer.lr, or raise the "
-            "precision (--precision); downstream a protocol that ends in _swept tries several rates"
+            f"the loss is {loss if ends else float(worst)} at step {runner.iter + 1}, in epoch {runner.epoch + 1}, "
+            f"with a rate of {lr:.3g}; at the first it was {losses[0]:.3g}: the training diverged; lower "
+            "optim_wrapper.optimizer.lr, or raise the precision (--precision); downstream a protocol that ends in "
+            "_swept tries several rates"
         )
 
 

@@ -158,7 +158,11 @@ def with_statistics(
     points = [[np.array([run.points[metric] for run in backbone]) for backbone in row] for row in having.values()]
     samples = {recipe: drawn for recipe, backbones in having.items() if (drawn := sample(backbones, metric))}
     repeated = any(len(drawn.points) > 1 for drawn in samples.values())
-    tested = compare([*samples], [*samples.values()]) if samples else None
+    started = {
+        recipe: untrained[recipe] for recipe in untrained.keys() & runs.keys() if has_weights(metric, runs[recipe])
+    }
+    started = started if metrics()[metric].better == "higher" else {}
+    tested = compare([*samples], [*samples.values()]) if samples and (repeated or started) else None
     compared = tested if repeated else None
     cells = {row.recipe: row.cells[metric] for row in table.rows if metric in row.cells}
     pairs = dict(table.pairs)
@@ -175,9 +179,6 @@ def with_statistics(
     rows = (replace(row, cells=row.cells | ours.get(row.recipe, {})) for row in table.rows)
     there = [step for step in found if {step.without, step.with_it} <= cells.keys()]
     lines = (effect(step, metric, cells, compared, table.tier) for step in there)
-    started = {
-        recipe: untrained[recipe] for recipe in untrained.keys() & runs.keys() if has_weights(metric, runs[recipe])
-    }
     gains = gained(metric, table, started, tested, level([*samples.values()])) if tested else []
     variance = table.variance | ({metric: parts} if parts.seed or parts.fine_tuning else {})
     table = replace(table, gains=(*table.gains, *gains), ledger=(*table.ledger, *lines))

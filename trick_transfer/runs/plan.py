@@ -24,7 +24,7 @@ from .many import add_job_options, check_jobs
 from .resolve import TRACKERS, check_tracker
 from .run import FIRST, Run, check_writable
 from .state import state as state_of
-from .sweep import trials
+from .sweep import AllDivergedError, trials
 
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)  # a log has no width of its own
 
@@ -54,7 +54,10 @@ def state(run: Run) -> tuple[str, str]:
         return "missing", f"waits for {upstream.recipe}"
     if waiting := [trial for trial in trials(run) if state(trial)[0] != "done"]:
         return "missing", f"waits for {len(waiting)} trials"
-    word, changed = state_of(run, run.config())
+    try:
+        word, changed = state_of(run, run.config())
+    except AllDivergedError as error:
+        return "missing", str(error)
     who = holder(run.folder)
     return word, f"changed: {', '.join(changed[:4])}" if changed else f"{who} trains it" if who else ""
 

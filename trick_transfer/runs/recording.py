@@ -64,7 +64,7 @@ def receipt(run: Run, cfg: Config, batch: Batch, of_data: str) -> dict[str, Any]
     outputs = run.folder / OUTPUTS
     found |= dict(outputs_sha256=file_sha256(outputs) if outputs.is_file() else UNSCORED)
     found |= dict(data_manifest=begun(run)[MACHINE]["data_manifest"])
-    makes_weights = run.task.trains_backbone and not run.carries_weights
+    makes_weights = run.task.trains_backbone and cfg.max_epochs
     own_data = {} if makes_weights else {f"{run.stage} data": of_data}
     found |= dict(licences=read_card(run.card).licences | own_data)
     found |= conditions(run.task, run.precision, cfg, batch, run.compiled) | dict(

@@ -114,6 +114,8 @@ def faults(result: Result) -> Iterator[str]:
     may_lack = stage.trains_backbone or DIVERGED in result.chosen
     if (result.samples_scored == 0) != (result.outputs_sha256 == UNSCORED and may_lack):
         yield f"'samples_scored' is {result.samples_scored}, 'outputs_sha256' {result.outputs_sha256!r:.80}"
+    if not result.samples_scored and result.metrics:
+        yield f"no image was scored, and there is {', '.join(result.metrics)}"
     if stage.trains_backbone and result.seed != result.backbone_seed:
         yield f"backbone_seed is {result.backbone_seed}, but {stage.name} trains the backbone itself"
     if result.config_hash != fingerprint(result.config):

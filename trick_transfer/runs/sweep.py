@@ -15,7 +15,7 @@ from mmengine.config import Config
 from trick_transfer.engine import held_out
 from trick_transfer.engine.stage import Stage
 
-from .result import FILE_NAME, Result, read
+from .result import DIVERGED, FILE_NAME, Result, read
 
 if TYPE_CHECKING:
     from .run import Run
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 SWEEP = "sweep"  # the protocol's key
 SWEPT = (f"{SWEEP}.", "optim_wrapper.optimizer.lr", "train_cfg.", "param_scheduler.")  # what a choice changes
 IN_EPOCHS = ("begin", "end", "milestones", "T_max")  # of a schedule
+
+
+class AllDivergedError(ValueError):
+    """No trial of a sweep has a score."""
 
 
 class Trial(NamedTuple):
@@ -86,20 +90,28 @@ def trials(run: "Run") -> list["Run"]:
 
 
 def tried(run: "Run") -> list[Trial]:
-    """What came of all trials. Raises FileNotFoundError with the command that makes those that are missing."""
+    """What came of all trials. Raises FileNotFoundError with the command that makes those that are missing.
+
+    Raises AllDivergedError.
+    """
     found = trials(run)
     if missing := [trial for trial in found if not (trial.folder / FILE_NAME).is_file()]:
         raise FileNotFoundError(
             f"{len(missing)} of {len(found)} trials of {run.recipe_or_protocol} are missing; tools/pipeline.sh "
             f"{run.recipe} --tier {run.tier} --seed {run.seed} --protocol {run.recipe_or_protocol} runs them"
         )
-    return [trial_of(read(trial.folder / FILE_NAME)) for trial in found]
+    trials_of = [trial_of(read(trial.folder / FILE_NAME)) for trial in found]
+    if found and all(each.score is None for each in trials_of):
+        lower = f'--set "{run.stage}.{SWEEP}.rates=[...]"'
+        raise AllDivergedError(f"{run.title}: all {len(found)} trials diverged; lower their rates: {lower}")
+    return trials_of
 
 
 def trial_of(result: Result) -> Trial:
     """A trial's result in short."""
     factors, chosen = result.config[SWEEP], result.chosen
-    return Trial(factors["rate"], factors["length"], result.metrics.get(chosen["by"]), hours(result))
+    score = None if DIVERGED in chosen else result.metrics[chosen["by"]]
+    return Trial(factors["rate"], factors["length"], score, hours(result))
 
 
 def told(run: "Run") -> dict[str, Any]:
@@ -119,8 +131,6 @@ def hours(result: Result) -> float:
 
 
 def best(found: Iterable[Trial], better: str) -> Trial:
-    """The first of the best ones. Raises ValueError where all diverged."""
+    """The first of the best ones; one that diverged is none."""
     scored = {trial: trial.score for trial in found if trial.score is not None}
-    if not scored:
-        raise ValueError(f"all trials of the sweep diverged; set lower factors of the rate, {SWEEP}.rates")
     return (max if better == "higher" else min)(scored, key=scored.__getitem__)

@@ -22,7 +22,7 @@ from .figures import Figures, Ratio, rounds
 from .gpu import Setup, our_update, timm_update
 from .training import finished, write_photos
 
-STEPS = {"cpu": 4, "cuda": 40}  # of an epoch; at its start the workers have nothing ready
+STEPS = {"cpu": 4, "cuda": 200}  # of an epoch; at its start the workers have nothing ready
 
 
 def our_loader(folder: Path, setup: Setup, workers: int) -> Iterable:

@@ -63,7 +63,7 @@ def record(figures: Figures, bench: str) -> None:
     """Write FOLDER/<bench>.json, with when, where and by which command it was measured."""
     about = dict(date=datetime.now(UTC).date().isoformat(), command=shlex.join(["tools/bench.py", *sys.argv[1:]]))
     about |= dict(device=device(), cores=str(cores()), torch=versions()["torch"], commit=commit()[0])
-    text = json.dumps(about | asdict(figures), indent=1) + "\n"
+    text = json.dumps(about | {"versions": versions()} | asdict(figures), indent=1) + "\n"
     write_whole(FOLDER / f"{bench}.json", lambda part: part.write_text(text, "utf-8"))
 
 

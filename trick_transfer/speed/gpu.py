@@ -2,7 +2,8 @@
 
 A step begins with a batch where the loader leaves it, in pinned memory of the host (uint8 for ours and timm's, floats
 for torchvision's), and ends with new weights. All are in channels_last, with a fused SGD and the same low precision,
-also where a script has no flag for that. One candidate at a time is in memory; each has its turn twice.
+also where a script has no flag for that. One candidate at a time is in memory; each has its turn twice, those that take
+minutes to compile once.
 """
 
 import gc
@@ -29,6 +30,7 @@ from .figures import Figures, Ratio
 from .training import our_model, peak_mb
 
 WARM_UP, TURNS, CLASSES = 10, 2, 1000
+COMPILED = "compiled"
 Step = Callable[[], object]
 
 
@@ -126,8 +128,8 @@ LOOPS: dict[str, Callable[[Setup], Step]] = {
     "timm's script": of_timm,
     "torchvision's script": of_torchvision,
     "ours": ours,
-    "timm's script, compiled": partial(of_timm, compiled=True),
-    "ours, compiled": partial(ours, compiled=True),
+    f"timm's script, {COMPILED}": partial(of_timm, compiled=True),
+    f"ours, {COMPILED}": partial(ours, compiled=True),
 }
 RATIOS = (
     ("ours", "timm's script", "at least 1.0"),
@@ -151,13 +153,12 @@ def seconds_of(step: Step, repeats: int, warm_up: int = WARM_UP) -> list[float]:
 
 
 def measured(loop: str, setup: Setup, repeats: int) -> tuple[float, float]:
-    """A candidate's median seconds of a step, and its peak memory in MB; nothing of it is left."""
-    torch.cuda.reset_peak_memory_stats()
-    found = median(seconds_of(LOOPS[loop](setup), repeats)), peak_mb()
+    """A candidate's median seconds of a step, and its peak memory in MB; nothing of earlier ones is left."""
     torch.compiler.reset()
     gc.collect()
     torch.cuda.empty_cache()
-    return found
+    torch.cuda.reset_peak_memory_stats()
+    return median(seconds_of(LOOPS[loop](setup), repeats)), peak_mb()
 
 
 def driver() -> str:
@@ -172,8 +173,11 @@ def bench_gpu(px: int, batch: int, repeats: int, precision: str) -> Figures:
     if not torch.cuda.is_available():
         raise ValueError("bench gpu needs a CUDA device; on a CPU, tools/bench.py step")
     setup = Setup(px, batch, precision)
-    turns = [{loop: measured(loop, setup, repeats) for loop in LOOPS} for _ in range(TURNS)]
-    seconds, peaks = ({loop: mean(turn[loop][i] for turn in turns) for loop in LOOPS} for i in (0, 1))
+    turns = [*LOOPS, *(loop for _ in range(1, TURNS) for loop in LOOPS if COMPILED not in loop)]
+    found: dict[str, list[tuple[float, float]]] = {loop: [] for loop in LOOPS}
+    for loop in turns:
+        found[loop].append(measured(loop, setup, repeats))
+    seconds, peaks = ({loop: mean(each[i] for each in some) for loop, some in found.items()} for i in (0, 1))
     memory = ", ".join(f"{loop} {peak:.0f} MB" for loop, peak in peaks.items())
     return Figures(
         f"training step of ResNet-50-D on a GPU, {px} px, batch {batch}, {precision}",

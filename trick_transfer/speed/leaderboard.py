@@ -34,6 +34,7 @@ def worse(arrays: Arrays, random: np.random.Generator, share: float) -> Arrays:
         found["ranked"] = np.where(lost, np.roll(arrays["ranked"], 1, 1), arrays["ranked"])
     if "ranked_states" in arrays:
         found["ranked_states"] = arrays["ranked_states"] * (random.random(arrays["ranked_states"].shape) >= share)
+    found.pop("confusion", None)  # it would contradict the counts
     if "counts" in arrays:
         found["counts"] = arrays["counts"].copy()
         found["counts"][:, 0] = random.binomial(arrays["counts"][:, 0], 1 - share)

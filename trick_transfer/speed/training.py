@@ -27,22 +27,24 @@ from trick_transfer.engine.seeding import Seeded
 SETTINGS = ("baseline", "efficient")
 OF_THE_LOSS = ("label_smoothing", "mixup", "distillation")
 BATCH_GROWTH = 4  # Table 3: 256 -> 1024
-WARM_UP, STEPS, PHOTOS = 3, 8, 64
+WARM_UP, STEPS, PHOTOS, DISTINCT = 3, 8, 64, 5120
 PHOTO_PX = (375, 500)  # height and width: ImageNet's most common size
 
 
 def write_photos(folder: Path, count: int) -> None:
-    """Write folder/train/photo/*.jpg, cut from scikit-image's photographs."""
+    """Write folder/train/photo/*.jpg, cut from scikit-image's photographs; after DISTINCT the same ones again."""
     source = [skimage.data.astronaut(), skimage.data.coffee(), skimage.data.chelsea(), skimage.data.rocket()]
     random = np.random.default_rng(0)
     (folder / "train" / "photo").mkdir(parents=True)
-    for i in range(count):
+    for i in range(DISTINCT, count):
+        (folder / "train" / "photo" / f"{i:05d}.jpg").symlink_to(f"{i % DISTINCT:05d}.jpg")
+    for i in range(min(count, DISTINCT)):
         image = source[i % len(source)]
         side = random.uniform(0.6, 1.0)
         h, w = int(image.shape[0] * side), int(image.shape[1] * side)
         y, x = random.integers(image.shape[0] - h + 1), random.integers(image.shape[1] - w + 1)
         cut = cv2.resize(image[y : y + h, x : x + w, ::-1], PHOTO_PX[::-1])
-        cv2.imwrite(str(folder / "train" / "photo" / f"{i:04d}.jpg"), cut, [cv2.IMWRITE_JPEG_QUALITY, 90])
+        cv2.imwrite(str(folder / "train" / "photo" / f"{i:05d}.jpg"), cut, [cv2.IMWRITE_JPEG_QUALITY, 90])
 
 
 def settings_of(backbone: str) -> dict[str, Config]:

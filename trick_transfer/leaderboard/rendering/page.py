@@ -104,18 +104,18 @@ def of_run(details: Details) -> dict[str, Any]:
     made["unit"] = OF_PIXELS if details.counted == PIXELS else details.counted
     found = shares(details.confusion) if details.counted == PIXELS else details.confusion
     if len(names) > MOST_IN_MATRIX:
-        wrong = [each for each in found if each[0] != each[1]]
+        wrong = sorted((each for each in found if each[0] != each[1]), key=lambda each: -each[2])
         return made | {"mistakes": wrong[:LISTED_MISTAKES]}
     number = {(true, predicted): count for true, predicted, count in found}
     return made | {"names": names, "matrix": [[number.get((true, said), 0) for said in names] for true in names]}
 
 
-def shares(confusion: Sequence[tuple[str, str, int]]) -> list[tuple[str, str, float]]:
-    """Numbers by true and predicted class -> percent of the true class, in the same order."""
+def shares(confusion: Sequence[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
+    """Numbers by true and predicted class -> whole percents of the true class, in the same order."""
     of_class: Counter[str] = Counter()
     for true, _, number in confusion:
         of_class[true] += number
-    return [(true, said, round(100 * number / of_class[true], 1)) for true, said, number in confusion]
+    return [(true, said, round(100 * number / of_class[true])) for true, said, number in confusion]
 
 
 def policy(scripts: list[str]) -> str:

@@ -32,9 +32,7 @@ FOOTNOTES = {
 CAVEATS = "Intervals are not corrected for their number: of 20 tricks without effect, expect one to exclude 0."
 HARMS = "Pre-training does harm (the whole interval is below 0)"
 NO_GAIN = "No gain is shown (the interval includes 0)"
-ONE_SEED = (
-    "Each row has one seed: the intervals hold the noise of the images alone, not what another seed would change."
-)
+ONE_SEED = "one seed a row: intervals hold the noise of the images alone, not what another seed would change."
 PROBLEMS = "Left out or in doubt"
 SYNTHETIC = "The `mini` data are synthetic scenes: these numbers say nothing about ImageNet, VOC or ADE20K."
 SHALLOW = (
@@ -126,7 +124,9 @@ def no_help(table: Table) -> str:
         for verdict, by_metric in found.items()
     }
     said = [f"{verdict} {where}." for verdict, where in places.items() if where] or ["Every gain is above 0."]
-    return " ".join([*said, *[ONE_SEED] * all(each.level == IMAGES for each in table.gains)])
+    if once := dict.fromkeys(metrics()[each.metric].label for each in table.gains if each.level == IMAGES):
+        said.append(f"In {', '.join(once)} {ONE_SEED}")
+    return " ".join(said)
 
 
 def devices(table: Table, runs: Mapping[str, Stored]) -> str:

@@ -13,7 +13,7 @@ from trick_transfer import mini
 from trick_transfer.engine.details import Details
 from trick_transfer.engine.files import brief, file_sha256, read_arrays
 from trick_transfer.engine.stage import Arrays, Outputs
-from trick_transfer.runs.result import Result
+from trick_transfer.runs.result import DIVERGED, Result
 from trick_transfer.runs.store import Stored
 from trick_transfer.stages import BACKBONE, STAGES
 
@@ -92,6 +92,8 @@ def means_only(stored: Stored) -> Scored:
 
 def audit(result: Result, path: Path) -> tuple[Outputs | None, list[str]]:
     """A result's outputs, or None and one line for each fault; the file is read only if its hash is the result's."""
+    if DIVERGED in result.chosen:
+        return None, [f"{path.parent} is of a trial that diverged, which has no row"]
     if not result.samples_scored:
         return None, []
     if not path.is_file():

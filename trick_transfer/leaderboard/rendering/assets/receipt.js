@@ -115,8 +115,8 @@ function facts(run, own) {
     }),
     ...(run.chosen.sweep && {
       sweep: `rate × ${run.chosen.sweep.rate}, epochs × ${run.chosen.sweep.length}: the best of ${run.chosen.sweep.trials.length} trials by `
-        + `${run.chosen.sweep.by} on held-out training images; ${run.chosen.sweep.trials.filter((trial) => trial.score === null).length} `
-        + `diverged; they took ${deviceHours(run.chosen.sweep.device_hours)}`,
+        + `${run.chosen.sweep.by} on held-out training images${diverged(run.chosen.sweep.trials)}; they took `
+        + deviceHours(run.chosen.sweep.device_hours),
     }),
     "device and precision": `${run.devices} × ${run.device}, ${run.precision}`,
     batch: `${run.per_device} images a device × ${run.devices} × ${run.accumulation} accumulated`,
@@ -129,6 +129,11 @@ function facts(run, own) {
     "outputs' SHA-256": run.outputs_sha256,
     "config's SHA-256": run.config_hash,
   };
+}
+
+function diverged(trials) {
+  const lost = trials.filter((trial) => trial.score === null).length;
+  return lost ? `, of which ${lost} diverged` : "";
 }
 
 function showRun(content, run, curves, details, own) {
