@@ -14,7 +14,8 @@ from trick_transfer.runs import cluster, job
 from trick_transfer.runs.cluster import Cluster
 from trick_transfer.runs.job import Job
 from trick_transfer.runs.many import check_jobs
-from trick_transfer.runs.run import LOG, Run
+from trick_transfer.runs.places import LOG
+from trick_transfer.runs.run import Run
 
 RUNS = [Run("classification", "resnet50d_best", "smoke", seed) for seed in range(3)]
 NONE = dict(plan=False, jobs=None, jobs_per_gpu=None, executor="debug", partition=None, time=None, array=None, slurm=[])

@@ -11,8 +11,9 @@ from trick_transfer.runs import driver, workers
 from trick_transfer.runs.begun import last_line
 from trick_transfer.runs.driver import Driver, drive, needs
 from trick_transfer.runs.launch import start
+from trick_transfer.runs.places import LOG
 from trick_transfer.runs.plan import train_words
-from trick_transfer.runs.run import LOG, Run
+from trick_transfer.runs.run import Run
 from trick_transfer.runs.sweep import trials
 from trick_transfer.runs.workers import Processes, visible_gpus
 

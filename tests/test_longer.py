@@ -10,7 +10,8 @@ from toy_voc import toy_card, write_voc
 
 from trick_transfer.engine.checkpoint import LATEST
 from trick_transfer.runs.longer import STATE
-from trick_transfer.runs.run import MODEL, Run
+from trick_transfer.runs.places import MODEL
+from trick_transfer.runs.run import Run
 from trick_transfer.runs.training import train
 
 SETS = {"model.backbone.depth": 18, "data.num_train": 20, "data.num_val": 11}

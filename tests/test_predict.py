@@ -18,7 +18,8 @@ from toy_voc import toy_card, write_voc
 from trick_transfer.commands import predict
 from trick_transfer.engine.pictures import GREEN
 from trick_transfer.runs.own_images import images_of
-from trick_transfer.runs.run import MODEL, Run
+from trick_transfer.runs.places import MODEL
+from trick_transfer.runs.run import Run
 from trick_transfer.runs.scoring import score
 
 SMALL = {

@@ -12,8 +12,9 @@ from trick_transfer.engine.seeding import Spread
 from trick_transfer.mini.build import STAMP, VERSION
 from trick_transfer.runs.data import licence, look_at_data
 from trick_transfer.runs.dry_run import dry_run
+from trick_transfer.runs.places import MODEL
 from trick_transfer.runs.resolve import resolve
-from trick_transfer.runs.run import MODEL, Run
+from trick_transfer.runs.run import Run
 from trick_transfer.runs.scoring import score
 from trick_transfer.runs.state import state
 from trick_transfer.runs.training import train

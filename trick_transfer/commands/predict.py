@@ -13,7 +13,7 @@ from pathlib import Path
 from trick_transfer.command_line import Parser
 from trick_transfer.runs.command import add_run_options, run_of
 from trick_transfer.runs.own_images import FILE_NAME, counted, predict
-from trick_transfer.runs.run import MODEL
+from trick_transfer.runs.places import MODEL
 
 
 def main() -> int:

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from trick_transfer.command_line import Parser
 from trick_transfer.runs.begun import STATES, Begun, begun_under
-from trick_transfer.runs.run import check_folder
+from trick_transfer.runs.places import check_folder
 
 EVERY_SECONDS = 5.0
 

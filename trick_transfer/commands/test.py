@@ -27,8 +27,9 @@ from trick_transfer.leaderboard.scores.load import read
 from trick_transfer.runs.command import add_gpus, add_run_options, run_of
 from trick_transfer.runs.identity import plain
 from trick_transfer.runs.launch import join_srun, spread, starts_others
+from trick_transfer.runs.places import MODEL
 from trick_transfer.runs.result import OUTPUTS
-from trick_transfer.runs.run import FIRST, MODEL, Run
+from trick_transfer.runs.run import FIRST, Run
 from trick_transfer.runs.scoring import score
 
 MOST_LISTED = 60  # classes

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from trick_transfer.engine.checkpoint import LATEST
 from trick_transfer.engine.claim import holder
 
+from .places import LOG
 from .result import FILE_NAME
-from .run import LOG
 
 STATES = ("running", "done", "stopped", "failed")
 RECEIPT, CLAIM = "config.json", ".*.claim"

@@ -12,8 +12,9 @@ from .command import parse_sets
 from .job import Job
 from .launch import appended
 from .many import DAY_MINUTES
+from .places import LOG
 from .plan import processes, train_words
-from .run import LOG, Run
+from .run import Run
 
 MOST_TIMEOUTS = 100  # of one run: each is followed by a requeue
 WARNING_SECONDS = 90  # before the end of a job's time

@@ -17,8 +17,9 @@ from trick_transfer.stages import STAGES
 
 from . import tiers
 from .launch import Nodes
+from .places import kept_settings
 from .resolve import TRACKERS
-from .run import FIRST, Run, kept_settings
+from .run import FIRST, Run
 
 TIER = "mini"  # the default
 

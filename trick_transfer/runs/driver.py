@@ -15,8 +15,9 @@ from typing import Protocol
 from trick_transfer.engine.claim import holder
 
 from .begun import last_line
+from .places import LOG
 from .plan import console, state, titles
-from .run import LOG, Run
+from .run import Run
 from .sweep import trials
 
 POLL_SECONDS = 1.0

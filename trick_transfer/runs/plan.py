@@ -21,8 +21,9 @@ from . import data
 from .command import add_places, add_training_options
 from .compiling import check_compiler
 from .many import add_job_options, check_jobs
+from .places import check_writable
 from .resolve import TRACKERS, check_tracker
-from .run import FIRST, Run, check_writable
+from .run import FIRST, Run
 from .state import state as state_of
 from .sweep import AllDivergedError, trials
 

@@ -18,9 +18,10 @@ from .conditions import MACHINE, conditions
 from .data import licence
 from .identity import fingerprint, plain
 from .longer import STATE
+from .places import MODEL
 from .resolve import uses_low_precision
 from .result import FILE_NAME, OUTPUTS, UNSCORED, Result, write
-from .run import MODEL, Run
+from .run import Run
 from .state import begun
 
 

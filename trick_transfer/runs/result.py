@@ -17,6 +17,7 @@ from trick_transfer.engine.files import write_whole
 from trick_transfer.stages import STAGES
 
 from .identity import fingerprint
+from .places import folder_of, home_of
 
 SCHEMA: Literal[4] = 4
 DIVERGED = "diverged"  # in `chosen` of a trial that has no score: why
@@ -84,18 +85,6 @@ class Result:
         """Its place, relative to the results' root."""
         home = home_of(self.tier, self.recipe, self.backbone_seed)
         return home / folder_of(self.stage, self.protocol, self.seed, self.backbone_seed)
-
-
-def home_of(tier: str, recipe: str, backbone_seed: int) -> Path:
-    """Where all stages of one backbone lie, in the results' root as in a work folder."""
-    return Path(tier, recipe, f"seed{backbone_seed}")
-
-
-def folder_of(stage: str, protocol: str, seed: int, backbone_seed: int) -> str:
-    """A stage's folder in it."""
-    others = STAGES[stage].protocols[1:]  # a tier's own among them
-    fine_tuned = "" if seed == backbone_seed else f"-seed{seed}"
-    return stage + f"-{protocol}" * (protocol in others) + fine_tuned
 
 
 check = checker(Result)

@@ -1,7 +1,5 @@
 """One run: its folder, its Config, the card it needs and its data."""
 
-import json
-import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -32,12 +30,9 @@ from trick_transfer.stages import BACKBONE, STAGES
 
 from . import sweep, tiers
 from .identity import fingerprint, plain, values
-from .result import folder_of, home_of
+from .places import check_folder, folder_of, home_of, kept_settings
 
 FIRST = BACKBONE.name
-MODEL = "model.safetensors"  # a stage's final weights
-LOG = "log.txt"  # what its processes print, where they have no terminal
-SETTINGS = "settings.json"  # beside the card: what was set by hand
 LONGEST_NAME = 120  # file systems take 255 bytes, and a later stage's settings follow
 QUOTES = "'\""
 
@@ -316,35 +311,10 @@ class Run:
         return self.tier_file.data(self.stage) or self.task.data_name(self.layers.cfg)
 
 
-def kept_settings(folder: Path) -> dict[str, str]:
-    """The settings that made the backbone in a folder; none where it has none. Raises ValueError for a damaged file."""
-    path = folder / SETTINGS
-    try:
-        return {**json.loads(path.read_text("utf-8"))} if path.is_file() else {}
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} is not what a run wrote; train its backbone again, or delete it") from error
-
-
 def few_workers(cfg: Config) -> None:
     """No more processes that load data than cores: more only wait, and torch warns of them."""
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.num_workers = min(loader.num_workers, cores())
-
-
-def check_folder(option: str, folder: Path) -> None:
-    """Raise ValueError for what cannot be made a folder: a file, or a link to nothing, is on its way."""
-    for place in (folder, *folder.parents):
-        if place.is_symlink() and not place.exists():
-            raise ValueError(f"{option} {folder}: {place} is a link to {place.readlink()}, which does not exist")
-        if place.exists() and not place.is_dir():
-            raise ValueError(f"{option} {folder}: {place} is a file; name a folder")
-
-
-def check_writable(option: str, folder: Path) -> None:
-    """Raise OSError for a folder in which nothing can be made, or that cannot be made itself."""
-    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise OSError(f"{option} {folder} cannot be written: no rights in {there}; name another folder")
 
 
 def lineage(run: Run, students: tuple[str, ...] = ()) -> Iterator[Run]:

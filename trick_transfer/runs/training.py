@@ -36,10 +36,11 @@ from .data import check_data
 from .group import is_first_here, processes
 from .identity import plain
 from .longer import go_on
+from .places import LOG, SETTINGS
 from .recording import check_all_scored, record
 from .resolve import check_tracker, resolve, uses_low_precision
 from .result import DIVERGED, FILE_NAME, OUTPUTS, UNSCORED, Result, read
-from .run import LOG, SETTINGS, Run
+from .run import Run
 from .state import begun, check_same_data, state
 from .sweep import is_trial, told
 

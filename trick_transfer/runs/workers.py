@@ -15,8 +15,9 @@ from trick_transfer.engine.processes import cores
 
 from .driver import Workers
 from .launch import exit_code, start
+from .places import LOG
 from .plan import processes, train_words
-from .run import LOG, Run
+from .run import Run
 
 
 def workers_of(args: argparse.Namespace) -> Workers | None:
