@@ -12,12 +12,7 @@ from ..paper.tables import ELSEWHERE, NOTES, TABLES
 from ..table import Protocol, Row, Table
 from .text import ABSENT, entry, header
 
-TIER_NOTES = {
-    "mini": "Our numbers are of synthetic scenes, the paper's of ImageNet, VOC, ADE20K: compare only the rows' order.",
-    "photos100": "Our numbers are of Tiny-ImageNet, VOC2007's test set split by us, and CamVid: compare only the rows' "
-    "order.",
-    "smoke": "Our numbers are of `smoke`, two steps of training; they only show that the code runs.",
-}
+SMOKE = "Our numbers are of `smoke`, two steps of training; they only show that the code runs."
 OTHER = "Our numbers are of other data than the paper's: compare only the rows' order."
 STAR = "*: scored under another protocol (such as 299 px) than the other rows; do not compare it with them."
 
@@ -58,7 +53,7 @@ def beside(name: str, tables: Sequence[Table], tier: str, sizes: Mapping[str, di
     notes = [
         f"Ours: {'; '.join(said)}." * bool(said),
         STAR * bool(starred),
-        TIER_NOTES.get(tier, OTHER * (tier != "paper")),
+        {"smoke": SMOKE, "paper": ""}.get(tier, OTHER),
     ]
     notes += [ELSEWHERE.get(name, "") * (tier != "paper"), NOTES.get(name, "")]
     title = f"Table {name.removeprefix('table')} ({tier}): {layout.title}"
