@@ -11,7 +11,8 @@ from backbones.timm_adapter import check_model
 from trick_transfer.engine.values import check_name, closest
 
 from .architecture import Architecture
-from .fetching import NAMES, cached, checked, of_hub, of_url
+from .fetching import NAMES, cached, of_hub, of_url
+from .hub_folder import checked
 
 NESTED = ("state_dict_ema", "model_ema", "state_dict", "model")  # where timm looks for the weights, in its order
 ABOVE = ("architecture", "num_classes", "label_names")  # what a folder says beside its `pretrained_cfg`

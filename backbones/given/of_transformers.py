@@ -14,7 +14,7 @@ from pydantic import PositiveFloat
 
 from . import of_timm
 from .architecture import OURS, Architecture, Pooled
-from .fetching import checked, settings
+from .hub_folder import checked, settings
 from .looks import RESNETS
 
 TAKEN = "ResNet-18, -34, -50, -101 and -152, ConvNeXt tiny to xlarge, and TimmWrapper's"

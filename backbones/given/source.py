@@ -22,7 +22,7 @@ from backbones.registry import TIMM, sketch
 from trick_transfer.engine.files import file_sha256
 from trick_transfer.engine.weights import leaves, load, load_strictly
 
-from . import fetching, of_timm, of_torchvision, of_transformers
+from . import hub_folder, of_timm, of_torchvision, of_transformers
 from .architecture import Architecture, imagenet, ours
 from .fit import fit
 from .imports import adopt, own
@@ -112,7 +112,7 @@ def of_file(source: str, path: Path, arch: str | None) -> Given:
 
 def of_folder(source: str, path: Path) -> Given:
     """A Hugging Face folder: timm's, one of transformers' TimmWrapper, which is alike, or transformers' own."""
-    stated, weights = fetching.settings(path / "config.json"), fetching.of_folder(path)
+    stated, weights = hub_folder.settings(path / "config.json"), hub_folder.weights_in(path)
     of_timms = "architecture" in stated
     found, outputs = of_timm.folder(stated, path) if of_timms else (of_transformers.folder(stated, path), -1)
     return given(source, path.resolve().name, found, weights, load(weights), outputs)

@@ -19,7 +19,7 @@ from .scores.comparable import Group, copies, doubts, groups
 from .scores.controls import controls, dead, is_trained
 from .scores.load import Scored, by_backbone, load_all
 from .statistics.agreement import agreements
-from .statistics.comparison import Comparison, Placed, compare, level
+from .statistics.comparison import IMAGES, Comparison, Placed, compare, level
 from .statistics.rows import by_class, cell, sample, tabulated
 from .statistics.variance import components
 from .table import YOURS, Agreement, Analysis, Cell, Gain, LedgerLine, Row, RunKey, Table
@@ -157,17 +157,18 @@ def with_statistics(
     having = {recipe: backbones for recipe, some in runs.items() if (backbones := by_backbone(some, metric))}
     points = [[np.array([run.points[metric] for run in backbone]) for backbone in row] for row in having.values()]
     samples = {recipe: drawn for recipe, backbones in having.items() if (drawn := sample(backbones, metric))}
-    repeated = any(len(drawn.points) > 1 for drawn in samples.values())
+    covered = level([*samples.values()])
+    better = 1 if metrics()[metric].better == "higher" else -1
     started = {
-        recipe: untrained[recipe] for recipe in untrained.keys() & runs.keys() if has_weights(metric, runs[recipe])
+        recipe: untrained[recipe]
+        for recipe in untrained.keys() & runs.keys()
+        if better > 0 and has_weights(metric, runs[recipe])
     }
-    started = started if metrics()[metric].better == "higher" else {}
-    tested = compare([*samples], [*samples.values()]) if samples and (repeated or started) else None
-    compared = tested if repeated else None
+    tested = compare([*samples], [*samples.values()]) if samples and (covered != IMAGES or started) else None
+    compared = tested if covered != IMAGES else None
     cells = {row.recipe: row.cells[metric] for row in table.rows if metric in row.cells}
     pairs = dict(table.pairs)
     if compared:
-        better = 1 if metrics()[metric].better == "higher" else -1
         order = sorted(samples, key=lambda recipe: -better * cells[recipe].mean)
         placed = compared.placed(order, better)
         cells |= {recipe: with_place(cells[recipe], place) for recipe, place in placed.items()}
@@ -179,7 +180,7 @@ def with_statistics(
     rows = (replace(row, cells=row.cells | ours.get(row.recipe, {})) for row in table.rows)
     there = [step for step in found if {step.without, step.with_it} <= cells.keys()]
     lines = (effect(step, metric, cells, compared, table.tier) for step in there)
-    gains = gained(metric, table, started, tested, level([*samples.values()])) if tested else []
+    gains = gained(metric, table, started, tested, covered) if tested else []
     variance = table.variance | ({metric: parts} if parts.seed or parts.fine_tuning else {})
     table = replace(table, gains=(*table.gains, *gains), ledger=(*table.ledger, *lines))
     return replace(table, rows=tuple(rows), pairs=pairs, variance=variance)

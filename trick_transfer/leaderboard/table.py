@@ -179,10 +179,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How alike two tiers, or two protocols of one tier, order the rows that both have, in one metric,
-    or in one of each that measure the same.
+    """How alike two tiers, or two protocols of one tier, order the rows that both have, in one metric.
 
-    None where it is not known.
+    Of two protocols it may be one of each, that measure the same. None where it is not known.
     """
 
     tiers: tuple[str, str]

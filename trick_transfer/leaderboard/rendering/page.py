@@ -101,8 +101,9 @@ def of_run(details: Details) -> dict[str, Any]:
     made: dict[str, Any] = {"axes": details.axes, "curve": next(iter(details.curves.items()), None)}
     if not details.confusion:
         return made
-    made["unit"] = OF_PIXELS if details.counted == PIXELS else details.counted
-    found = shares(details.confusion) if details.counted == PIXELS else details.confusion
+    found, made["unit"] = details.confusion, details.counted
+    if details.counted == PIXELS:
+        found, made["unit"] = shares(details.confusion), OF_PIXELS
     if len(names) > MOST_IN_MATRIX:
         wrong = sorted((each for each in found if each[0] != each[1]), key=lambda each: -each[2])
         return made | {"mistakes": wrong[:LISTED_MISTAKES]}
@@ -110,12 +111,12 @@ def of_run(details: Details) -> dict[str, Any]:
     return made | {"names": names, "matrix": [[number.get((true, said), 0) for said in names] for true in names]}
 
 
-def shares(confusion: Sequence[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
+def shares(confusion: Sequence[tuple[str, str, int]]) -> tuple[tuple[str, str, int], ...]:
     """Numbers by true and predicted class -> whole percents of the true class, in the same order."""
     of_class: Counter[str] = Counter()
     for true, _, number in confusion:
         of_class[true] += number
-    return [(true, said, round(100 * number / of_class[true])) for true, said, number in confusion]
+    return tuple((true, said, round(100 * number / of_class[true])) for true, said, number in confusion)
 
 
 def policy(scripts: list[str]) -> str:
