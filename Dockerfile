@@ -8,7 +8,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends make git g++ &&
 # The registry's own torch runs on CUDA and without; from an index of CPU wheels it comes without CUDA's libraries.
 ARG TORCH_INDEX=""
 COPY . /suite
-RUN PIP_EXTRA_INDEX_URL="$TORCH_INDEX" PIP_NO_CACHE_DIR=1 make -C /suite setup PYTHON=python3.11
+RUN PIP_EXTRA_INDEX_URL="$TORCH_INDEX" PIP_NO_CACHE_DIR=1 make -C /suite setup-dev PYTHON=python3.11
 
 # any user may start it: docker run --user
 ENV PATH="/suite/.venv/bin:$PATH" HOME=/tmp

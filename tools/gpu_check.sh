@@ -2,7 +2,8 @@
 # All that wants a GPU, in ten minutes: the tests marked `gpu`, the speed of a step and of an epoch, then rows of tier
 # `photos` (or another that TIER names, a name or a file) for the time that is left. What is found lands in OUT.
 #   tools/gpu_check.sh [OUT]      PYTHON=.venv/bin/python SECONDS_IN_ALL=600 RECIPES="resnet50d_best ..." TIER=mini
-# A machine without a network needs wheels of all that pyproject.toml's `dependencies` name, of pytest and pytest-xdist.
+# It wants what make setup-dev installs; a machine without a network needs wheels of all that pyproject.toml's
+# `dependencies` name, of pytest and pytest-xdist.
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
 out=${1:-work/gpu} python=${PYTHON:-.venv/bin/python} end=$(($(date +%s) + ${SECONDS_IN_ALL:-600})) failed=0
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"  # a machine without a network has no set-up of ours

@@ -83,8 +83,13 @@ def tensors(px: int) -> Callable[[str], torch.Tensor]:
 def albumentations(px: int) -> Callable[[str], torch.Tensor]:
     """albumentations' transforms, and OpenCV's decoder."""
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # else it asks the network for a newer version
-    import albumentations as library
-    from albumentations.pytorch import ToTensorV2
+    try:
+        import albumentations as library
+        from albumentations.pytorch import ToTensorV2
+    except ImportError:
+        raise ValueError(
+            "albumentations, one of the references, is not installed; make setup-dev installs it"
+        ) from None
 
     range_: Any = (1 - STRENGTH, 1 + STRENGTH)
     steps = library.Compose([
