@@ -1,14 +1,18 @@
 """Weights from elsewhere: carried to the later stages, scored with their own head, and trained on."""
 
 import json
+import shutil
 import tarfile
+from hashlib import sha256
 from itertools import permutations
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import timm
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from backbones.card import read_card
@@ -195,9 +199,28 @@ def test_given_weights_are_scored_where_their_classes_are_the_datas_and_carried_
     assert card.origin["source"] == options["source"] and "(100.0%)" in card.origin["loaded"]
 
 
+def test_weights_that_were_moved_are_the_same_experiment(weights, photos, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    moved = shutil.copy(weights[1]["source"], tmp_path / "elsewhere")
+    here, there = (plain(a_run("given", {"given": weights[1] | {"source": each}}, photos).config())
+                   for each in (weights[1]["source"], str(moved)))  # fmt: skip
+    assert here == there and here["model"]["given"]["sha256"] == sha256(Path(moved).read_bytes()).hexdigest()
+
+
 @pytest.mark.slow
-def test_training_starts_from_given_weights_and_has_a_new_head(weights, photos):
+@pytest.mark.parametrize("head", [True, False])
+def test_training_starts_from_given_weights_with_or_without_a_head_and_has_a_new_one(weights, photos, head):
+    """At rate 0 the convolutions stay as they came."""
+    net = weights[0].state_dict()
+    if not head:
+        torch.save({key: each for key, each in net.items() if "classifier" not in key}, weights[1]["source"])
     sets = {"model.num_classes": 10, "data.num_train": 20, "data.num_val": 11, "given": weights[1]}
     sets |= {"tricks.zero_gamma": None, "tricks.distillation": None, "max_epochs": 1, "optim_wrapper.optimizer.lr": 0.0}
     result = train(run := a_run("resnet50d_best", sets, photos))
     assert result.steps > 0 and run.card.with_name("head.safetensors").is_file()
+    kept = {
+        key.removeprefix("net.").replace("blocks_", "blocks."): each
+        for key, each in load_file(read_card(run.card).weights).items()
+    }
+    convolutions = [key for key in kept if kept[key].ndim == 4]
+    assert len(convolutions) > 40 and all(torch.equal(kept[key], net[key]) for key in convolutions)

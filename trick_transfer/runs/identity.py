@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 # what may differ between two machines without the numbers being another experiment's
 PLACES = ("root", "data_root", "weights", "card", "num_workers", "persistent_workers", "outputs")
+SOURCE = "source"  # of given weights: a file that is moved, or downloaded again, is the same by its sha256
 PACKAGES = ("backbones", "classification", "detection", "probing", "segmentation", "trick_transfer")
 
 
@@ -16,7 +17,8 @@ def plain(cfg: Config) -> dict:
 
     def clean(node: Any) -> Any:
         if isinstance(node, dict):
-            return {str(key): clean(value) for key, value in node.items() if key not in PLACES}
+            gone = (*PLACES, SOURCE) if node.get("sha256") else PLACES
+            return {str(key): clean(value) for key, value in node.items() if key not in gone}
         return [clean(each) for each in node] if isinstance(node, list | tuple) else node
 
     return clean(cfg.to_dict())
