@@ -25,6 +25,7 @@ WEIGHTS = "backbone.safetensors"
 Order = Literal["rgb", "bgr"]
 Interpolation = Literal["bilinear", "bicubic", "nearest", "area", "lanczos"]  # mmcv's names
 THREE = Field(min_length=3, max_length=3)
+TOLERANCE = 1e-4  # of the largest value of the maps
 
 
 @dataclass(frozen=True)
@@ -109,11 +110,17 @@ def write_card(
 ) -> Card:
     """Write both files, the card last; `about` is all that the network does not say, `px` an accepted size.
 
-    Raises ValueError, and writes neither, for weights or maps that are not finite.
+    Raises ValueError, and leaves neither, for weights or maps that are not finite, or maps that are others once the
+    weights are loaded.
     """
     check_finite(backbone, folder / WEIGHTS, px)
     write_tensors(folder / WEIGHTS, backbone.state_dict())
     exported = MODELS.build(config | {"weights": str(folder / WEIGHTS)})
+    error = feature_error(backbone, exported, px)
+    if not error <= TOLERANCE * max(float(each.abs().max()) for each in maps_of_noise(backbone, px)):
+        (folder / WEIGHTS).unlink()
+        mend = "keep all that a backbone's maps depend on in parameters and buffers"
+        raise ValueError(f"{folder / WEIGHTS} gives other maps once it is loaded, by {error:.2g}; {mend}")
     code, dirty = commit()
     card = Card(
         backbone=config,
@@ -121,7 +128,7 @@ def write_card(
         strides=list(backbone.strides),
         sha256=file_sha256(folder / WEIGHTS),
         metrics=metrics,
-        feature_error=feature_error(backbone, exported, px),
+        feature_error=error,
         commit=code + ("+dirty" if dirty else ""),
         versions=versions(),
         folder=folder,

@@ -145,6 +145,7 @@ def build(
         raise ValueError(f"{checkpoint} has {fix}")
     print(f"{checkpoint}:", *fitted.report, sep="\n  ", file=sys.stderr)
     load_strictly(model.backbone, fitted.trunk, checkpoint)
+    model.loaded = "; ".join(fitted.report)
     if head:
         check_head(fitted.head, cfg.model.num_classes, checkpoint)
         layers = {name.rpartition(".")[0] for name in fitted.head}
@@ -167,7 +168,10 @@ def check_head(head: dict[str, Tensor], classes: int, source: Path) -> None:
 def export(
     model: ImageClassifier, cfg: Config, folder: Path, metrics: dict[str, float], head: bool = True, **about: Any
 ) -> Card:
-    """Write card, backbone and head; `about` is name, tier, seed and the data's licence. The card is written last."""
+    """Write card, backbone and head; `about` is name, tier, seed and the data's licence. The card is written last.
+
+    Weights that were trained from given ones have the licences of both.
+    """
     px = cfg.val_dataloader.dataset.crop.size_px  # some networks accept no other
     check_finite(model.backbone, folder / WEIGHTS, px)  # before a head is written that has no backbone
     if head:
@@ -182,8 +186,10 @@ def export(
     if given := cfg.model.get("given"):
         about |= {key: given[key] for key in ("channel_order", "interpolation")}
         said = {"source": given.source, "sha256": given.sha256, "loaded": model.loaded}
-        about["origin"] = {key: value for key, value in said.items() if value}
-        licences["weights"] = given.licence
+        about = {"origin": {key: value for key, value in said.items() if value}} | about
+        licences["weights"] = " and ".join(
+            dict.fromkeys([given.licence, licence] if cfg.max_epochs else [given.licence])
+        )
     if not cfg.max_epochs:  # no data made them here
         del licences["data"]
     return write_card(folder, model.backbone, config, metrics, px, **about)

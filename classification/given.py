@@ -6,7 +6,7 @@ how images are fed. The given head is scored where its classes are the data's; i
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from inspect import signature
 from pathlib import Path
@@ -44,11 +44,16 @@ def options_of(given: Any) -> dict[str, Any]:
         raise ValueError(f"{KEY} must be a source such as 'timm/resnet50d', or a dict that has one, got {given!r:.80}")
     for name in options:
         check_name(KEY, name, OPTIONS)
-    for name, known in HOW.items():
-        check_name(f"{KEY}.{name}", options.get(name, known[0]), known)
+    check_how(options)
     if not re.fullmatch(r"\w[\w.-]*", options.get("name", "x"), re.ASCII):
         raise ValueError(f"--row {options['name']!r} must consist of letters, digits, '_', '.' and '-'")
     return options
+
+
+def check_how(said: Mapping[str, Any]) -> None:
+    """Raise ValueError for a channel order or an interpolation that is not known."""
+    for name, known in HOW.items():
+        check_name(f"{KEY}.{name}", said.get(name, known[0]), known)
 
 
 def name_of(given: Any) -> str:
@@ -78,8 +83,9 @@ def start(cfg: Config, given: Any) -> None:
         backbone["zero_gamma"] = cfg.model.backbone.get("zero_gamma", False)
     cfg.model.backbone = backbone
     scaler = cfg.model.data_preprocessor
-    scaler.mean, scaler.std = feeding(of, *(options.get(key) for key in FEEDS))
+    scaler.mean, scaler.std = feeding(of.source, *(options.get(key) or getattr(of, key) for key in FEEDS))
     said = {key: options.get(key) or getattr(of, key) for key in (*HOW, "sha256", LICENCE)}
+    check_how(said)
     if said["channel_order"] == "bgr":
         scaler.bgr = True
     cfg.model.given = {key: value for key, value in options.items() if key not in FEEDS} | said

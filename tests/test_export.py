@@ -15,6 +15,7 @@ from backbones.naming import to_timm
 from classification.classifier import ImageClassifier, read_classifier
 from trick_transfer import command_line
 from trick_transfer.commands import export
+from trick_transfer.engine.files import file_sha256
 
 RECIPE = ["resnet50d_cosine", "--set", "model.backbone.depth=18"]
 
@@ -147,10 +148,21 @@ def test_which_mean_and_std_a_card_of_others_weights_states_is_said_and_can_be_s
     code, lines = tool(theirs.state_dict(), "--timm", "--no-head")
     (said,) = (line for line in lines if line.startswith("the card states mean "))
     card = read_card(tmp_path / "out" / "card.json")
-    assert code == 0 and f"mean {card.mean} and std {card.std}" in said and "model.data_preprocessor.mean=" in said
-    recipe = [*RECIPE, "model.data_preprocessor.mean=[127.5,127.5,127.5]"]
-    assert tool(theirs.state_dict(), "--timm", "--no-head", recipe=recipe)[0] == 0
-    assert read_card(tmp_path / "out" / "card.json").mean == [127.5] * 3
+    assert code == 0 and f"mean {card.mean} and std {card.std}" in said and "--mean --std" in said
+    fed = ["--mean", "127.5", "127.5", "127.5", "--std", "128", "128", "128", "--channel-order", "bgr"]
+    code, lines = tool(theirs.state_dict(), "--timm", "--no-head", *fed, "--interpolation", "bicubic")
+    assert code == 0 and not [line for line in lines if line.startswith("the card states")]
+    card = read_card(tmp_path / "out" / "card.json")
+    assert (card.mean, card.std) == ([127.5] * 3, [128] * 3)
+    assert (card.channel_order, card.interpolation) == ("bgr", "bicubic")
+    code, lines = tool(theirs.state_dict(), "--timm", "--mean", "0.5", "0.5", "0.5", "--std", "0.2", "0.2", "0.2")
+    assert code == 2 and "in 0..255 they are --mean 127.5 127.5 127.5" in lines[-1]
+
+
+def test_what_is_said_of_others_weights_goes_with_a_checkpoint(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tools/export.py", *RECIPE, "--to", "timm", "--part", "teacher"])
+    assert command_line.tool(export.main) == 2
+    assert capsys.readouterr().err == "error: --part goes with --checkpoint FILE\n"
 
 
 def test_an_unknown_format_is_refused_with_the_nearest_in_one_line(tool, theirs):
@@ -162,6 +174,18 @@ def test_a_card_in_a_folder_of_its_own_has_a_model_card(tool, tmp_path, theirs):
     assert tool(theirs.state_dict(), "--timm")[0] == 0
     data = ModelCard.load(tmp_path / "out" / "README.md").data
     assert (data.library_name, data.license) == ("trick-transfer", "unknown")
+
+
+def test_the_model_card_of_others_weights_says_whose_they_are_and_not_that_the_recipe_trained_them(
+    tool, tmp_path, theirs
+):
+    assert tool(theirs.state_dict(), "--timm", "--licence", "MIT")[0] == 0
+    written = ModelCard.load(tmp_path / "out" / "README.md")
+    assert (written.data.license, written.data.datasets, written.data.model_name) == ("mit", None, "a")
+    assert "with the weights of a.pth, not trained further; exported with" in " ".join(written.text.split())
+    card = read_card(tmp_path / "out" / "card.json")
+    assert card.origin["sha256"] == file_sha256(tmp_path / "a.pth") and "(100.0%)" in card.origin["loaded"]
+    assert card.licences == {"code": "Apache-2.0", "weights": "MIT"}
 
 
 def test_a_backbone_alone_takes_no_earlier_head_with_it(tool, tmp_path, theirs):

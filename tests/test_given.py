@@ -3,6 +3,7 @@
 import json
 import shutil
 import tarfile
+from argparse import Namespace
 from hashlib import sha256
 from itertools import permutations
 from pathlib import Path
@@ -21,6 +22,7 @@ from classification import given
 from classification.augment import PixelScaler, center_crop
 from classification.classifier import ImageClassifier
 from classification.config import load
+from trick_transfer.commands.export import make_card
 from trick_transfer.runs.command import of_row
 from trick_transfer.runs.identity import plain
 from trick_transfer.runs.plan import check_given
@@ -214,7 +216,7 @@ def test_training_starts_from_given_weights_with_or_without_a_head_and_has_a_new
     net = weights[0].state_dict()
     if not head:
         torch.save({key: each for key, each in net.items() if "classifier" not in key}, weights[1]["source"])
-    sets = {"model.num_classes": 10, "data.num_train": 20, "data.num_val": 11, "given": weights[1]}
+    sets = {"model.num_classes": 10, "data.num_train": 20, "data.num_val": 11, "given": weights[1] | {"licence": "mit"}}
     sets |= {"tricks.zero_gamma": None, "tricks.distillation": None, "max_epochs": 1, "optim_wrapper.optimizer.lr": 0.0}
     result = train(run := a_run("resnet50d_best", sets, photos))
     assert result.steps > 0 and run.card.with_name("head.safetensors").is_file()
@@ -224,3 +226,8 @@ def test_training_starts_from_given_weights_with_or_without_a_head_and_has_a_new
     }
     convolutions = [key for key in kept if kept[key].ndim == 4]
     assert len(convolutions) > 40 and all(torch.equal(kept[key], net[key]) for key in convolutions)
+    before = read_card(run.card)
+    assert before.licences == {"code": "Apache-2.0", "weights": "mit and unknown", "data": "unknown"}
+    again = Namespace(checkpoint=None, no_head=False, timm=False, part=None, allow_missing=None)
+    make_card(run, again, run.card.parent)
+    assert read_card(run.card) == before, "tools/export.py writes the run's own card again as it was"

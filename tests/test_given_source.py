@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from contextlib import nullcontext
 from importlib import reload
 
 import huggingface_hub.constants
@@ -21,6 +22,8 @@ from backbones.given.fit import fit
 from backbones.given.imports import NAMED
 from backbones.given.source import find
 from backbones.registry import MODELS, sketch
+from classification.config import load
+from classification.given import start
 from trick_transfer.engine.files import file_sha256
 
 QUICK = ("resnet18", "mobilenet_v3_small", "regnet_x_400mf", "densenet121")
@@ -107,6 +110,24 @@ def test_weights_that_a_cache_holds_of_another_network_are_one_line(tmp_path):
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize("held", [[1, 2], torch.zeros(3)], ids=["list", "tensor"])
+def test_a_cached_file_that_holds_no_weights_is_one_line(tmp_path, held):
+    url = timm.get_pretrained_cfg("resnet18.tv_in1k").url
+    put(tmp_path / "torch" / "checkpoints" / os.path.basename(url), held)
+    with pytest.raises(ValueError, match=os.path.basename(url)) as told:
+        find("timm/resnet18.tv_in1k")
+    assert "\n" not in str(told.value)
+
+
+def test_a_download_of_another_hash_is_one_line(tmp_path, monkeypatch):
+    def damaged(url):
+        raise RuntimeError('invalid hash value (expected "b0353104", got "00")')
+
+    monkeypatch.setattr(of_torchvision, "of_url", damaged)
+    with pytest.raises(ValueError, match=r"cannot be fetched \(RuntimeError\)"):
+        find("torchvision/mobilenet_v2")
+
+
 @pytest.mark.parametrize("safe", [True, False])
 def test_a_folder_as_timm_writes_it_is_read_with_its_own_normalisation_and_classes(tmp_path, safe):
     net = trained(timm.create_model("resnet18d", num_classes=3))
@@ -118,6 +139,34 @@ def test_a_folder_as_timm_writes_it_is_read_with_its_own_normalisation_and_class
     assert given.classes == ("cat", "cow", "dog")
     assert find(str(tmp_path / "mine")).sha256 == given.sha256
     assert same_logits(given, net)
+
+
+@pytest.mark.parametrize(
+    ("said", "fed", "told"),
+    [
+        (dict(interpolation="box"), "area", None),  # as our own folders say it
+        (dict(interpolation="random"), "bilinear", None),
+        (dict(interpolation="hamming"), "hamming", r"interpolation 'hamming'"),
+        (dict(mean=[0.5], std=[0.5]), "bicubic", r"mean \[127\.5\].*photographs have three"),
+    ],
+)
+def test_how_a_folder_says_that_images_are_fed_is_taken_or_refused_in_one_line(tmp_path, said, fed, told):
+    net = timm.create_model("resnet18", num_classes=3)
+    save_for_hf(net, tmp_path / "mine", dict(pretrained_cfg=dict(interpolation="bicubic") | said))
+    stated = json.loads((path := tmp_path / "mine" / "config.json").read_text())
+    path.write_text(json.dumps(stated | {"pretrained_cfg": stated["pretrained_cfg"] | said}))
+    assert find(str(tmp_path / "mine")).interpolation == fed
+    with nullcontext() if told is None else pytest.raises(ValueError, match=told) as error:
+        start(load("given"), str(tmp_path / "mine"))
+    assert told is None or "\n" not in str(error.value)
+
+
+def test_a_head_is_the_outermost_layer_of_that_name_not_a_blocks_gate(tmp_path):
+    """timm's VoVNet has gates `stages.0.blocks.0.attn.fc`."""
+    net = timm.create_model("ese_vovnet19b_slim", num_classes=7)
+    path = put(tmp_path / "a.pth", net.state_dict())
+    given = find(str(path), "timm/ese_vovnet19b_slim")
+    assert given.whole and given.whole()(image()).shape == (1, 7)
 
 
 FOLDERS = {  # what is told: config.json

@@ -14,6 +14,7 @@ from .architecture import Architecture
 from .fetching import NAMES, cached, of_hub, of_url
 from .hub_folder import checked
 
+RESIZING = {"box": "area", "random": "bilinear"}  # timm's words for OpenCV's; "random" was one of several in training
 NESTED = ("state_dict_ema", "model_ema", "state_dict", "model")  # where timm looks for the weights, in its order
 ABOVE = ("architecture", "num_classes", "label_names")  # what a folder says beside its `pretrained_cfg`
 OF_HEAD = ("num_classes", "global_pool")  # options that a backbone does not have
@@ -62,9 +63,9 @@ def described(arch: str, cfg: Any, options: Mapping[str, Any]) -> Architecture:
     known = plain(arch, cfg, options)
     mean, std = ([255 * each for each in values] for values in (cfg.mean, cfg.std))
     licence = cfg.license or "unknown"
-    return Architecture(
-        known.backbone, known.classifier, mean, std, cfg.interpolation, licence, tuple(map(str, cfg.label_names or ()))
-    )
+    resizing = RESIZING.get(cfg.interpolation, cfg.interpolation)
+    classes = tuple(map(str, cfg.label_names or ()))
+    return Architecture(known.backbone, known.classifier, mean, std, resizing, licence, classes)
 
 
 def stored(cfg: Any) -> Path:
@@ -87,6 +88,8 @@ def read(held: Any, cfg: Any, source: Path) -> dict[str, Tensor]:
     """A checkpoint as timm itself loads it: published ones may have another project's names. Raises ValueError."""
     import timm
 
+    if not isinstance(held, Mapping):
+        raise ValueError(f"{source} holds no weights, but {type(held).__name__}; delete it, and they are fetched again")
     while inner := next((held[key] for key in NESTED if isinstance(held.get(key), Mapping)), None):
         held = inner
     try:

@@ -85,7 +85,7 @@ def stored(name: str, entry: Any) -> Path:
     """The file of torchvision's weights, fetched if no cache has it. Raises ValueError that says how else to get it."""
     try:
         return of_url(entry.url)
-    except OSError as error:
+    except Exception as error:  # of the network, in many ways; or a file of another hash
         raise ValueError(
             f"{cached(entry.url)} is not there, and cannot be fetched ({type(error).__name__}); where there is a "
             f"network, get {entry.url}, and put it there, or give it with --arch torchvision/{name}:{entry.name}"

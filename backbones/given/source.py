@@ -41,7 +41,7 @@ class Given:
     """A network as its source gives it. Mean and std are RGB in 0..255, None where they are not known."""
 
     source: str  # as the user wrote it
-    name: str  # of the row
+    name: str  # with the tag, or the weights, that the source leaves to its library
     backbone: dict[str, Any]  # a registered backbone's config, without weights
     held: Any = field(repr=False)  # the checkpoint as `engine.weights.load` returns it; None: a class alone
     sha256: str  # of the weights' file; "" for a class alone
@@ -76,15 +76,18 @@ def find(source: str, arch: str | None = None, imports: Sequence[str] = ()) -> G
     raise ValueError(f"{source} does not exist; {meant}a backbone is {KINDS}")
 
 
-def feeding(given: Given, mean: list[float] | None, std: list[float] | None) -> tuple[list[float], list[float]]:
-    """Mean and std of the training's images, RGB in 0..255: those that the user states, else the source's.
+def feeding(source: str, mean: list[float] | None, std: list[float] | None) -> tuple[list[float], list[float]]:
+    """Mean and std of a source's training images, RGB in 0..255, as the user or the source states them.
 
-    Raises ValueError where neither knows them, or they are impossible, or of 0..1.
+    Raises ValueError where neither does, or they are not three, impossible, or of 0..1.
     """
-    mean, std = mean or given.mean, std or given.std
     if not mean or not std:
         raise ValueError(
-            f"{given.source} does not say how its images were normalised; give --mean R G B --std R G B, in 0..255"
+            f"{source} does not say how its images were normalised; give --mean R G B --std R G B, in 0..255"
+        )
+    if len(mean) != 3 or len(std) != 3:
+        raise ValueError(
+            f"{source} says mean {mean} and std {std}; photographs have three; give --mean R G B --std R G B"
         )
     if not all(0 <= each <= 255 for each in mean) or not all(0 < each <= 255 for each in std):
         raise ValueError(f"mean must lie in 0..255 and std above 0, got {mean} and {std}")
@@ -163,7 +166,8 @@ def head_size(held: Any) -> int:
     names = [
         name for name, each in layers.items() if HEAD.fullmatch(name) and isinstance(each, Tensor) and each.ndim > 1
     ]
-    return len(layers[max(names)]) if names else 0
+    outermost = [name for name in names if name.count(".") == min(each.count(".") for each in names)]  # no block's gate
+    return len(layers[max(outermost)]) if names else 0
 
 
 def loaded(classifier: Callable[[int], nn.Module], outputs: int, held: Any, source: str, part: str = "") -> nn.Module:

@@ -17,7 +17,7 @@ from backbones.contract import examine
 from backbones.given.fit import fit
 from backbones.given.source import Given, feeding, find
 from backbones.registry import MODELS
-from classification.given import HOW
+from classification.given import HOW, check_how
 from trick_transfer.command_line import Parser
 from trick_transfer.runs.command import add_import, add_reading
 from trick_transfer.runs.machine import diagnose
@@ -61,8 +61,9 @@ def look(args: argparse.Namespace) -> Iterator[Check]:
 def feeds(given: Given, args: argparse.Namespace) -> Check:
     """How images are fed."""
     try:
-        shown = [" ".join(f"{value:.4g}" for value in each) for each in feeding(given, args.mean, args.std)]
+        fed = feeding(given.source, args.mean or given.mean, args.std or given.std)
+        check_how(how := {key: getattr(args, key) or getattr(given, key) for key in HOW})
     except ValueError as error:
         return "images", False, str(error)
-    how = (getattr(args, key) or getattr(given, key) for key in HOW)
-    return "images", True, "mean {}, std {}, {}, {}".format(*shown, *how)
+    shown = [" ".join(f"{value:.4g}" for value in each) for each in fed]
+    return "images", True, "mean {}, std {}, {}, {}".format(*shown, *how.values())

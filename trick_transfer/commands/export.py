@@ -19,25 +19,33 @@ import sys
 from math import sqrt
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from mmengine.config import Config
 
 from backbones.card import read_card
+from backbones.given.source import feeding
 from backbones.naming import check_variant
 from classification.classifier import ImageClassifier, build, export
 from classification.config import check_data
 from classification.diagnostics import top1
+from classification.given import FEEDS, feed
 from trick_transfer.command_line import Parser
+from trick_transfer.engine.files import file_sha256
 from trick_transfer.engine.values import check_name
 from trick_transfer.exports.formats import CARD, FORMATS, USE_OF_CARD, convert
 from trick_transfer.exports.readme import describe
 from trick_transfer.exports.trained import trained
-from trick_transfer.runs.command import add_run_options, add_taken, run_of
+from trick_transfer.runs.command import add_feeding, add_licence, add_run_options, add_taken, run_of
 from trick_transfer.runs.places import MODEL
 from trick_transfer.runs.result import FILE_NAME, read
 from trick_transfer.runs.run import Run
 
 IMAGES = 1000  # to score: top-1 to within 1.6 points
+OF_CHECKPOINT = {  # options that tell of others' weights, and what is so where they are silent
+    **dict.fromkeys(("timm", "part", "allow_missing", *FEEDS)),
+    **dict(channel_order="rgb", interpolation="bilinear", licence="unknown"),
+}
 
 
 def main() -> None:
@@ -49,6 +57,8 @@ def main() -> None:
         "--timm", action="store_true", help="its names are not our names, but timm's, torchvision's or others'"
     )
     add_taken(parser)
+    add_feeding(parser)
+    add_licence(parser)
     parser.add_argument("--no-head", action="store_true", help="export the backbone alone; it can be no teacher")
     formats = CARD, *FORMATS
     parser.add_argument("--to", default=CARD, help=f"the format: {', '.join(formats)} (default: %(default)s)")
@@ -57,6 +67,8 @@ def main() -> None:
     check_name("--to", args.to, formats)
     if args.checkpoint and not args.out:
         raise ValueError("--checkpoint asks for --out FOLDER: the recipe's own card is not that of other weights")
+    if alone := [name for name in OF_CHECKPOINT if getattr(args, name) and not args.checkpoint]:
+        raise ValueError(f"--{alone[0].replace('_', '-')} goes with --checkpoint FILE")
     run = run_of(args)
     with TemporaryDirectory() as folder:
         path = run.card
@@ -65,45 +77,56 @@ def main() -> None:
         command = shlex.join(["tools/export.py", *sys.argv[1:]])
         if args.to != CARD:
             out = args.out or run.card.parent / "exports" / args.to
-            convert(trained(run, path, not args.no_head), args.to, out, command, not args.checkpoint)
+            convert(trained(run, path, not args.no_head, bool(args.checkpoint)), args.to, out, command)
             print(f"{out}: {args.to}, read again and compared")
         elif args.out:
-            describe(trained(run, path), CARD, args.out, USE_OF_CARD, command, not args.checkpoint)
+            describe(trained(run, path, others=bool(args.checkpoint)), CARD, args.out, USE_OF_CARD, command)
 
 
 def make_card(run: Run, args: argparse.Namespace, folder: Path) -> Path:
     """Write a card of the run's weights, or of those of --checkpoint, into a folder; returns its path."""
     cfg, head = run.config(), not (args.no_head or run.carries_weights)  # whose head stays with their source
     checkpoint = args.checkpoint or run.folder / MODEL
+    about: dict[str, Any] = dict(name=run.name, tier=run.tier_file.name, seed=run.seed)
+    if args.checkpoint:
+        about["name"] = checkpoint.stem
+        say_whose(cfg, args)
     model = build(cfg, checkpoint, args.timm, args.part or "", head, args.allow_missing or ())
     if args.checkpoint and not args.timm and not {"model.backbone", "model.backbone.tweak"} & run.sets.keys():
         check_variant(model, checkpoint)
     scored = run.folder / FILE_NAME
     if args.checkpoint:
-        tell_feeding(cfg)
         metrics = score(model, cfg) if head else {}
     else:
         metrics = read(scored).metrics if scored.is_file() else {}
-    about = dict(name=run.name, tier=run.tier_file.name, seed=run.seed)
     if not args.checkpoint and run.card.is_file():
-        about["licence"] = read_card(run.card).licences.get("weights", "unknown")
+        known = read_card(run.card)
+        about |= dict(origin=known.origin, licence=known.licences.get("data", "unknown"))
     card = export(model, cfg, folder, metrics, head, **about)
     print(f"{folder}/card.json: {card.backbone}, sha256 {card.sha256[:12]}, feature error {card.feature_error}")
     return folder / "card.json"
 
 
-def tell_feeding(cfg: Config) -> None:
-    """Say how the card feeds images: a checkpoint from elsewhere does not tell how those of its training were."""
+def say_whose(cfg: Config, args: argparse.Namespace) -> None:
+    """Let a Config say where --checkpoint's weights are from, and how they are fed: they do not tell themselves."""
     scaler = cfg.model.data_preprocessor
-    parts = " and ".join(f"{key} {list(scaler[key])}" for key in ("mean", "std"))
-    fix = "for others: --set 'model.data_preprocessor.mean=[R,G,B]' 'model.data_preprocessor.std=[R,G,B]'"
-    print(f"the card states {parts} (RGB, 0..255); the checkpoint does not say; {fix}", file=sys.stderr)
+    stated = {key: getattr(args, key) for key in FEEDS if getattr(args, key)}
+    scaler.mean, scaler.std = feeding(str(args.checkpoint), *((scaler | stated)[key] for key in FEEDS))
+    scaler.bgr = args.channel_order == "bgr"
+    said = {key: getattr(args, key) or default for key, default in OF_CHECKPOINT.items() if default}
+    sha256 = file_sha256(args.checkpoint) if args.checkpoint.is_file() else ""  # `build` says that it is not there
+    cfg.model.given = said | dict(source=args.checkpoint.name, sha256=sha256)
+    cfg.max_epochs = 0  # by the recipe it was not trained
+    if len(stated) < len(FEEDS):
+        parts = " and ".join(f"{key} {list(scaler[key])}" for key in FEEDS)
+        print(f"the card states {parts} (RGB, 0..255), the recipe's; for others: --mean --std", file=sys.stderr)
 
 
 def score(model: ImageClassifier, cfg: Config) -> dict[str, float]:
     """Print top-1, with a warning if guessing gives it, too; returns it if all images were scored."""
     try:
         check_data(cfg)
+        feed(cfg)
     except (FileNotFoundError, ValueError) as error:
         print(f"not scored: {error}", file=sys.stderr)
         return {}

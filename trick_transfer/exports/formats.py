@@ -28,11 +28,8 @@ FORMATS: dict[str, Callable[[Trained, Path], str]] = {
 }
 
 
-def convert(trained: Trained, to: str, out: Path, command: str, row: bool = True) -> None:
-    """Fill a folder, whole or not at all. Raises ValueError of one line for what a format cannot hold.
-
-    `row`: these are a run's own weights, so that the leaderboard's row is theirs.
-    """
+def convert(trained: Trained, to: str, out: Path, command: str) -> None:
+    """Fill a folder, whole or not at all. Raises ValueError of one line for what a format cannot hold."""
     out = out.absolute()
     with part_of(out, folder=True) as part:
         use = FORMATS[to](trained, part)
@@ -41,4 +38,4 @@ def convert(trained: Trained, to: str, out: Path, command: str, row: bool = True
         out.mkdir(parents=True, exist_ok=True)
         for file in part.iterdir():
             os.replace(file, out / file.name)
-    describe(trained, to, out, use.replace(str(part), "FOLDER"), command, row)
+    describe(trained, to, out, use.replace(str(part), "FOLDER"), command)

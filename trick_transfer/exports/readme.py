@@ -54,9 +54,9 @@ trick-transfer at {commit}; {versions}. To upload: `hf upload USER/NAME FOLDER`
 """
 
 
-def describe(trained: Trained, to: str, out: Path, use: str, command: str, row: bool) -> None:
-    """README.md in a folder of a format; `row`: with the leaderboard's row."""
-    scores = scores_of(trained.run) if row else None
+def describe(trained: Trained, to: str, out: Path, use: str, command: str) -> None:
+    """README.md in a folder of a format."""
+    scores = None if trained.others else scores_of(trained.run)
     text = model_card(trained, to, use, command, scores)
     write_whole(out / "README.md", partial(Path.write_text, data=text, encoding="utf-8"))
 
@@ -91,9 +91,11 @@ def model_card(trained: Trained, to: str, use: str, command: str, scores: Scores
 def origin(trained: Trained) -> str:
     """Where its weights come from, in words."""
     card, run = trained.card, trained.run
-    if run.carries_weights:
-        return f"with the weights of {card.origin['source']}, not trained further; scored (tier `{card.tier}`) with"
-    return f"of {run.data_set_name} (tier `{card.tier}`, seed {card.seed}): made with"
+    if trained.carried:
+        scored = f"scored (tier `{card.tier}`)" if card.metrics or not trained.others else "exported"
+        return f"with the weights of {card.origin['source']}, not trained further; {scored} with"
+    start = f", trained from the weights of {card.origin['source']}" if card.origin else ""
+    return f"of {run.data_set_name} (tier `{card.tier}`, seed {card.seed}){start}: made with"
 
 
 def network(trained: Trained) -> str:
@@ -115,7 +117,7 @@ def metadata(trained: Trained, to: str, scores: Scores | None) -> ModelCardData:
         library_name=LIBRARIES.get(to, to),
         pipeline_tag=STAGES[trained.run.stage].hub_task if trained.classes else "image-feature-extraction",
         tags=["image-classification", "backbone", "trick-transfer", to],
-        datasets=None if trained.run.carries_weights else [slug(trained.run.data_set_name)],
+        datasets=None if trained.carried else [slug(trained.run.data_set_name)],
         metrics=sorted({each.metric_type for each in found}) or None,
         model_name=card.name,
         eval_results=found or None,

@@ -27,6 +27,12 @@ class Trained:
     classes: int  # 0: without a head
     size_px: int  # of validation: the shorter edge to `shorter_px`, then the middle
     shorter_px: int
+    others: bool = False  # the weights are not the run's: no row of the leaderboard tells of them
+
+    @property
+    def carried(self) -> bool:
+        """Whether the weights came from elsewhere as they are."""
+        return self.others or self.run.carries_weights
 
     def images(self, height_px: int = 0, width_px: int = 0, count: int = 2) -> Tensor:
         """The fixed input (count, 3, H, W), normalised images; by default of the size of validation."""
@@ -44,7 +50,7 @@ class Trained:
                 )
 
 
-def trained(run: Run, card_path: Path, head: bool = True) -> Trained:
+def trained(run: Run, card_path: Path, head: bool = True, others: bool = False) -> Trained:
     """A card's network in evaluation mode, with its head if there is one. Raises as `read_card` does."""
     card = read_card(card_path)
     if head and (card.folder / HEAD).is_file():
@@ -54,7 +60,7 @@ def trained(run: Run, card_path: Path, head: bool = True) -> Trained:
         model, classes = ImageClassifier(card.slot(), 1), 0
         model.head = nn.Identity()  # type: ignore[assignment]
     crop = run.layers.cfg.val_dataloader.dataset.crop
-    return Trained(run, card, model.eval(), classes, crop.size_px, crop.shorter_px)
+    return Trained(run, card, model.eval(), classes, crop.size_px, crop.shorter_px, others)
 
 
 def architecture(backbone: nn.Module) -> tuple[str, dict]:

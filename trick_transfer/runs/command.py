@@ -51,20 +51,30 @@ def add_given(parser: argparse.ArgumentParser) -> None:
         help="timm/NAME, torchvision/NAME, a file, a folder: docs/backbones.md",
     )  # fmt: skip
     add_reading(group)
-    group.add_argument("--licence", metavar="NAME", help="of the weights, such as apache-2.0 (default: the source's)")
+    add_licence(group)
     group.add_argument("--row", metavar="NAME", help="name of the row (default: the source's)")
 
 
 def add_reading(parser: argparse._ActionsContainer) -> None:
     """What a source may need: its architecture, how images are fed, and what of a file is taken."""
     parser.add_argument("--arch", help="network of a file of weights: timm/NAME, torchvision/NAME, resnet50d, ...")
+    add_feeding(parser)
+    add_taken(parser)
+
+
+def add_feeding(parser: argparse._ActionsContainer) -> None:
+    """How images are fed: --mean --std --channel-order --interpolation."""
     for key in FEEDS:
         parser.add_argument(f"--{key}", nargs=3, type=float, help="how it was trained: RGB in 0..255")
     for key, known in HOW.items():
         parser.add_argument(
             f"--{key.replace('_', '-')}", choices=known, help="how it was trained (default: as the source says)"
         )
-    add_taken(parser)
+
+
+def add_licence(parser: argparse._ActionsContainer) -> None:
+    """--licence."""
+    parser.add_argument("--licence", metavar="NAME", help="of the weights, such as apache-2.0 (default: the source's)")
 
 
 def add_taken(parser: argparse._ActionsContainer) -> None:
