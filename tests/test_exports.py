@@ -72,7 +72,7 @@ def folder(network, tmp_path):
 
     def fill(to, config, **more):
         one = network(config, **more)
-        convert(one, to, tmp_path / "out", f"tools/export.py toy --to {to}", row=False)
+        convert(one, to, tmp_path / "out", f"tools/export.py toy --to {to}")
         return one, tmp_path / "out"
 
     return fill
@@ -239,7 +239,7 @@ REFUSED = {  # what is told: (format, network)
 def test_what_a_library_does_not_have_is_refused_in_one_line_and_leaves_no_folder(network, tmp_path, told):
     to, config = REFUSED[told]
     with pytest.raises(ValueError) as error:
-        convert(network(config), to, tmp_path / "out", "", row=False)
+        convert(network(config), to, tmp_path / "out", "")
     assert [each for each in told if each not in str(error.value)] == [] and "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -247,7 +247,7 @@ def test_what_a_library_does_not_have_is_refused_in_one_line_and_leaves_no_folde
 @pytest.mark.parametrize("to", ["timm", "torchvision"])
 def test_libraries_that_feed_rgb_do_not_get_a_network_that_takes_bgr(network, tmp_path, to):
     with pytest.raises(ValueError, match=f"takes BGR, {to} feeds RGB"):
-        convert(network(ours(18, ""), channel_order="bgr"), to, tmp_path / "out", "", row=False)
+        convert(network(ours(18, ""), channel_order="bgr"), to, tmp_path / "out", "")
 
 
 def test_a_dilated_basic_block_is_not_mmsegs():
@@ -258,7 +258,7 @@ def test_a_dilated_basic_block_is_not_mmsegs():
 def test_a_missing_package_is_named_with_the_command_that_gets_it(network, tmp_path, monkeypatch):
     monkeypatch.setattr("trick_transfer.exports.onnx_file.find_spec", lambda name: name != "onnxscript")
     with pytest.raises(ValueError, match=r"needs onnxscript: pip install 'trick-transfer\[onnx\]'"):
-        convert(network(ours(18, "bcd")), "onnx", tmp_path / "out", "", row=False)
+        convert(network(ours(18, "bcd")), "onnx", tmp_path / "out", "")
 
 
 @pytest.mark.parametrize(("to", "library"), [("timm", "timm"), ("torchvision", "torchvision"), ("mm", "mmdet")])
