@@ -51,6 +51,7 @@ class Detection(FineTuning):
         "faster_rcnn_voc_authors",
         "faster_rcnn_voc_small",
         "faster_rcnn_voc_frozen",
+        "faster_rcnn_fpn_voc_frozen",
         "faster_rcnn_voc_scratch",
         "faster_rcnn_voc_swept",
     )

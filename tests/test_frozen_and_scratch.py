@@ -33,9 +33,10 @@ def roots(tmp_path_factory):
     return {"detection": write_voc(folder / "voc", objects), "segmentation": make(folder / "ade")}
 
 
-def tiny(stage, kind, card, roots):
+def tiny(stage, kind, card, roots, base=None):
     """The protocol on tiny images."""
-    return {"detection": shrink, "segmentation": small}[stage](load(card, f"{BASES[stage]}_{kind}", roots[stage]))
+    protocol = f"{base or BASES[stage]}_{kind}"
+    return {"detection": shrink, "segmentation": small}[stage](load(card, protocol, roots[stage]))
 
 
 def moved(cfg):
@@ -52,9 +53,9 @@ def backbones(model):
     return {name: module for name, module in model.named_modules() if isinstance(module, Backbone)}
 
 
-@STAGE_NAMES
-def test_a_frozen_backbone_stays_as_it_came_and_all_else_trains(card, roots, stage):
-    model, changed = moved(tiny(stage, "frozen", card, roots))
+@pytest.mark.parametrize(("stage", "base"), [*BASES.items(), ("detection", "faster_rcnn_fpn_voc")])
+def test_a_frozen_backbone_stays_as_it_came_and_all_else_trains(card, roots, stage, base):
+    model, changed = moved(tiny(stage, "frozen", card, roots, base))
     inside = tuple(f"{name}." for name in backbones(model))
     assert changed == {name for name in model.state_dict() if not name.startswith(inside)}
     arrived = load_file(card.weights)

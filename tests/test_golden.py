@@ -69,6 +69,7 @@ CASES = [
     Case("detection", protocol="faster_rcnn_voc_authors"),
     Case("detection", protocol="faster_rcnn_voc_small"),
     Case("detection", protocol="faster_rcnn_voc_frozen"),
+    Case("detection", protocol="faster_rcnn_fpn_voc_frozen"),
     Case("detection", protocol="faster_rcnn_voc_scratch"),
     Case("detection", protocol="faster_rcnn_voc_swept"),
     Case("segmentation", protocol="fcn_ade20k"),
