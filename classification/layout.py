@@ -2,10 +2,10 @@
 
 import os
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from trick_transfer.engine import source
 from trick_transfer.engine.names import is_text
 from trick_transfer.engine.source import SPLITS, Found, Sample, in_order, listed
 from trick_transfer.engine.values import nearest
@@ -43,18 +43,8 @@ def wrong_classes(classes: Sequence[str], known: Collection[str]) -> list[str]:
 
 def lacking(found: Found) -> list[str]:
     """A problem for each class without an image in a split."""
-    counts = {split: Counter(sample.truth for sample in found.of(split)) for split in SPLITS}
-    fix = "correct its name, give it more images, or a split of your own, or leave it out with the option classes"
-    problems = []
-    for number, name in enumerate(found.classes):
-        train, val = (counts[split][number] for split in SPLITS)
-        if not train and not val:
-            problems.append(f"class {name} has no image; {fix}")
-        elif not train:
-            problems.append(f"class {name} has no image in train ({val:,} in val); {fix}")
-        elif not val:
-            problems.append(f"class {name} has no image in val ({train:,} in train); {fix}")
-    return problems
+    fix = ", or leave it out with the option classes"
+    return source.lacking(found, lambda sample: [found.classes[sample.truth]], fix)
 
 
 def folder_names(classes: Sequence[str]) -> list[str]:

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from trick_transfer.engine import source
 from trick_transfer.engine.names import is_text
-from trick_transfer.engine.source import SPLITS, Found, Sample, in_order, listed
+from trick_transfer.engine.source import Found, Sample, in_order, listed
 
 from .annotation import Annotation, is_crowd, placed
 
@@ -30,21 +31,15 @@ def place_boxes(found: Found, first_pixel: int | None, bad_boxes: str) -> None:
 
 
 def name_classes(found: Found, classes: Sequence[str] | None, order: Sequence[str]) -> None:
-    """Set the classes: those named, else those of `order` that have an object; adds what is to be told and mended.
-
-    A class that is scored and not trained on is a problem, unless the classes were named.
-    """
-    foreign = only_scored(found)
+    """Set the classes: those named, else those of `order` that have an object; adds what is to be told and mended."""
     if classes is None:
         used = {each["name"] for sample in found.samples for each in sample.truth.objects}
         found.classes = tuple(name for name in order if name in used)
         empty = [name for name in order if name not in used]
         found.reading.append(f"{len(used):,} classes, as the annotations name them: {listed(found.classes)}")
         found.reading += [f"{len(empty):,} categories without object are left out: {listed(empty)}"] * bool(empty)
-        found.problems += [f"{line}; correct its name, or say with classes=[...] that it is meant" for line in foreign]
     else:
         found.classes = in_order(classes)
-        found.reading += foreign
     found.reading += oddities(found.samples)
     found.problems += misfits(found)
 
@@ -118,14 +113,9 @@ def misfits(found: Found) -> list[str]:
     ]
 
 
-def only_scored(found: Found) -> list[str]:
-    """One line for each class of a given split that is scored, and that no training image shows."""
-    train, val = (Counter(name for each in found.of(split) for name in names_in(each.truth)) for split in SPLITS)
-    return [
-        f"class {name!r} is in {count:,} scored images, in none for training"
-        for name, count in sorted(val.items())
-        if name not in train
-    ]
+def lacking(found: Found) -> list[str]:
+    """A problem for each class without an object in a split."""
+    return source.lacking(found, lambda sample: names_in(sample.truth))
 
 
 def survives(name: str) -> bool:

@@ -20,6 +20,7 @@ from trick_transfer.engine.split import Split
 from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction
 
 from .annotation import TURNED, parse
+from .boxes import lacking
 from .formats import FORMATS, recognise
 from .layout import SETS, YEAR, Voc, lay_out, read_list
 from .ranking import (
@@ -68,6 +69,7 @@ class Detection(FineTuning):
     }
     formats = FORMATS
     recognise = staticmethod(recognise)
+    lacking = staticmethod(lacking)
     lay_out = staticmethod(lay_out)
     metrics = (
         Metric("map_voc07", "VOC mAP (11-point)", required=True, headline=True),

@@ -53,10 +53,15 @@ class Legend:
 
 
 class Mask(NamedTuple):
-    """A mask's file, and what its values mean."""
+    """A mask's file, what its values mean, and those that it holds."""
 
     path: Path
     legend: Legend
+    held: frozenset[int] = frozenset()
+
+    def classes(self) -> set[str]:
+        """Those that it shows."""
+        return {self.legend.names[value] for value in self.held & self.legend.names.keys() - self.legend.ignored}
 
     def numbers(self) -> np.ndarray:
         """(H, W) uint8: 0 for no class, k for class k - 1. Raises ValueError for a value without meaning."""
@@ -101,6 +106,8 @@ def raw_values(path: Path, colours: bool) -> np.ndarray:
             f"mask {path} is in colours; format='pairs' reads such by colours={{'name': (r, g, b), ...}}, or by a file"
         )
     pixels = pixels[..., 0] if pixels.ndim == 3 else pixels
+    if pixels.dtype not in (bool, np.uint8, np.uint16):
+        raise ValueError(f"mask {path} holds {pixels.dtype} numbers; store it as a PNG of 8 or 16 bit")
     return pixels.astype(np.uint8) if pixels.dtype == bool else pixels
 
 

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trick_transfer.engine.images import displayed_px, stored_px
+from trick_transfer.engine import source
+from trick_transfer.engine.images import orientation, stored_px
 from trick_transfer.engine.progress import over_threads
-from trick_transfer.engine.source import Found, Sample, listed
+from trick_transfer.engine.source import Found, Sample
 from trick_transfer.engine.values import check_name
 
 from .legend import UNKNOWN, Legend, Mask, raw_values
@@ -37,7 +38,7 @@ def look(sample: Sample, colours: bool) -> Look:
         raw, (width, height) = raw_values(sample.truth, colours), stored_px(sample.image)
     except ValueError as error:
         return Look(problem=str(error))
-    turned = displayed_px(sample.image) != (width, height)
+    turned = orientation(sample.image) > 1
     values, pixels = np.unique(raw, return_counts=True)
     held = dict(zip(values.tolist(), pixels.tolist(), strict=True))
     return Look(held, mask_mode(sample.truth), turned, misfit(sample, raw.shape, (height, width), turned))
@@ -81,10 +82,18 @@ def read(
     legend = meaning.legend(set(held), reading) if held else Legend({})  # without a mask that can be read
     if meaning.classes or meaning.colours:
         reading.append(f"masks: {legend}")
-    reading += oddities(looks, legend, held)
+    reading += oddities(looks, legend)
     problems += [line for pair in zip(whole, looks, strict=True) for line in unknown(*pair, legend)]
-    known = [each._replace(truth=Mask(each.truth, legend)) for each in whole]
+    known = [
+        each._replace(truth=Mask(each.truth, legend, frozenset(seen.pixels)))
+        for each, seen in zip(whole, looks, strict=True)
+    ]
     return Found(known, legend.classes, reading, problems)
+
+
+def lacking(found: Found) -> list[str]:
+    """A problem for each class that no mask of a split shows."""
+    return source.lacking(found, lambda sample: sample.truth.classes(), ", or say its value in ignore")
 
 
 def unknown(sample: Sample, seen: Look, legend: Legend) -> Iterable[str]:
@@ -97,13 +106,10 @@ def unknown(sample: Sample, seen: Look, legend: Legend) -> Iterable[str]:
         yield f"mask {sample.truth} holds {legend.said(values)} ({pixels:,} pixels), expected {known}; {fix}"
 
 
-def oddities(looks: Sequence[Look], legend: Legend, held: Counter[int]) -> list[str]:
-    """One line for each way in which files are odd, and for the classes that no mask shows."""
+def oddities(looks: Sequence[Look], legend: Legend) -> list[str]:
+    """One line for each way in which files are odd."""
     modes = Counter(ODD[each.mode] for each in looks if each.mode in ODD and not legend.colours)
     found = [f"{count:,} masks {words}" for words, count in modes.items()]
     if turned := sum(each.turned for each in looks):
         found.append(f"{turned:,} images are turned by EXIF when they are shown; they are read as stored, as masks are")
-    shown = {legend.names[value] for value in held if value in legend.names}
-    if empty := [name for name in legend.classes if name not in shown]:
-        found.append(f"{len(empty)} classes occur in no mask: {listed(empty)}")
     return found

@@ -23,6 +23,7 @@ from . import confusion
 from .formats import FORMATS, recognise
 from .layout import DATA, FOLDERS, Ade, lay_out, pairs
 from .masks import READING, Ids, read_mask
+from .reading import lacking
 
 SAMPLE = 50  # masks whose values an error lists
 LISTED = 30  # values
@@ -108,6 +109,7 @@ class Segmentation(FineTuning):
 
     formats = FORMATS
     recognise = staticmethod(recognise)
+    lacking = staticmethod(lacking)
     lay_out = staticmethod(lay_out)
 
     def own_splits(self, classes: Sequence[str]) -> tuple[Split, ...]:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from detection.data import VOC
 from detection.formats import coco, voc
 from detection.stage import DETECTION
 from trick_transfer.engine.images import decode
-from trick_transfer.own_data.prepare import prepared
+from trick_transfer.own_data.prepare import prepared, usable
 from trick_transfer.own_data.source import Source
 
 TRAIN = Path(__file__).parents[1] / "tools" / "train.py"
@@ -186,12 +187,35 @@ def test_what_has_to_be_mended_is_one_line_with_file_and_fix(tmp_path, files, op
     assert [line for line in found.problems if re.search(said, line)] and "\n" not in "".join(found.problems)
 
 
-def test_a_class_that_is_only_scored_is_refused_with_its_count_unless_the_classes_are_named(tmp_path):
+LACKING = [
+    "class Cat has no image in train (2 in val)",
+    "class cat has no image in val (2 in train)",
+    "class cow has no image",
+]
+
+
+@pytest.mark.parametrize("listed", ["classes.txt", "the option"])
+def test_classes_that_a_split_lacks_are_refused_with_their_counts_or_told(tmp_path, listed):
     write_lists(beside(beside(tmp_path, names="ab"), [("Cat", 0, (1, 1, 9, 9))], "cd"), train="ab", val="cd")
-    (problem,) = voc(tmp_path).problems
-    assert problem.startswith("class 'Cat' is in 2 scored images, in none for training")
-    meant = voc(tmp_path, classes=["Cat", "cat"])
-    assert not meant.problems and "class 'Cat' is in 2 scored images, in none for training" in meant.reading
+    stated = dict(folder=str(tmp_path), format="voc")
+    if listed == "the option":
+        stated["classes"] = ["Cat", "cat", "cow"]
+    else:
+        (tmp_path / "classes.txt").write_text("Cat\ncat\ncow\n")
+    source = Source.of(DETECTION, stated | dict(duplicates="keep"), "here", tmp_path)
+    found = usable(source.read(DETECTION), source, DETECTION)
+    assert [line.partition("; ")[0] for line in found.problems] == LACKING
+    assert all("set lacking='keep'" in line for line in found.problems)
+    source = replace(source, lacking="keep")
+    found = usable(source.read(DETECTION), source, DETECTION)
+    assert not found.problems and found.reading[-3:] == LACKING
+
+
+def test_a_class_that_a_split_by_hash_leaves_out_of_one_part_is_refused_too(tmp_path):
+    beside(beside(tmp_path, names="abcdefgh"), [("cow", 0, (1, 1, 9, 9))], "i")
+    source = Source.of(DETECTION, dict(folder=str(tmp_path), format="voc", duplicates="keep"), "here", tmp_path)
+    problems = usable(source.read(DETECTION), source, DETECTION).problems
+    assert [line for line in problems if line.startswith("class cow has no image in ")]
 
 
 @pytest.mark.parametrize(("unannotated", "names"), [("empty", ["a", "b", "c"]), ("drop", ["a", "b"])])

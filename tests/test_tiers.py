@@ -1,5 +1,7 @@
 """A tier is a file of data: it changes data, sizes and lengths, and lists what else it changes."""
 
+from pathlib import Path
+
 import pytest
 from test_results import a_detection
 
@@ -7,7 +9,10 @@ from classification.config import load as recipe
 from classification.diagnostics import follows
 from trick_transfer import mini
 from trick_transfer.engine.layers import changed_keys
+from trick_transfer.engine.source import Found, Sample
 from trick_transfer.mini.splits import SPLITS
+from trick_transfer.own_data.describe import Described
+from trick_transfer.own_data.source import Source
 from trick_transfer.runs import tiers
 from trick_transfer.runs.identity import plain
 from trick_transfer.runs.resolve import resolve
@@ -33,6 +38,21 @@ def test_mini_departs_from_the_method_in_depth_and_in_precision_only(stage, prot
     trains = {"classification": {DEPTH}, "probing": set()}
     expected = trains.get(stage, set() if str(protocol).endswith("_small") else {LOW_PRECISION})
     assert changed and departing == expected
+
+
+@pytest.mark.parametrize("images", [None, 1_000, 6_264, 8_400, 100_000])
+@pytest.mark.parametrize("protocol", STAGES["detection"].protocols)
+def test_a_detectors_rate_drops_before_its_last_epoch_however_short_it_is(protocol, images, tmp_path):
+    name = "photos"
+    if images:  # as the pipeline fits lengths to own data
+        part, source = tiers.load(name).parts["detection"], Source(tmp_path, "voc", {})
+        found = Found([Sample(str(number), tmp_path, 0, "train") for number in range(images)], ("a",))
+        lengths = Described(source, found, part).lengths()
+        name = str(tmp_path / "mine.py")
+        Path(name).write_text(f"base = 'photos'\ndetection = {lengths}\n")
+    cfg = Run("detection", "resnet50d_best", name, protocol=protocol).draft()
+    steps = [each.milestones for each in cfg.param_scheduler if "milestones" in each]
+    assert steps and all(each[-1] < cfg.train_cfg.max_epochs for each in steps if cfg.train_cfg.max_epochs > 1)
 
 
 def test_mini_keeps_the_recipes_apart_as_the_paper_does():

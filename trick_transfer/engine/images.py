@@ -140,7 +140,10 @@ def inspect(path: str | Path) -> np.ndarray:
 
 
 def stored_px(image: str | Path) -> tuple[int, int]:
-    """Width and height as stored, without EXIF's rotation, from the header alone; 0, 0 if it cannot be read."""
+    """Width and height as stored, without EXIF's rotation, from the header alone; 0, 0 if it cannot be read.
+
+    Raises ValueError for more pixels than Pillow reads.
+    """
     try:
         with opened(image) as header:
             return header.size
@@ -152,7 +155,8 @@ def orientation(image: str | Path) -> int:
     """EXIF's, 1 to 8; 1, as stored, without EXIF and for what cannot be read."""
     try:
         with opened(image) as header:
-            return header.getexif().get(ExifTags.Base.Orientation, 1)
+            way = header.getexif().get(ExifTags.Base.Orientation, 1)
+            return way if isinstance(way, int) else 1
     except (OSError, SyntaxError):  # Pillow raises SyntaxError for broken EXIF
         return 1
 

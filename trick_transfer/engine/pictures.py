@@ -55,7 +55,7 @@ def stored(path: str | Path) -> np.ndarray:
 
 def fit(image: np.ndarray) -> np.ndarray:
     """Resize an image to the common height."""
-    return cv2.resize(image, (round(image.shape[1] * HEIGHT_PX / len(image)), HEIGHT_PX))
+    return cv2.resize(image, (max(1, round(image.shape[1] * HEIGHT_PX / len(image))), HEIGHT_PX))
 
 
 def letter_px(picture: np.ndarray) -> int:

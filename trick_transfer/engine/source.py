@@ -4,6 +4,7 @@ A stage has formats (`Stage.formats`), functions of a folder and of options that
 it found, and says in words how it read it; `trick_transfer.own_data` splits, checks and lays out the samples.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,6 +55,22 @@ class Found:
 
     def with_samples(self, samples: Sequence[Sample]) -> Self:
         return replace(self, samples=list(samples))
+
+
+def lacking(found: Found, shown: Callable[[Sample], Iterable[str]], fix: str = "") -> list[str]:
+    """A problem for each class that no image of a split shows; `shown`: the classes of a sample."""
+    counts = {split: Counter(name for each in found.of(split) for name in set(shown(each))) for split in SPLITS}
+    mend = f"correct its name, give it more images, or a split of your own{fix}, or set lacking='keep'"
+    problems = []
+    for name in found.classes:
+        train, val = (counts[split][name] for split in SPLITS)
+        if not train and not val:
+            problems.append(f"class {name} has no image; {mend}")
+        elif not train:
+            problems.append(f"class {name} has no image in train ({val:,} in val); {mend}")
+        elif not val:
+            problems.append(f"class {name} has no image in val ({train:,} in train); {mend}")
+    return problems
 
 
 def in_order(classes: Sequence[str]) -> tuple[str, ...]:

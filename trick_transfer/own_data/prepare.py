@@ -157,6 +157,9 @@ def usable(found: Found, source: Source, stage: Stage) -> Found:
         for split, count in found.counts().items()
         if not count
     ]
-    found.problems += stage.lacking(found)
+    if source.lacking == "keep":
+        found.reading += [line.partition("; ")[0] for line in stage.lacking(found)]
+    else:
+        found.problems += stage.lacking(found)
     found.problems += repeated(sample.file_name for sample in found.samples)
     return found

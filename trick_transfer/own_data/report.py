@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from trick_transfer.engine.files import write_whole
-from trick_transfer.engine.images import displayed_px, stored_px
+from trick_transfer.engine.images import orientation, stored_px
 from trick_transfer.engine.pictures import HEIGHT_PX, spread
 from trick_transfer.engine.progress import over_threads
 from trick_transfer.engine.source import Found, Sample, listed
@@ -42,17 +42,23 @@ def report(stage: Stage, source: Source, sheet: Path) -> bool:
 
 def sizes(samples: Sequence[Sample]) -> list[str]:
     """The images' sizes, and how many EXIF turns."""
-    images = [sample.image for sample in samples]
-    stored = list(over_threads(stored_px, images, "looking at sizes"))
-    shown = list(over_threads(displayed_px, images, "looking at sizes"))
-    sides = [sorted(px) for px in stored if all(px)]
+    headers = list(over_threads(header, [sample.image for sample in samples], "looking at sizes"))
+    turned = [sample.name for sample, (_, way) in zip(samples, headers, strict=True) if way > 1]
+    sides = [sorted(px) for px, _ in headers if all(px)]
     if not sides:
         return ["no image can be read"]
     (low, mid, high), (least, usual, most) = ((min(side), median(side), max(side)) for side in zip(*sides, strict=True))
-    turned = [sample.name for sample, one, other in zip(samples, stored, shown, strict=True) if one != other]
     exif = f"; EXIF turns {len(turned):,} ({listed(turned)}), which are read as stored unless said above (docs/data.md)"
     short = f"short side {low:,.0f} to {high:,.0f} px (median {mid:,.0f})"
     return [f"{short}, long side {least:,.0f} to {most:,.0f} px (median {usual:,.0f})" + exif * bool(turned)]
+
+
+def header(image: Path) -> tuple[tuple[int, int], int]:
+    """Width and height as stored, and EXIF's orientation; 0, 0 and 1 of what cannot be read."""
+    try:
+        return stored_px(image), orientation(image)
+    except ValueError:  # it is among the problems
+        return (0, 0), 1
 
 
 def classes(found: Found) -> str:
@@ -78,6 +84,7 @@ def joined(pictures: Sequence[np.ndarray]) -> np.ndarray:
     for place, picture in enumerate(pictures):
         top, left = place // COLUMNS * HEIGHT_PX, place % COLUMNS * WIDTH_PX
         narrow = min(1, WIDTH_PX / picture.shape[1])
-        small = cv2.resize(picture, None, fx=narrow, fy=narrow, interpolation=cv2.INTER_AREA)
+        size = tuple(max(1, round(side * narrow)) for side in picture.shape[1::-1])
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         sheet[top : top + len(small), left : left + small.shape[1]] = small
     return sheet

@@ -14,8 +14,12 @@ from trick_transfer.engine.values import check_name
 
 from .split import with_splits
 
-NEEDED, GENERAL = ("folder", "format"), ("val_percent", "duplicates", "licence")  # what a source takes of any format
+NEEDED, GENERAL = (
+    ("folder", "format"),
+    ("val_percent", "duplicates", "lacking", "licence"),
+)  # what a source takes of any format
 DUPLICATES = ("error", "drop", "keep")
+LACKING = ("error", "keep")
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,8 @@ class Source:
     """A folder (or a list file), its format, and that format's options.
 
     `val_percent` of the images are scored where the source has no split; `duplicates` says what to do with images that
-    are in both splits: "error", "drop" from training, or "keep"; `licence` is what receipts say.
+    are in both splits: "error", "drop" from training, or "keep"; `lacking` what to do with classes that no image of a
+    split shows: "error" or "keep"; `licence` is what receipts say.
     """
 
     folder: Path
@@ -31,6 +36,7 @@ class Source:
     options: Mapping[str, Any]
     val_percent: float = 20
     duplicates: str = DUPLICATES[0]
+    lacking: str = LACKING[0]
     licence: str = "unknown"
 
     @classmethod
@@ -52,6 +58,7 @@ class Source:
             raise ValueError(f"{where}: folder must be a path, got {stated['folder']!r}")
         source = cls(Path(os.path.normpath(home / stated["folder"])), stated["format"], options, **general)
         check_name(f"{where}: duplicates", source.duplicates, DUPLICATES)
+        check_name(f"{where}: lacking", source.lacking, LACKING)
         if not isinstance(source.val_percent, int | float) or not 0 < source.val_percent < 100:
             raise ValueError(f"{where}: val_percent must be above 0 and below 100, got {source.val_percent!r}")
         return source

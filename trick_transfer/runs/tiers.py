@@ -82,6 +82,15 @@ class Tier:
                 for node, last in places(cfg._cfg_dict, key):
                     if last in node:
                         node[last] = instead.get(node[last], node[last])
+        drop_in_time(cfg)
+
+
+def drop_in_time(cfg: Config) -> None:
+    """Let a rate that steps by epochs drop before the last epoch: rounded, its milestone may have come to the end."""
+    last = cfg.get("train_cfg", {}).get("max_epochs", 0) - 1
+    for schedule in cfg.get("param_scheduler", []):
+        if last > 0 and schedule.get("by_epoch") and "milestones" in schedule:
+            schedule.milestones = [min(each, last) for each in schedule.milestones]
 
 
 def edit(cfg: Config, stated: Mapping[str, Any], new: Callable[[Any, Any], Any]) -> None:
