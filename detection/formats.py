@@ -18,6 +18,7 @@ from .voc_folder import VocFolder
 
 UNANNOTATED = ("error", "empty", "drop")
 CLASS_LISTS = ("classes.txt", "labels.txt")
+MOST_READ = 20  # files, to recognise a format: others lie about, too
 
 
 def voc(
@@ -56,7 +57,7 @@ def voc(
     if classes is None and (path := next(filter(Path.is_file, (folder / name for name in CLASS_LISTS)), None)):
         classes = text_lines(path)
         told.append(f"{len(classes):,} classes, those of {path}")
-    found = Found(samples, (), reading + told, problems + files.problems + wrong + unread)
+    found = Found(samples, (), reading + files.told + told, problems + files.problems + wrong + unread)
     place_boxes(found, first_pixel, bad_boxes)
     name_classes(found, classes, sorted({each["name"] for sample in samples for each in sample.truth.objects}))
     return found
@@ -167,13 +168,16 @@ def measured(image: Path) -> tuple[int, int]:
 
 
 def recognise(folder: Path) -> str | None:
-    """The format that a folder, or a JSON, seems to have, by its files' names."""
-    names = data_files(folder) if folder.is_dir() else {folder.name: 0}
+    """The format that a folder, or a JSON, seems to have, by its files' names, and words in some of them."""
+    home, names = (folder, data_files(folder)) if folder.is_dir() else (folder.parent, {folder.name: 0})
     jsons = coco_names(names)
     if any(mark in PurePath(name).name.lower() for name in jsons for mark in MARKS):
         return "coco"
-    xmls = any(name.lower().endswith(".xml") for name in names)
-    return "voc" if xmls else "coco" if jsons else None
+    xmls = sorted(name for name in names if name.lower().endswith(".xml"))
+    for form, files, word in (("voc", xmls, b"<annotation"), ("coco", jsons, b'"annotations"')):
+        if any(word in (home / name).read_bytes() for name in files[:MOST_READ]):
+            return form
+    return None
 
 
 FORMATS: dict[str, Format] = {"voc": voc, "coco": coco}

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from trick_transfer.engine.images import is_image
 from trick_transfer.engine.manifest import data_files
 from trick_transfer.engine.names import IMAGES, TRUTHS
+from trick_transfer.engine.source import listed
 
 from .layout import read_list
 from .sets import named_set
@@ -22,7 +23,10 @@ def key_of(path: PurePosixPath) -> str:
 
 
 class VocFolder:
-    """`images` and `xmls` by key (see `key_of`), `sets` of keys, the list that names a key, and `problems`."""
+    """`images` and `xmls` by key (see `key_of`), `sets` of keys, the list that names a key, and `problems`.
+
+    `told`: of lists in other places, which are not read.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -38,8 +42,11 @@ class VocFolder:
             elif is_image(path.name) and above.isdisjoint(NO_PHOTOS):
                 self.put(self.images, path)
         self.names = self.images.keys() | self.xmls.keys()
-        lists = [path for path in paths if path.suffix == ".txt" and path.parent.as_posix().endswith(LISTS)]
+        texts = [path for path in paths if path.suffix == ".txt"]
+        lists = [path for path in texts if path.parent.as_posix().endswith(LISTS)]
         self.sets = self.sets_of_lists(lists) or self.sets_of_folders()
+        spare = [str(path) for path in texts if named_set(path.stem) and "ImageSets" not in path.parts]
+        self.told = [f"not read, as lists of sets are those in {LISTS}: {listed(spare)}"] * bool(spare)
 
     def put(self, files: dict[str, Path], path: PurePosixPath) -> None:
         """Add a file under its key, which no other has."""

@@ -106,8 +106,8 @@ def raw_values(path: Path, colours: bool) -> np.ndarray:
             f"mask {path} is in colours; format='pairs' reads such by colours={{'name': (r, g, b), ...}}, or by a file"
         )
     pixels = pixels[..., 0] if pixels.ndim == 3 else pixels
-    if pixels.dtype not in (bool, np.uint8, np.uint16):
-        raise ValueError(f"mask {path} holds {pixels.dtype} numbers; store it as a PNG of 8 or 16 bit")
+    if pixels.dtype.kind == "f" or not 0 <= pixels.min() <= pixels.max() < VALUES:  # of a TIFF named .png
+        raise ValueError(f"mask {path} holds numbers that are no values of 8 or 16 bits; store it as such a PNG")
     return pixels.astype(np.uint8) if pixels.dtype == bool else pixels
 
 

@@ -22,7 +22,9 @@ from detection.data import VOC
 from detection.formats import coco, voc
 from detection.stage import DETECTION
 from trick_transfer.engine.images import decode
+from trick_transfer.engine.source import Sample
 from trick_transfer.own_data.prepare import prepared, usable
+from trick_transfer.own_data.report import sizes
 from trick_transfer.own_data.source import Source
 
 TRAIN = Path(__file__).parents[1] / "tools" / "train.py"
@@ -595,3 +597,35 @@ def test_a_real_annotation_keeps_its_box_of_one_pixel():
     assert (sample.truth.width, sample.truth.height) == Image.open(sample.image).size
     assert set(found.classes) == {name for name, *_ in stated} and not found.problems
     assert f"of {len(stated)} objects 1 are one pixel wide or high (BloodImage_00338)" in found.reading
+
+
+def test_a_stray_json_or_xml_beside_class_folders_is_no_detection_data(tmp_path):
+    """As Flowers 102's cat_to_name.json."""
+    picture(tmp_path / "train/roses/1.jpg")
+    (tmp_path / "cat_to_name.json").write_text('{"21": "fire lily"}')
+    (tmp_path / "project.xml").write_text("<project></project>")
+    assert DETECTION.recognise(tmp_path) is None
+
+
+def test_lists_of_sets_in_other_places_are_told_as_not_read(tmp_path):
+    (beside(tmp_path) / "train.txt").write_text("a\n")
+    write_lists(tmp_path, train="a", val="b")
+    (tmp_path / "ImageSets/Segmentation").mkdir()
+    (tmp_path / "ImageSets/Segmentation/val.txt").write_text("a\n")
+    told = [line for line in voc(tmp_path).reading if "not read" in line]
+    assert told == ["not read, as lists of sets are those in ImageSets/Main: train.txt"]
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 4, 6])
+def test_check_counts_all_images_whose_exif_asks_for_another_picture(tmp_path, orientation):
+    orient(picture(tmp_path / "a.jpg"), orientation)
+    samples = [Sample("a", tmp_path / "a.jpg", None), Sample("b", picture(tmp_path / "b.jpg"), None)]
+    (line,) = sizes(samples)
+    assert "; EXIF turns 1 (a), which are read as stored" in line
+
+
+def test_an_image_of_more_pixels_than_pillow_reads_leaves_the_report_of_the_others(tmp_path, monkeypatch):
+    large = picture(tmp_path / "a.jpg", (96, 64))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 96 * 64 // 4)
+    samples = [Sample("a", large, None), Sample("b", picture(tmp_path / "b.jpg", (30, 20)), None)]
+    assert sizes(samples)[0].startswith("short side 20 to 20 px")

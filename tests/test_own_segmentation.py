@@ -521,3 +521,23 @@ def test_a_real_palettes_indices_are_the_classes(tmp_path):
     for name, mask in laid_out(found, tmp_path / "out").items():
         with Image.open(tmp_path / "masks" / f"{Path(name).stem.removeprefix('images-')}_gt.png") as image:
             assert (mask - 1 == np.asarray(image)).all()
+
+
+@pytest.mark.parametrize("numbers", [np.full((HEIGHT, WIDTH), 0.5, np.float32), np.full((HEIGHT, WIDTH), 70_000)])
+def test_a_mask_of_other_numbers_than_8_or_16_bits_is_a_problem_not_a_fault(tmp_path, numbers):
+    own = images_with(tmp_path / "own", mask_of(0, 1), mask_of(0, 1))
+    Image.fromarray(numbers.astype(np.int32) if numbers.max() > 1 else numbers).save(own / "masks/1.png", "TIFF")
+    (problem,) = read(own, classes=["a", "b"], first_class=0, ignore=None).problems
+    assert "masks/1.png holds numbers that are no values of 8 or 16 bits" in problem
+
+
+def test_classes_that_a_split_lacks_are_refused_with_their_counts(tmp_path):
+    own = images_with(tmp_path / "own", mask_of(0, 1, 9), mask_of(0, 9), mask_of(0, 2))
+    found = read(own, classes=["a", "b", "c", "d"], first_class=0, ignore=9)
+    splits = zip(found.samples, ("train", "train", "val"), strict=True)
+    lines = SEGMENTATION.lacking(found.with_samples(each._replace(split=split) for each, split in splits))
+    assert [line.partition("; ")[0] for line in lines] == [
+        "class b has no image in val (1 in train)",
+        "class c has no image in train (1 in val)",
+        "class d has no image",
+    ]
