@@ -8,9 +8,10 @@ RUN apt-get update && apt-get install -y --no-install-recommends make git g++ &&
 # The registry's own torch runs on CUDA and without; from an index of CPU wheels it comes without CUDA's libraries.
 ARG TORCH_INDEX=""
 COPY . /suite
-RUN PIP_EXTRA_INDEX_URL="$TORCH_INDEX" PIP_NO_CACHE_DIR=1 make -C /suite setup-dev PYTHON=python3.11
+RUN PIP_EXTRA_INDEX_URL="$TORCH_INDEX" PIP_NO_CACHE_DIR=1 make -C /suite setup-dev PYTHON=python3.11 \
+    && python3.11 -m compileall -qq -x '/\.venv/' /suite
 
-# any user may start it: docker run --user
-ENV PATH="/suite/.venv/bin:$PATH" HOME=/tmp
+# any user may start it: docker run --user; torch.compile asks for a name
+ENV PATH="/suite/.venv/bin:$PATH" HOME=/tmp USER=suite
 WORKDIR /runs
 CMD ["sh", "-c", "/suite/tools/pipeline.sh resnet50d_best && make -C /suite test"]

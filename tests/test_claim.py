@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -71,6 +72,26 @@ def test_a_killed_holder_is_seen_to_be_gone_at_once_even_as_a_zombie(tmp_path):
 def test_another_hosts_holder_counts_until_it_was_silent_for_long(tmp_path, seconds, free):
     left(tmp_path / "run", FAR, seconds)
     assert holder(tmp_path / "run") == ("" if free else "process 12 on node3")
+
+
+def test_another_machine_of_this_ones_name_counts_too(tmp_path, monkeypatch):
+    """As two machines that are both called localhost: no process here has its holder's number."""
+    left(tmp_path / "run", f"{2**22 + 1}_0123456789ab_{space()}_{socket.gethostname()}")
+    assert holder(tmp_path / "run") == ""
+    monkeypatch.setattr(claim, "BOOT", tmp_path / "boot_id")
+    (tmp_path / "boot_id").write_text("0a1b2c3d-0000")
+    left(tmp_path / "run", f"{2**22 + 1}_0123456789ab_{space()}_{socket.gethostname()}")
+    (tmp_path / "boot_id").write_text("4e5f6a7b-0000")
+    assert holder(tmp_path / "run") == f"process {2**22 + 1} on {socket.gethostname()}"
+
+
+def test_a_claim_that_goes_while_it_is_looked_at_is_none(tmp_path, monkeypatch):
+    def gone(*args):
+        raise FileNotFoundError
+
+    left(tmp_path / "run", FAR)
+    monkeypatch.setattr(Path, "glob", gone)
+    assert holder(tmp_path / "run") == ""
 
 
 def test_the_file_systems_clock_counts_not_this_hosts(tmp_path, monkeypatch):

@@ -68,6 +68,25 @@ def test_a_job_asks_slurm_for_what_the_options_say_and_to_be_requeued(slurm, wor
     asked |= {"account": "vision", "exclusive": "", "requeue": "", "signal": "USR2@90", "open-mode": "append"}
     assert flags().items() >= asked.items() and "array" not in flags()
     assert "4711" in workers.stop()
+    (started,) = re.findall(r"^srun .*$", Path("sbatch.sh").read_text(), re.M)
+    assert "--cpus-per-task=12" in started, "srun does not inherit it in Slurm 22.05 to 23.02"
+
+
+def test_an_option_of_none_is_left_out_for_clusters_that_do_not_take_it(slurm, words):
+    stated = ["gpus_per_node=None", "gres=gpu:2", "cpus_per_task=None", "requeue=False"]
+    Cluster(Namespace(**NONE | dict(executor="slurm", slurm=stated))).start(RUNS[0])
+    assert flags()["gres"] == "gpu:2" and not {"gpus-per-node", "cpus-per-task", "requeue"} & flags().keys()
+    assert "--cpus-per-task" not in Path("sbatch.sh").read_text()
+
+
+@pytest.mark.parametrize("array", [None, 2])
+def test_what_slurm_does_not_take_is_one_line_with_its_reason(slurm, words, array):
+    Path("bin/sbatch").write_text("#!/bin/sh\necho 'sbatch: error: invalid partition specified: nosuch' >&2\nexit 1\n")
+    workers = Cluster(Namespace(**NONE | dict(executor="slurm", array=array, partition="nosuch")))
+    with pytest.raises(ValueError, match="does not take the job: .*invalid partition specified: nosuch") as error:
+        workers.start(RUNS[0])
+        workers.send()
+    assert "\n" not in str(error.value)
 
 
 def test_what_is_ready_at_once_is_one_array(slurm, words):

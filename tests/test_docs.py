@@ -17,7 +17,7 @@ import pytest
 from mmengine.config import Config
 
 from classification.tricks import SLOTS
-from trick_transfer.command_line import COMMANDS, LITTLE_MEMORY
+from trick_transfer.command_line import COMMANDS, OF_MACHINE
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
@@ -163,7 +163,7 @@ def messages():
 
 def test_each_message_that_is_explained_is_one_of_the_code():
     explained = re.findall(r"^### `(.*)`$", (ROOT / "docs" / "troubleshooting.md").read_text("utf-8"), re.M)
-    told, of_torch = "\n".join(messages()), "\n".join(LITTLE_MEMORY)
+    told, of_torch = "\n".join(messages()), "\n".join(OF_MACHINE)
     unknown = [
         each for each in explained if each not in told and re.sub(r"\W", "", each) not in re.sub(r"\W", "", of_torch)
     ]

@@ -9,7 +9,7 @@ import pytest
 from test_claim import FAR, left
 
 from trick_transfer.commands import status
-from trick_transfer.runs.begun import begun_under, last_line
+from trick_transfer.runs.begun import begun_under, last_line, looked_at
 
 FILES = {
     "done": ("config.json", "metrics.json", "log.txt"),
@@ -45,6 +45,14 @@ def test_each_run_has_its_state_and_whoever_runs_it(work):
         *((f"seed{seed}", "detection", state, far if state == "running" else "") for seed, state in enumerate(FILES)),
         ("seed9", "segmentation", "running", far),
     ]
+
+
+def test_a_traceback_is_a_failure_too(work):
+    folder = next(each.folder for each in begun_under(work) if each.state == "failed")
+    (folder / "log.txt").write_text("Traceback (most recent call last):\n  ...\ntorch.OutOfMemoryError: too much\n")
+    assert looked_at(folder).state == "failed"
+    (folder / "log.txt").write_text("resnet50 seed 0 classification train  step 2/9\n")
+    assert looked_at(folder).state == "stopped"
 
 
 def test_the_last_sign_is_of_the_youngest_file(work):

@@ -19,7 +19,9 @@ from safetensors.torch import load_file
 from torch.utils.data import DataLoader, Dataset
 
 from trick_transfer import command_line
+from trick_transfer.runs import training
 from trick_transfer.runs.recording import check_all_scored
+from trick_transfer.runs.run import Run
 
 ROOT = Path(__file__).parents[1]
 TRAIN = str(ROOT / "tools" / "train.py")
@@ -341,6 +343,7 @@ SHARED = "unable to allocate shared memory(shm) for file </torch_2_3_0>: No spac
         ("DataLoader worker (pid(s) 7, 8) exited unexpectedly", "worker (pid(s) 7, 8) exited unexpectedly; memory"),
         ("DataLoader worker (pid 7) is killed by signal: Bus error. It is ...", "killed by signal: Bus error; memory"),
         ("CUDA out of memory. Tried to allocate 2 GiB. GPU 0 ...", "CUDA out of memory; --accumulate 2"),
+        ("operator torchvision::nms does not exist", "does not exist; torch and torchvision are of two releases"),
     ],
 )
 def test_little_memory_is_one_line_with_what_to_set(capfd, words, said):
@@ -349,6 +352,18 @@ def test_little_memory_is_one_line_with_what_to_set(capfd, words, said):
 
     assert command_line.tool(main) == 2
     assert said in capfd.readouterr().err
+
+
+def test_a_run_that_another_driver_finished_meanwhile_is_not_trained_again(monkeypatch):
+    run, states = Run("classification", "resnet50d_random", "smoke"), iter(["started", "done"])
+    monkeypatch.setattr(training, "state", lambda run, cfg: (next(states), []))
+    monkeypatch.setattr(training, "read", lambda path: f"the other's result in {path}")
+    for name in ("check_data", "check_same_data"):
+        monkeypatch.setattr(training, name, lambda run: None)
+    for name in ("begin", "fit"):
+        monkeypatch.setattr(training, name, lambda *_: pytest.fail("it is trained again"))
+    assert training.train(run) == f"the other's result in {run.folder / 'metrics.json'}"
+    assert not list(run.folder.parent.glob(".*")), "its claim is gone"
 
 
 def test_a_fault_of_the_program_keeps_its_traceback():

@@ -25,13 +25,16 @@ LAUNCHED = "TRICK_TRANSFER_LAUNCHED"  # the environment of a command that anothe
 PROGRAM = (sys.executable, str(Path(__file__).with_name("__main__.py")))  # starts a command in another process
 USAGE = f"usage: trick-transfer {{{','.join(COMMANDS)}}} ..., each with --help"
 
-# torch's words where memory is short, or a process that loads data is gone: what to do
-LITTLE_MEMORY = {
+# torch's words where the machine or its set-up is at fault: what to do
+OF_MACHINE = {
     r"DataLoader worker \(pid.*\d\) (is killed by signal: [\w ]+|exited unexpectedly)|unable to \w+ .*</torch_.*": (
         "memory or /dev/shm may be too small; --set train_dataloader.num_workers=1 val_dataloader.num_workers=1 takes "
         "less, 0 needs no /dev/shm"
     ),
     r"CUDA out of memory[^.\n]*|DefaultCPUAllocator: can't allocate memory[^.\n]*": "--accumulate 2 takes half as much",
+    r"operator torchvision::\w+ does not exist": (
+        "torch and torchvision are of two releases; install both in one command, in the versions of constraints.txt"
+    ),
 }
 
 
@@ -111,7 +114,7 @@ def report(run: Callable[[], int | None]) -> int:
 def one_line(error: Exception) -> str | None:
     """What is wrong with the input or the machine, as far as that is known; None for a fault of the program."""
     if isinstance(error, RuntimeError):
-        found = ((re.search(words, str(error)), remedy) for words, remedy in LITTLE_MEMORY.items())
+        found = ((re.search(words, str(error)), remedy) for words, remedy in OF_MACHINE.items())
         return next((f"{said[0]}; {remedy}" for said, remedy in found if said), None)
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     # an error in a data-loading worker carries its whole traceback: the last line is the message
@@ -150,4 +153,12 @@ def main(script: str = "") -> NoReturn:
         sys.argv = [f"trick-transfer {command}", *words]
     else:
         command = Path(script).stem
-    sys.exit(tool(lambda: import_module(f"trick_transfer.commands.{command}").main()))
+    sys.exit(tool(lambda: imported(command).main()))
+
+
+def imported(command: str) -> Any:
+    """A command's module. Raises ValueError where a package that it needs is missing."""
+    try:
+        return import_module(f"trick_transfer.commands.{command}")
+    except ImportError as error:
+        raise ValueError(f"{error}; make setup installs what is needed") from error

@@ -2,7 +2,7 @@
 
     tools/train.py classification resnet50d_best --tier mini --seed 0
     tools/train.py classification resnet50d_best --tier paper --gpus 8    on one machine
-    srun -n 16 --kill-on-bad-exit tools/train.py classification resnet50d_best --tier paper   on several
+    srun -n 16 --cpus-per-task 8 --kill-on-bad-exit tools/train.py classification NAME --tier paper   on several
     tools/train.py classification resnet50d_best --tier paper --gpus 8 --nnodes 2 --rdzv node1:29400   on each
     tools/train.py detection resnet50d_best
 

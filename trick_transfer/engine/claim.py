@@ -23,7 +23,8 @@ from uuid import uuid4
 from .processes import is_alive
 
 BEAT_SECONDS, STALE_SECONDS = 20.0, 300.0
-NUMBERS = Path("/proc/self/ns/pid")  # within which a process's number means the same
+NUMBERS = Path("/proc/self/ns/pid")  # within which a process's number means the same, on one machine
+BOOT = Path("/proc/sys/kernel/random/boot_id")  # of this machine: others may have its name
 TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 
 
@@ -46,8 +47,8 @@ def alone(folder: Path) -> Iterator[None]:
 
 def holder(folder: Path) -> str:
     """Who has claimed a folder, such as "process 12 on node3", or "". What one that is gone has left is removed."""
-    for claim in place(folder).glob("[0-9]*"):  # NFS may keep a deleted file for a while, as .nfs...
-        with suppress(FileNotFoundError):  # it ends just now
+    with suppress(FileNotFoundError, PermissionError):  # it ends just now; another user's, to whom it is left
+        for claim in place(folder).glob("[0-9]*"):  # NFS may keep a deleted file for a while, as .nfs...
             pid, _, numbers, host = claim.name.split("_", 3)
             here = (numbers, host) == (space(), socket.gethostname())
             if (not here or is_alive(int(pid))) and clock(folder.parent) - claim.stat().st_mtime < STALE_SECONDS:
@@ -97,8 +98,9 @@ def place(folder: Path) -> Path:
 
 
 def space() -> str:
-    """The namespace of this process's number: that of a container, or the host's."""
-    return "".join(filter(str.isdigit, os.readlink(NUMBERS))) if NUMBERS.is_symlink() else "0"
+    """The namespace of this process's number, a container's or the host's, and the machine since it was started."""
+    numbers = "".join(filter(str.isdigit, os.readlink(NUMBERS))) if NUMBERS.is_symlink() else "0"
+    return f"{numbers}-{BOOT.read_text()[:8]}" if BOOT.is_file() else numbers
 
 
 def clock(folder: Path) -> float:

@@ -1,7 +1,9 @@
 """All runs that were begun under a work folder, by what their folders hold: no driver is asked."""
 
+import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +16,7 @@ from .result import FILE_NAME
 STATES = ("running", "done", "stopped", "failed")
 RECEIPT, CLAIM = "config.json", ".*.claim"
 LAST_BYTES = 4096  # of a log, in which its last line is
+FAULT = re.compile(r"error: |[\w.]*(Error|Exception)\b")  # bad input's line, or a traceback's last one
 
 
 class Begun(NamedTuple):
@@ -39,11 +42,13 @@ def looked_at(folder: Path) -> Begun:
     """What a run's folder tells."""
     who = holder(folder)
     said = last_line(folder / LOG)
-    ended = "failed" if said.startswith("error: ") else "stopped"
+    ended = "failed" if FAULT.match(said) else "stopped"
     state = "running" if who else "done" if (folder / FILE_NAME).is_file() else ended
-    signs = [path for path in (folder / LOG, folder / LATEST, folder / FILE_NAME, folder / RECEIPT) if path.is_file()]
-    last = max((path.stat().st_mtime for path in signs), default=time.time())
-    return Begun(folder, state, who, max(0.0, time.time() - last), said)
+    signs: list[float] = []
+    for name in (LOG, LATEST, FILE_NAME, RECEIPT):
+        with suppress(FileNotFoundError):  # a checkpoint goes when the run ends
+            signs.append((folder / name).stat().st_mtime)
+    return Begun(folder, state, who, max(0.0, time.time() - max(signs, default=time.time())), said)
 
 
 def last_line(log: Path) -> str:

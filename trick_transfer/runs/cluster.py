@@ -3,10 +3,11 @@
 import argparse
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import submitit
-from submitit.core.utils import UncompletedJobError
+from submitit.core.utils import FailedJobError, UncompletedJobError
 
 from .command import parse_sets
 from .job import Job
@@ -38,7 +39,7 @@ class Cluster:
         if self.args.array:
             self.waiting[count].append(run)
             return f"is submitted in an array ({self.args.executor})"
-        self.jobs.append((run, self.executor(count).submit(self.job(run, count))))
+        self.jobs += zip([run], self.submit(count, [run]), strict=True)
         return f"is submitted as job {self.jobs[-1][1].job_id} ({self.args.executor})"
 
     def send(self) -> None:
@@ -48,8 +49,14 @@ class Cluster:
 
     def submit(self, count: int, runs: list[Run]) -> list[submitit.Job]:
         executor = self.executor(count)
-        with executor.batch():
-            return [executor.submit(self.job(run, count)) for run in runs]
+        try:
+            with executor.batch() if self.args.array else nullcontext():
+                return [executor.submit(self.job(run, count)) for run in runs]
+        except FailedJobError as error:
+            said = " ".join(str(error).split())
+            raise ValueError(
+                f"Slurm does not take the job: {said:.300}; correct --partition, --time or --slurm"
+            ) from error
 
     def ended(self) -> Iterator[tuple[Run, int]]:
         for run, job in list(self.jobs):
@@ -74,18 +81,23 @@ class Cluster:
     def executor(self, count: int) -> submitit.AutoExecutor:
         """What submits jobs of `count` processes on one node."""
         folder = self.args.work_dir.absolute() / "jobs"  # submitit's own files
+        options = sbatch_options(self.args, count)
+        cores = options.get("cpus_per_task")
         executor = submitit.AutoExecutor(folder, self.args.executor, slurm_max_num_timeout=MOST_TIMEOUTS)
         executor.update_parameters(
             name="trick-transfer",
             timeout_min=self.args.time or DAY_MINUTES,
             slurm_array_parallelism=self.args.array or 1,
             slurm_signal_delay_s=WARNING_SECONDS,
-            slurm_additional_parameters=sbatch_options(self.args, count),
+            slurm_additional_parameters=options,
+            slurm_srun_args=[f"--cpus-per-task={cores}"]
+            * bool(cores),  # srun of Slurm 22.05 to 23.02 does not inherit it
         )
         return executor
 
 
 def sbatch_options(args: argparse.Namespace, count: int) -> dict[str, Any]:
-    """What sbatch is asked for, for `count` processes; --slurm has the last word."""
+    """What sbatch is asked for, for `count` processes; --slurm has the last word, and leaves out what is None."""
     options: dict[str, Any] = dict(gpus_per_node=count, cpus_per_task=CPUS * count, requeue=True)
-    return options | ({"partition": args.partition} if args.partition else {}) | parse_sets(args.slurm)
+    options |= ({"partition": args.partition} if args.partition else {}) | parse_sets(args.slurm)
+    return {key: value for key, value in options.items() if value not in (None, False)}

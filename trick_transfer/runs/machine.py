@@ -140,5 +140,5 @@ def diagnose() -> Iterator[tuple[str, bool, str]]:
     for name, check in CHECKS.items():
         try:
             yield name, True, check()
-        except (ValueError, OSError) as error:
-            yield name, False, str(error)
+        except (ValueError, OSError, RuntimeError) as error:  # torch's, of a GPU that is busy or broken
+            yield name, False, str(error).partition("\n")[0]

@@ -10,7 +10,7 @@ from typing import Any
 from zipfile import is_zipfile
 
 from mmengine.config import Config
-from mmengine.dist import barrier, is_main_process
+from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.optim.scheduler.param_scheduler import INF
 from mmengine.runner import Runner
 
@@ -98,17 +98,28 @@ def train(run: Run, accumulation: int = 1, resume: bool = True) -> Result | None
             check_data(run)
         barrier()  # the manifest is written
         check_same_data(run)
-        if resume and state(run, layers.cfg)[0] == "done":
-            print(f"{run.folder}: done already; --no-resume trains it again", file=sys.stderr)
-            return read(run.folder / FILE_NAME)
+        if result := finished(run, layers, resume):
+            return result
         batch = run.batch(devices, accumulation)
         barrier()  # each has seen the folder as it was
         with alone(run.folder) if is_main_process() else nullcontext():
+            if result := finished(run, layers, resume):  # by another driver, meanwhile
+                return result
             if is_main_process():
                 begin(run, layers, batch, resume)
                 print(f"{run.title}: {batch}", file=sys.stderr)
             barrier()
             return fit(run, layers, batch)
+
+
+def finished(run: Run, layers: Layers, resume: bool) -> Result | None:
+    """The result of a run that is done, as the first process finds it, for all of them; None to train."""
+    found: list[Result | None] = [None]
+    if resume and is_main_process() and state(run, layers.cfg)[0] == "done":
+        print(f"{run.folder}: done already; --no-resume trains it again", file=sys.stderr)
+        found = [read(run.folder / FILE_NAME)]
+    broadcast_object_list(found)
+    return found[0]
 
 
 def fit(run: Run, layers: Layers, batch: Batch) -> Result | None:
