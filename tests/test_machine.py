@@ -8,6 +8,7 @@ from collections import namedtuple
 import pytest
 import torch
 
+from trick_transfer import command_line
 from trick_transfer.commands import doctor
 from trick_transfer.engine.precision import low_precision
 from trick_transfer.runs import devices, machine
@@ -138,6 +139,24 @@ def test_packages_that_do_not_fit_each_other_are_a_failed_check(sound, told):
     sound.setattr(machine, "import_module", broken)
     code, lines = told()
     assert code == 1 and "torchvision does not import (operator torchvision::nms does not exist)" in lines["packages"]
+
+
+def test_a_gpu_that_is_busy_or_broken_is_a_failed_check(sound, told):
+    def busy():
+        raise RuntimeError("CUDA error: all CUDA-capable devices are busy or unavailable\nCUDA kernel errors might ...")
+
+    sound.setitem(machine.CHECKS, "processor", busy)
+    code, lines = told()
+    assert code == 1 and lines["processor"].endswith("busy or unavailable") and lines["packages"].startswith("ok")
+
+
+def test_a_missing_package_is_one_line_in_every_command(monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError("No module named 'mmdet'")
+
+    monkeypatch.setattr(command_line, "import_module", missing)
+    with pytest.raises(ValueError, match="No module named 'mmdet'; make setup installs"):
+        command_line.imported("doctor")
 
 
 def test_a_precision_that_does_not_pay_is_told_with_the_one_that_does(sound):
