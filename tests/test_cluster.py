@@ -130,6 +130,8 @@ def test_a_requeued_job_waits_for_what_it_left_on_another_host(monkeypatch, tmp_
     claim = left(tmp_path / "run", FAR)
     monkeypatch.setattr(job.time, "sleep", lambda seconds: claim.unlink())
     one = Job(["--help"], 1, tmp_path / "run", tmp_path / LOG)
+    assert one() == 1 and claim.exists(), "the second copy of a job gives its GPUs back"
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     assert one() == 0 and not claim.exists()
     assert one.checkpoint().function is one
 

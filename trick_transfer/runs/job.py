@@ -1,5 +1,6 @@
 """A run as a job of a cluster. Each module that it imports is one that a job waits for: no torch."""
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from trick_transfer.engine.claim import holder
 
 from .launch import launch
 
+RESTARTS = "SLURM_RESTART_COUNT"  # set by Slurm where it has requeued a job
 POLL_SECONDS = 10.0
 PREEMPTED_SECONDS = 120.0  # Slurm sends SIGTERM to all processes of a job, and some time later ends and requeues it
 
@@ -25,8 +27,13 @@ class Job:
     log: Path
 
     def __call__(self) -> int:
-        """Its exit code, once no other host writes the folder: the run may have been there before it was requeued."""
+        """Its exit code; 1 at once where another one writes the folder, which its driver then waits for.
+
+        A job that was requeued waits for what it may have left on another host itself.
+        """
         while holder(self.folder):
+            if RESTARTS not in os.environ:
+                return 1
             time.sleep(POLL_SECONDS)
         code = launch(self.words, self.count, self.log)
         if code in (-SIGTERM, 128 + SIGTERM):
