@@ -25,6 +25,7 @@ from trick_transfer.runs.grid import chains
 from trick_transfer.runs.run import Run
 from trick_transfer.stages import STAGES, usual
 
+ROOT = Path(__file__).parents[1]
 CLASSIFICATION, SEGMENTATION = STAGES["classification"], STAGES["segmentation"]
 KINDS = ("rose", "traffic light", "Ünter 5 %")
 
@@ -337,6 +338,17 @@ def test_prepare_photos_gets_all_that_the_tier_reads_and_lays_out_vocs_masks(mon
 def test_published_data_that_are_read_as_own_ones_are_missing_with_the_command_that_gets_them():
     with pytest.raises(FileNotFoundError, match=r"VOC2012 does not exist; tools/data\.py prepare photos gets it"):
         Run("segmentation", "resnet50d_best", "photos").layers  # noqa: B018
+
+
+@pytest.mark.skipif(not (ROOT / "data/photos").is_dir(), reason="the photographs of photos100 may not be passed on")
+@pytest.mark.parametrize(
+    ("name", "train", "val"),
+    [("classification", 30_000, 5_000), ("detection", 3_025, 1_927), ("segmentation", 468, 233)],
+)
+def test_photos100_is_read_without_a_problem_in_as_many_images_as_its_file_says(name, train, val):
+    stage = STAGES[name]
+    found = tiers.load(str(ROOT / "docs/benchmarks/photos100.py")).source(stage).read(stage)
+    assert found.counts() == {"train": train, "val": val} and not found.problems + stage.lacking(found)
 
 
 def test_photos_is_mini_in_all_but_data_sizes_and_lengths():
