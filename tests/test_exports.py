@@ -1,9 +1,16 @@
 """Exports to other libraries: each loads its own by its own means, and computes what our network does."""
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
+import mmdet
+import mmseg
 import numpy as np
 import onnxruntime
 import pytest
@@ -319,3 +326,70 @@ def test_a_second_export_replaces_the_first(folder):
     folder("torchvision", ours(18, ""))
     assert (out / "resnet18.pth").stat().st_ino != before
     assert sorted(each.name for each in out.iterdir()) == ["README.md", "resnet18.pth"]
+
+
+BUILD = """
+import sys
+import torch
+import backbones
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+
+library, site = sys.argv[1:]
+assert backbones.__file__.startswith(site), backbones.__file__
+cfg = Config.fromfile(f"{library}_model.py")  # its custom_imports come first, as in the libraries' own tools
+init_default_scope(library)
+model = MODELS.build(cfg.model).eval()
+print([tuple(each.shape) for each in model.backbone(torch.zeros(1, 3, 64, 64))])
+"""
+CONFIGS = {each.__name__: Path(each.__file__).parent / ".mim/configs" for each in (mmdet, mmseg)}
+OF_MMSEG = (
+    f"_base_ = '{CONFIGS['mmseg']}/_base_/models/fcn_r50-d8.py'"
+    """
+model = dict(
+    pretrained=None,
+    backbone=dict(
+        _delete_=True, type="backbones.ResNet", depth=18, tweak="bcd", output_stride=8,
+        weights="work/paper/resnet50d_best/seed0/backbone.safetensors",
+    ),
+    decode_head=dict(in_channels=512), auxiliary_head=dict(in_channels=256),
+)
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The package as pip installs it from a checkout, without what it needs."""
+    source, site = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("backbones", "classification", "detection", "probing", "segmentation", "trick_transfer"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target"]
+    subprocess.run([*pip, site, source], check=True)
+    return site
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", ["mmdet", "mmseg"])
+def test_readmes_config_works_from_any_folder_once_the_package_is_installed(network, tmp_path, site, library):
+    """README's own, with a ResNet-18 in place of the 50, and the paths that it says."""
+    weights = network(ours(18, "bcd")).card.weights
+    text = OF_MMSEG
+    if library == "mmdet":
+        (text,) = re.findall(
+            r'^```python\n(_base_ = "mmdetection/.*?)^```$', (ROOT / "README.md").read_text(), re.M | re.S
+        )
+        text = text.replace("mmdetection/configs/", f"{CONFIGS['mmdet']}/").replace("depth=50", "depth=18")
+        text += "model['neck'] = dict(in_channels=[64, 128, 256, 512])\n"
+    (tmp_path / f"{library}_model.py").write_text(
+        text.replace("work/paper/resnet50d_best/seed0/backbone.safetensors", str(weights))
+    )
+    words = [sys.executable, "-c", BUILD, library, str(site)]
+    done = subprocess.run(
+        words, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(site)}, capture_output=True, text=True
+    )
+    sides = [16, 8, 4, 2] if library == "mmdet" else [16, 8, 8, 8]
+    expected = [(1, channels, side, side) for channels, side in zip((64, 128, 256, 512), sides, strict=True)]
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == str(expected), done.stderr
