@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from test_results import read_all
 
@@ -85,6 +86,25 @@ def test_a_second_run_says_that_all_is_done_and_does_nothing(done, home):
     again = pipeline("resnet50d_best", "--tier", "smoke", "--work-dir", work, folder=home)
     assert again.returncode == 0 and "all is done already" in again.stdout
     assert {path: path.stat().st_mtime_ns for path in work.rglob("*.*")} == before
+
+
+@pytest.mark.slow
+def test_weights_of_others_get_a_row_in_all_stages_which_feed_images_by_them(home, tmp_path):
+    torch.save(timm.create_model("resnet18d", num_classes=10).state_dict(), tmp_path / "theirs.pth")
+    grey = ["127.5"] * 3
+    words = ["--backbone", tmp_path / "theirs.pth", "--arch", "timm/resnet18d", "--mean", *grey, "--std", *grey]
+    words += ["--licence", "mit", "--tier", "smoke", "--tracker", "none", "--work-dir", tmp_path / "work"]
+    run = pipeline(*words, folder=home)
+    assert run.returncode == 0, run.stderr[-2000:]
+    results, problems = read_all(tmp_path / "work/results")
+    of_stage = {result.stage: result for result in results}
+    assert not problems and of_stage.keys() == {*STAGES} and {result.recipe for result in results} == {"theirs"}
+    assert of_stage["classification"].steps == 0 and "top1" in of_stage["classification"].metrics
+    for stage in STAGES[1:]:
+        assert of_stage[stage].arrived_percent == 100 and of_stage[stage].steps == 2
+        assert of_stage[stage].config["model"]["data_preprocessor"]["mean"] == [127.5] * 3
+    assert {result.licences["weights"] for result in results} == {"mit"}
+    assert re.search(r"theirs .* \d", run.stdout), "its row is shown"
 
 
 def test_a_backbone_that_a_later_stage_cannot_take_is_refused_before_it_is_trained(tmp_path):
