@@ -27,13 +27,17 @@ FILE = re.compile(r"^```python\n# (\w+\.py)\n(.*?)^```$", re.M | re.S)
 NEEDS = {"data", "gpu", "network", "cluster", "docker"}
 PLAN = {"pipeline": "--plan", "ablate": "--plan", "train": "--show"}  # options with which nothing is trained
 PLANNED_ALL_THE_SAME = {"gpu"}
-RUN_BY = {  # the beginning of a command: the test that runs it
+VERIFIED = "test_scores.py::test_verify_passes_a_sound_row_and_fails_a_changed_one_with_its_fault"
+EXPORTED = "test_pipeline.py::test_a_run_is_exported_by_its_name"
+RUN_BY = {  # a command, other names and folders aside: the test that runs it
     "tools/doctor.py": "test_machine.py::test_a_machine_with_room_can_train_and_every_check_says_what_it_found",
-    "tools/export.py": "test_export.py::test_a_checkpoint_of_timms_comes_back_to_timm",
+    **{f"tools/export.py resnet50d_best --to {to}": EXPORTED for to in ("timm", "mm", "onnx")},
+    "tools/export.py resnet50_baseline --to torchvision": "test_exports.py::test_torchvision_loads_every_tensor",
     "tools/leaderboard.py": "test_tables.py::test_the_tool_writes_all_files_and_names_what_it_left_out",
+    "tools/leaderboard.py --pool": "test_tables.py::test_pooled_a_row_of_yours_and_the_references_are_one",
+    "tools/leaderboard.py verify resnet50d_best": VERIFIED,
+    "tools/leaderboard.py verify mini/resnet50d_best/seed0/detection": VERIFIED,
     "tools/status.py": "test_status.py::test_the_table_names_each_run_and_counts_all",
-    "tools/leaderboard.py verify": "test_scores.py::"
-    "test_verify_passes_a_sound_row_and_fails_a_changed_one_with_its_fault",
 }
 MADE = ("setup", "test")  # by .ci/run; each target sets up
 
@@ -57,11 +61,10 @@ def command_of(words):
 
 
 def run_by(words):
-    """The test that runs a command, by its longest beginning; None for a command that has none."""
+    """The test that runs a command; None for a command that has none."""
     if words[0] == "make":
         return words[1] in MADE and re.search(rf"^{words[1]}: ", (ROOT / "Makefile").read_text(), re.M)
-    line = " ".join(words)
-    return next((RUN_BY[known] for known in sorted(RUN_BY, key=len, reverse=True) if line.startswith(known)), None)
+    return RUN_BY.get(" ".join(words))
 
 
 class Read(Exception):

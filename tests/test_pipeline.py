@@ -80,6 +80,17 @@ def test_every_exported_tensor_arrives_bit_for_bit_and_the_features_are_the_clas
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("to", ["timm", "mm", "onnx"])
+def test_a_run_is_exported_by_its_name(done, home, to):
+    work, tool = done[0], str(ROOT / "tools" / "export.py")
+    words = [sys.executable, tool, "resnet50d_best", "--tier", "smoke", "--work-dir", str(work), "--to", to]
+    run = subprocess.run(words, cwd=home, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-2000:]
+    out = work / "smoke/resnet50d_best/seed0/exports" / to
+    assert f"{out}: {to}, read again and compared" in run.stdout and (out / "README.md").is_file()
+
+
+@pytest.mark.slow
 def test_a_second_run_says_that_all_is_done_and_does_nothing(done, home):
     work, _ = done
     before = {path: path.stat().st_mtime_ns for path in work.rglob("*.*")}

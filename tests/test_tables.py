@@ -404,6 +404,22 @@ def run_tool(monkeypatch, capfd):
     return run
 
 
+def test_pooled_a_row_of_yours_and_the_references_are_one(tmp_path, run_tool):
+    for seed in (0, 1):
+        stored(tmp_path / "results", hits_of(300, 0.6, seed), seed=seed)
+    stored(tmp_path / "own", hits_of(300, 0.5, 2), seed=2)
+    (tmp_path / "out").mkdir()
+    places = [word for name in ("results", "own", "out") for word in (f"--{name}", tmp_path / name)]
+    for more, seeds in (
+        ([], {"resnet50d_best": "2", "resnet50d_best (yours)": "1"}),
+        (["--pool"], {"resnet50d_best": "3"}),
+    ):
+        assert run_tool(*places, *more)[0] == 0
+        with (tmp_path / "out/leaderboard.csv").open() as file:
+            rows = [row for row in csv.DictReader(file) if row["tier"] == "mini"]
+        assert {row["recipe"]: row["top1_n"] for row in rows} == seeds
+
+
 @pytest.fixture
 def folders(tmp_path):
     """Two reference results and one's own of another recipe, with their outputs."""
