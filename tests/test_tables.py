@@ -159,6 +159,34 @@ def test_a_second_protocol_of_a_stage_gets_its_own_table():
     assert found["faster_rcnn_voc"] == {"resnet50d_best": 40.5, "other": 40.5}
 
 
+def test_each_other_protocol_has_one_table_beside_classification_however_many_a_row_was_scored_under():
+    """Three probes and two protocols of two stages would be twelve tables, if each met each."""
+    names = ("knn", "linear_probe", "few_shot")
+    metrics = ("knn_top1", "linear_top1", "shots1_top1")
+    probes = [
+        a_detection(stage="probing", protocol=name, metrics={metric: 20.0 + place})
+        for place, (name, metric) in enumerate(zip(names, metrics, strict=True))
+    ]
+    frozen = [a_detection(protocol="faster_rcnn_voc_frozen"), a_segmentation(protocol="fcn_ade20k_frozen")]
+    others = [*a_run("other", top1=10.0), *a_run("third", top1=20.0), a_result(recipe="unfinished")]
+    first, *made = ours([*a_run(), *probes, *frozen, *others])
+    assert [each.name for each in first.protocols] == ["imagenet", "faster_rcnn_voc", "fcn_ade20k"]
+    assert {row.recipe for row in first.rows} == {"resnet50d_best", "other", "third", "unfinished"}
+    assert {tuple(each.name for each in table.protocols) for table in made} == {
+        ("imagenet", name) for name in (*names, "faster_rcnn_voc_frozen", "fcn_ade20k_frozen")
+    }
+    assert len(made) == 5 and all([row.recipe for row in table.rows] == ["resnet50d_best"] for table in made)
+
+
+def test_the_usual_protocol_of_a_tier_is_that_of_most_rows():
+    small = dict(protocol="faster_rcnn_voc_small")
+    results = [each for name in "abc" for each in a_run(name)]
+    results = [replace(each, **small) if each.stage == "detection" else each for each in results]
+    first, other = ours([*results, a_detection(recipe="a")])
+    assert [each.name for each in first.protocols] == ["imagenet", "faster_rcnn_voc_small", "fcn_ade20k"]
+    assert [row.recipe for row in other.rows] == ["a"] and other.protocols[1].name == "faster_rcnn_voc"
+
+
 def test_a_recipe_with_one_stage_shares_the_table_with_gaps():
     unfinished = a_result(recipe="unfinished", metrics={"top1": 1.5, "top5": 5.0})
     head, _, *rows = grids(markdown(analysed([*a_run(), unfinished])))[0]

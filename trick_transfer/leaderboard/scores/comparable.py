@@ -2,20 +2,21 @@
 
 A chain (a backbone and all that was fine-tuned from it) enters a group only if each of its stages was scored under the
 group's protocols, so numbers of two tiers, protocol hashes, data, sample counts, low precisions or splits of a batch in
-batch norm, or of compiled and other steps, never meet. Your own chains have rows of their own, unless they are pooled
-with the reference.
+batch norm, or of compiled and other steps, never meet. A tier's usual protocols, one a stage, share a group; each other
+one has a group of its own, beside classification. Your own chains have rows of their own, unless they are pooled with
+the reference.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import chain, product
 from operator import attrgetter
 from typing import NamedTuple
 
 from trick_transfer.engine.layers import changed_keys
 from trick_transfer.runs.result import Result
 from trick_transfer.runs.sweep import is_swept
-from trick_transfer.stages import STAGES, usual
+from trick_transfer.stages import BACKBONE, STAGES, usual
 
 from ..table import YOURS, Protocol
 from .load import Scored
@@ -46,11 +47,11 @@ def groups(runs: Sequence[Scored], pool: bool = False) -> list[Group]:
     for run in runs:
         chains[run.result.tier, run.result.recipe, run.stored.own, run.result.backbone_seed].append(run)
     by_tier: dict[str, dict[str, list[Chain]]] = defaultdict(lambda: defaultdict(list))
-    for (tier, recipe, own, _), chain in chains.items():
-        alone = own and not (pool and all(rules(run.result) in agreed for run in chain))
-        by_tier[tier][recipe + YOURS * alone].append(chain)
-    made = [group(tier, chosen, rows) for tier, rows in by_tier.items() for chosen in protocol_sets(rows)]
-    return sorted(made, key=order)
+    for (tier, recipe, own, _), made in chains.items():
+        alone = own and not (pool and all(rules(run.result) in agreed for run in made))
+        by_tier[tier][recipe + YOURS * alone].append(made)
+    found = [group(tier, chosen, rows) for tier, rows in by_tier.items() for chosen in protocol_sets(rows)]
+    return sorted(found, key=order)
 
 
 def rules(result: Result) -> tuple:
@@ -66,12 +67,40 @@ def order(group: Group) -> tuple:
     return tier, group.tier, lacking, -len(group.protocols), -len(group.rows), others, group.protocols
 
 
-def choices(chain: Chain) -> list[frozenset[Protocol]]:
-    """The sets with one protocol for each scored stage of a chain: several, if one was scored under several."""
-    stages = defaultdict(set)
-    for run in filter(is_scored, chain):
-        stages[run.result.stage].add(protocol(run.result))
-    return [frozenset(chosen) for chosen in product(*stages.values())]
+def names_of_usual(rows: Mapping[str, list[Chain]]) -> dict[str, str]:
+    """By usual stage the name of the protocol that most rows of a tier have; of equals the first of the stage's."""
+    having = defaultdict(set)
+    for row, chains in rows.items():
+        for run in filter(is_scored, chain.from_iterable(chains)):
+            having[run.result.stage, run.result.protocol].add(row)
+    names: dict[str, str] = {}
+    for stage in usual():
+        known = [*STAGES[stage].protocols]
+        found = [name for each, name in having if each == stage]
+        if found:
+            first = {name: place for place, name in enumerate(known)}
+            names[stage] = min(found, key=lambda name: (-len(having[stage, name]), first.get(name, 0), name))
+    return names
+
+
+def choices(made: Chain, names: Mapping[str, str]) -> list[frozenset[Protocol]]:
+    """The sets of protocols that a chain was scored under: one of each stage of those by `names`, and classification
+    with each other one.
+    """
+    stages, others = defaultdict(set), set()
+    for each in {protocol(run.result) for run in filter(is_scored, made)}:
+        if is_usual(each, names):
+            stages[each.stage].add(each)
+        else:
+            others.add(each)
+    trunks = [{each} for each in stages.get(BACKBONE.name, ())] or [set()]
+    found = [frozenset(chosen) for chosen in product(*stages.values())]
+    return found * bool(stages) + [frozenset(trunk | {each}) for trunk in trunks for each in others]
+
+
+def is_usual(each: Protocol, names: Mapping[str, str]) -> bool:
+    """Whether it shares a group with those of other stages."""
+    return each.stage == BACKBONE.name or names.get(each.stage) == each.name
 
 
 def is_scored(run: Scored) -> bool:
@@ -81,17 +110,20 @@ def is_scored(run: Scored) -> bool:
 
 def protocol_sets(rows: Mapping[str, list[Chain]]) -> list[frozenset[Protocol]]:
     """The sets that some chain was scored under, without subsets of others: a shorter chain's row has gaps."""
-    found = {chosen for chains in rows.values() for chain in chains for chosen in choices(chain)}
+    names = names_of_usual(rows)
+    found = {chosen for chains in rows.values() for made in chains for chosen in choices(made, names)}
     return [chosen for chosen in found if chosen and not any(chosen < other for other in found)]
 
 
 def group(tier: str, chosen: frozenset[Protocol], rows: Mapping[str, list[Chain]]) -> Group:
     """The group of one tier and one set of protocols; its rows are by name."""
     entered: dict[str, list[Scored]] = defaultdict(list)
+    names = names_of_usual(rows)
+    needed = {each for each in chosen if not is_usual(each, names)}
     for name in sorted(rows):
-        for chain in rows[name]:
-            if any(choice <= chosen for choice in choices(chain)):
-                entered[name] += [run for run in chain if not is_scored(run) or protocol(run.result) in chosen]
+        for made in rows[name]:
+            if any(needed <= choice <= chosen for choice in choices(made, names)):
+                entered[name] += [run for run in made if not is_scored(run) or protocol(run.result) in chosen]
     return Group(tier, tuple(sorted(chosen, key=lambda each: [*STAGES].index(each.stage))), dict(entered))
 
 
