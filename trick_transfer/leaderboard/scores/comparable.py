@@ -68,19 +68,13 @@ def order(group: Group) -> tuple:
 
 
 def names_of_usual(rows: Mapping[str, list[Chain]]) -> dict[str, str]:
-    """By usual stage the name of the protocol that most rows of a tier have; of equals the first of the stage's."""
-    having = defaultdict(set)
-    for row, chains in rows.items():
+    """By later stage the protocol that most rows of a tier have; the first of those that have as many."""
+    having: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for name, chains in rows.items():
         for run in filter(is_scored, chain.from_iterable(chains)):
-            having[run.result.stage, run.result.protocol].add(row)
-    names: dict[str, str] = {}
-    for stage in usual():
-        known = [*STAGES[stage].protocols]
-        found = [name for each, name in having if each == stage]
-        if found:
-            first = {name: place for place, name in enumerate(known)}
-            names[stage] = min(found, key=lambda name: (-len(having[stage, name]), first.get(name, 0), name))
-    return names
+            having[run.result.stage, run.result.protocol].add(name)
+    later = [stage for stage in usual() if stage != BACKBONE.name]
+    return {stage: max(STAGES[stage].protocols, key=lambda name: len(having[stage, name])) for stage in later}
 
 
 def choices(made: Chain, names: Mapping[str, str]) -> list[frozenset[Protocol]]:
