@@ -114,7 +114,8 @@ def test_on_photos_they_read_one_year_of_voc_and_depart_from_fine_tuning_as_on_p
     assert frozen.train_dataloader == scratch.train_dataloader == small.train_dataloader
     assert frozen.optim_wrapper == scratch.optim_wrapper == small.optim_wrapper
     assert frozen.param_scheduler == small.param_scheduler and frozen.train_cfg == small.train_cfg
-    assert (scratch.train_cfg.max_epochs, scratch.param_scheduler[1].milestones) == (15, [14])  # 120 / 8, 114 / 8
+    # 120 and 114 times 3 / 20
+    assert (scratch.train_cfg.max_epochs, scratch.param_scheduler[1].milestones) == (18, [17])
 
 
 @pytest.mark.parametrize(("kind", "parts"), [("frozen", 1), ("scratch", 2)])

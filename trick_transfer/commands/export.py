@@ -24,16 +24,15 @@ from typing import Any
 from mmengine.config import Config
 
 from backbones.card import read_card
-from backbones.given.source import feeding
 from backbones.naming import check_variant
 from classification.classifier import ImageClassifier, build, export
 from classification.config import check_data
 from classification.diagnostics import top1
-from classification.given import FEEDS, feed
+from classification.given import feed
 from trick_transfer.command_line import Parser
-from trick_transfer.engine.files import file_sha256
 from trick_transfer.engine.values import check_name
 from trick_transfer.exports.formats import CARD, FORMATS, USE_OF_CARD, convert
+from trick_transfer.exports.others import OF_CHECKPOINT, say_whose
 from trick_transfer.exports.readme import describe
 from trick_transfer.exports.trained import trained
 from trick_transfer.runs.command import add_feeding, add_licence, add_run_options, add_taken, run_of
@@ -42,10 +41,6 @@ from trick_transfer.runs.result import FILE_NAME, read
 from trick_transfer.runs.run import Run
 
 IMAGES = 1000  # to score: top-1 to within 1.6 points
-OF_CHECKPOINT = {  # options that tell of others' weights, and what is so where they are silent
-    **dict.fromkeys(("timm", "part", "allow_missing", *FEEDS)),
-    **dict(channel_order="rgb", interpolation="bilinear", licence="unknown"),
-}
 
 
 def main() -> None:
@@ -90,7 +85,7 @@ def make_card(run: Run, args: argparse.Namespace, folder: Path) -> Path:
     about: dict[str, Any] = dict(name=run.name, tier=run.tier_file.name, seed=run.seed)
     if args.checkpoint:
         about["name"] = checkpoint.stem
-        say_whose(cfg, args)
+        say_whose(cfg, checkpoint, vars(args))
     model = build(cfg, checkpoint, args.timm, args.part or "", head, args.allow_missing or ())
     if args.checkpoint and not args.timm and not {"model.backbone", "model.backbone.tweak"} & run.sets.keys():
         check_variant(model, checkpoint)
@@ -105,21 +100,6 @@ def make_card(run: Run, args: argparse.Namespace, folder: Path) -> Path:
     card = export(model, cfg, folder, metrics, head, **about)
     print(f"{folder}/card.json: {card.backbone}, sha256 {card.sha256[:12]}, feature error {card.feature_error}")
     return folder / "card.json"
-
-
-def say_whose(cfg: Config, args: argparse.Namespace) -> None:
-    """Let a Config say where --checkpoint's weights are from, and how they are fed: they do not tell themselves."""
-    scaler = cfg.model.data_preprocessor
-    stated = {key: getattr(args, key) for key in FEEDS if getattr(args, key)}
-    scaler.mean, scaler.std = feeding(str(args.checkpoint), *((scaler | stated)[key] for key in FEEDS))
-    scaler.bgr = args.channel_order == "bgr"
-    said = {key: getattr(args, key) or default for key, default in OF_CHECKPOINT.items() if default}
-    sha256 = file_sha256(args.checkpoint) if args.checkpoint.is_file() else ""  # `build` says that it is not there
-    cfg.model.given = said | dict(source=args.checkpoint.name, sha256=sha256)
-    cfg.max_epochs = 0  # by the recipe it was not trained
-    if len(stated) < len(FEEDS):
-        parts = " and ".join(f"{key} {list(scaler[key])}" for key in FEEDS)
-        print(f"the card states {parts} (RGB, 0..255), the recipe's; for others: --mean --std", file=sys.stderr)
 
 
 def score(model: ImageClassifier, cfg: Config) -> dict[str, float]:
