@@ -25,7 +25,7 @@ WEIGHTS = "backbone.safetensors"
 Order = Literal["rgb", "bgr"]
 Interpolation = Literal["bilinear", "bicubic", "nearest", "area", "lanczos"]  # mmcv's names
 THREE = Field(min_length=3, max_length=3)
-TOLERANCE = 1e-4  # of the largest value of the maps
+TOLERANCE = 1e-4  # of the largest value: of maps here, of outputs in an export
 
 
 @dataclass(frozen=True)

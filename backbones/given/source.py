@@ -166,8 +166,8 @@ def head_size(held: Any) -> int:
     names = [
         name for name, each in layers.items() if HEAD.fullmatch(name) and isinstance(each, Tensor) and each.ndim > 1
     ]
-    outermost = [name for name in names if name.count(".") == min(each.count(".") for each in names)]  # no block's gate
-    return len(layers[max(outermost)]) if names else 0
+    last = max(names, key=lambda name: (-name.count("."), name), default=None)  # the outermost: no block's gate
+    return len(layers[last]) if last else 0
 
 
 def loaded(classifier: Callable[[int], nn.Module], outputs: int, held: Any, source: str, part: str = "") -> nn.Module:

@@ -7,13 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from backbones.card import Card, read_card
+from backbones.card import TOLERANCE, Card, read_card
 from backbones.resnet import ResNet
 from backbones.timm_adapter import Timm
 from classification.classifier import HEAD, ImageClassifier, read_classifier
 from trick_transfer.runs.run import Run
 
-TOLERANCE = 1e-4  # of the largest value
 VARIANTS = {"": "", "b": "", "bc": "c", "bcd": "d"}  # tweaks -> what timm's names end in
 
 

@@ -7,9 +7,9 @@ one has a group of its own, beside classification. Your own chains have rows of 
 the reference.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import chain, product
+from itertools import product
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -47,11 +47,12 @@ def groups(runs: Sequence[Scored], pool: bool = False) -> list[Group]:
     for run in runs:
         chains[run.result.tier, run.result.recipe, run.stored.own, run.result.backbone_seed].append(run)
     by_tier: dict[str, dict[str, list[Chain]]] = defaultdict(lambda: defaultdict(list))
-    for (tier, recipe, own, _), made in chains.items():
-        alone = own and not (pool and all(rules(run.result) in agreed for run in made))
-        by_tier[tier][recipe + YOURS * alone].append(made)
-    found = [group(tier, chosen, rows) for tier, rows in by_tier.items() for chosen in protocol_sets(rows)]
-    return sorted(found, key=order)
+    for (tier, recipe, own, _), chain in chains.items():
+        alone = own and not (pool and all(rules(run.result) in agreed for run in chain))
+        by_tier[tier][recipe + YOURS * alone].append(chain)
+    named = [(tier, rows, names_of_usual(rows)) for tier, rows in by_tier.items()]
+    made = [group(tier, chosen, rows, names) for tier, rows, names in named for chosen in protocol_sets(rows, names)]
+    return sorted(made, key=order)
 
 
 def rules(result: Result) -> tuple:
@@ -69,20 +70,21 @@ def order(group: Group) -> tuple:
 
 def names_of_usual(rows: Mapping[str, list[Chain]]) -> dict[str, str]:
     """By later stage the protocol that most rows of a tier have; the first of those that have as many."""
-    having: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for name, chains in rows.items():
-        for run in filter(is_scored, chain.from_iterable(chains)):
-            having[run.result.stage, run.result.protocol].add(name)
+    rows_with = Counter(
+        key
+        for chains in rows.values()
+        for key in {(run.result.stage, run.result.protocol) for chain in chains for run in chain if is_scored(run)}
+    )
     later = [stage for stage in usual() if stage != BACKBONE.name]
-    return {stage: max(STAGES[stage].protocols, key=lambda name: len(having[stage, name])) for stage in later}
+    return {stage: max(STAGES[stage].protocols, key=lambda name: rows_with[stage, name]) for stage in later}
 
 
-def choices(made: Chain, names: Mapping[str, str]) -> list[frozenset[Protocol]]:
+def choices(chain: Chain, names: Mapping[str, str]) -> list[frozenset[Protocol]]:
     """The sets of protocols that a chain was scored under: one of each stage of those by `names`, and classification
     with each other one.
     """
     stages, others = defaultdict(set), set()
-    for each in {protocol(run.result) for run in filter(is_scored, made)}:
+    for each in {protocol(run.result) for run in filter(is_scored, chain)}:
         if is_usual(each, names):
             stages[each.stage].add(each)
         else:
@@ -102,22 +104,20 @@ def is_scored(run: Scored) -> bool:
     return run.result.samples_scored > 0
 
 
-def protocol_sets(rows: Mapping[str, list[Chain]]) -> list[frozenset[Protocol]]:
+def protocol_sets(rows: Mapping[str, list[Chain]], names: Mapping[str, str]) -> list[frozenset[Protocol]]:
     """The sets that some chain was scored under, without subsets of others: a shorter chain's row has gaps."""
-    names = names_of_usual(rows)
-    found = {chosen for chains in rows.values() for made in chains for chosen in choices(made, names)}
+    found = {chosen for chains in rows.values() for chain in chains for chosen in choices(chain, names)}
     return [chosen for chosen in found if chosen and not any(chosen < other for other in found)]
 
 
-def group(tier: str, chosen: frozenset[Protocol], rows: Mapping[str, list[Chain]]) -> Group:
+def group(tier: str, chosen: frozenset[Protocol], rows: Mapping[str, list[Chain]], names: Mapping[str, str]) -> Group:
     """The group of one tier and one set of protocols; its rows are by name."""
     entered: dict[str, list[Scored]] = defaultdict(list)
-    names = names_of_usual(rows)
     needed = {each for each in chosen if not is_usual(each, names)}
     for name in sorted(rows):
-        for made in rows[name]:
-            if any(needed <= choice <= chosen for choice in choices(made, names)):
-                entered[name] += [run for run in made if not is_scored(run) or protocol(run.result) in chosen]
+        for chain in rows[name]:
+            if any(needed <= choice <= chosen for choice in choices(chain, names)):
+                entered[name] += [run for run in chain if not is_scored(run) or protocol(run.result) in chosen]
     return Group(tier, tuple(sorted(chosen, key=lambda each: [*STAGES].index(each.stage))), dict(entered))
 
 
