@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from trick_transfer.engine.fields import parse
 from trick_transfer.engine.files import read_text
 from trick_transfer.engine.manifest import data_files
+from trick_transfer.engine.source import listed
 
 from .annotation import NO_SIZE, TURNED, Annotation, pixels_of
 from .sets import named_set
@@ -79,6 +80,15 @@ class Coco(BaseModel):
             for what, wanted in (("image", thing.image_id), ("category", thing.category_id)):
                 if wanted not in known[what]:
                     yield f"annotation {thing.id} is of {what} {wanted}, which does not exist; remove or correct it"
+
+    def shared_names(self) -> Iterator[str]:
+        """What is told of categories that have one name."""
+        ids: dict[str, list[int]] = {}
+        for number, name in self.names.items():
+            ids.setdefault(name, []).append(number)
+        for name, some in ids.items():
+            if some[1:]:
+                yield f"categories {listed(map(str, some))} are all called {name!r}, and are one class"
 
     def objects(self) -> dict[int, list[dict[str, Any]]]:
         """Those of each image, by its id."""

@@ -115,6 +115,7 @@ def coco(
     samples, unread = read_all({key: part.images[key] for key, part in of_key.items()}, split, read)
     problems += [line for part in parts.values() for line in part.problems] + unread
     reading += [f"{part.path} has its images in {part.base}" for part in parts.values()] + unlisted(parts.values())
+    reading += [f"{part.path}: {line}" for part in parts.values() for line in part.coco.shared_names()]
     found = Found(samples, (), reading, problems)
     place_boxes(found, first_pixel, bad_boxes)
     categories = [name for part in parts.values() for name in part.coco.names.values()]

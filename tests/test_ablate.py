@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
+import torch
 from rich.console import Console
 from test_results import a_detection, a_result, read_all, store
 from test_statistics import analysed
 
 import classification.config
+from classification.given import find_once
 from trick_transfer.leaderboard.paper import figures
 from trick_transfer.leaderboard.paper.figures import FIGURES, outputs, schedule
 from trick_transfer.leaderboard.paper.tables import TABLES
@@ -235,6 +238,41 @@ def test_rows_of_ones_own_choice_are_planned_and_shown_with_the_stages_named(too
     assert {stage for recipe, stage in both if recipe == "resnet50c_efficient"} == {"classification"}
 
 
+@pytest.fixture
+def weights(tmp_path_factory):
+    """The options that name a file of a network's weights."""
+    path = tmp_path_factory.mktemp("weights") / "mine.pth"
+    torch.save(timm.create_model("mobilenetv2_035", num_classes=10).state_dict(), path)
+    feeding = ["--mean", "1", "2", "3", "--std", "4", "5", "6"]
+    return ["--backbone", str(path), "--arch", "timm/mobilenetv2_035", *feeding, "--tier", "smoke"]
+
+
+def test_weights_from_elsewhere_are_rows_alone_and_below_recipes(tool, weights):
+    found = states(tool(*weights, "--seeds", "0-1", "--stages", "segmentation", "--plan"))
+    assert found == {("mine", "classification"): "missing", ("mine", "segmentation"): "missing"}
+    both = states(tool("resnet50_baseline", "table9", *weights, "--plan"))
+    assert {stage for row, stage in both if row == "resnet50_baseline+given-mine"} == {*usual()}
+    assert ("resnet50d_cosine", "segmentation") in both
+    assert "mine (smoke): no results yet" in tool("noise", *weights, "--seeds", "2", "--plan")
+
+
+@pytest.mark.slow
+def test_rows_of_weights_from_elsewhere_are_run_once_and_shown(tool, weights, tmp_path):
+    words = [*weights, "--stages", "segmentation"]
+    text = tool(*words)
+    results, problems = read_all(tmp_path / "results")
+    assert not problems and {(r.recipe, r.stage) for r in results} == {
+        ("mine", stage) for stage in ("classification", "segmentation")
+    }
+    assert "mIoU" in text and "n=1" in text
+    again = tool(*words)
+    assert "[1/" not in again and "n=1" in again, "all is there"
+    find_once.cache_clear()
+    torch.save(timm.create_model("mobilenetv2_035", num_classes=10).state_dict(), weights[1])
+    with pytest.raises(ValueError, match="is of other weights under the same name; give these another --row NAME"):
+        tool(*words, "--plan")
+
+
 def test_protocols_are_told_apart_in_the_plan(tool):
     protocols = ["--protocol", "faster_rcnn_voc", "faster_rcnn_voc_frozen"]
     text = tool("resnet50d_mixup", "--stages", "detection", *protocols, "--tier", "smoke", "--plan")
@@ -348,6 +386,8 @@ def test_figure_3_draws_each_schedule_and_every_seeds_accuracy():
         (("tabel8",), "'tabel8'.*'table8'"),
         (("noise", "resnet50d_bets", "--seeds", "2"), "'resnet50d_best'"),
         (("noise", "--seeds", "2"), "noise .*recipe"),
+        ((), "name a table, a figure or a recipe, or give --backbone SOURCE"),
+        (("table8", "--mean", "1", "2", "3"), "--mean goes with --backbone SOURCE"),
         (("table2", "--seeds", "-1"), "seed.* -1"),
         (("table8", "--protocol", "fcn_ade20k_frozen"), "is of segmentation, which is not run"),
         (("agreement", "mini", "photos100", "--protocol", "knn"), "^agreement takes two tiers, or a tier and two"),

@@ -11,6 +11,7 @@ import pytest
 from test_claim import FAR, left
 
 from trick_transfer.runs import cluster, job
+from trick_transfer.runs.begun import looked_at
 from trick_transfer.runs.cluster import Cluster
 from trick_transfer.runs.job import Job
 from trick_transfer.runs.many import check_jobs
@@ -64,6 +65,8 @@ def test_a_job_asks_slurm_for_what_the_options_say_and_to_be_requeued(slurm, wor
     stated = ["account=vision", "mem=64GB", "cpus_per_task=12", "exclusive=True"]
     workers = Cluster(Namespace(**NONE | dict(executor="slurm", partition="gpu", time=90, gpus=2, slurm=stated)))
     assert workers.start(RUNS[0]) == "is submitted as job 4711 (slurm)"
+    waits = looked_at(RUNS[0].folder)
+    assert (waits.state, waits.said) == ("pending", "job 4711 is submitted (slurm)")
     asked = {"partition": "gpu", "time": "90", "gpus-per-node": "2", "cpus-per-task": "12", "mem": "64GB"}
     asked |= {"account": "vision", "exclusive": "", "requeue": "", "signal": "USR2@90", "open-mode": "append"}
     assert flags().items() >= asked.items() and "array" not in flags()
@@ -129,19 +132,20 @@ def test_a_cancelled_job_is_a_failure_whose_reason_is_in_the_log(words):
 def test_a_requeued_job_waits_for_what_it_left_on_another_host(monkeypatch, tmp_path):
     claim = left(tmp_path / "run", FAR)
     monkeypatch.setattr(job.time, "sleep", lambda seconds: claim.unlink())
-    one = Job(["--help"], 1, tmp_path / "run", tmp_path / LOG)
+    one = Job(["--help"], 1, tmp_path / "run", tmp_path / "run" / LOG)
     assert one() == 1 and claim.exists(), "the second copy of a job gives its GPUs back"
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     assert one() == 0 and not claim.exists()
     assert one.checkpoint().function is one
+    assert looked_at(tmp_path / "run").state == "pending"
 
 
 def test_a_job_that_slurm_stops_waits_for_its_end_instead_of_failing(monkeypatch, tmp_path):
     slept = []
     monkeypatch.setattr(job, "launch", lambda *words: 143)
     monkeypatch.setattr(job.time, "sleep", slept.append)
-    Job([], 1, tmp_path / "run", tmp_path / LOG)()
-    assert slept == [job.PREEMPTED_SECONDS]
+    Job([], 1, tmp_path / "run", tmp_path / "run" / LOG)()
+    assert slept == [job.PREEMPTED_SECONDS] and looked_at(tmp_path / "run").state == "pending"
 
 
 def test_a_plan_for_slurm_needs_no_slurm(monkeypatch):

@@ -10,6 +10,7 @@ import torch
 
 from trick_transfer import command_line
 from trick_transfer.commands import doctor
+from trick_transfer.engine import limits, processes
 from trick_transfer.engine.precision import low_precision
 from trick_transfer.runs import devices, machine
 
@@ -22,8 +23,8 @@ def sound(monkeypatch, tmp_path):
     """A machine that has all, whatever this one has; a test takes something away."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: Usage(64 * GB, 0, 64 * GB))
-    for name in ("MEMORY", "MEMORY_LIMIT"):
-        monkeypatch.setattr(machine, name, tmp_path / name)
+    monkeypatch.setattr(machine, "MEMORY", tmp_path / "MEMORY")
+    monkeypatch.setattr(limits, "GROUPS", tmp_path / "cgroup")
     machine.MEMORY.write_text("MemTotal: 16000000 kB\nMemAvailable:   8000000 kB\n")
     monkeypatch.setattr(machine.resource, "getrlimit", lambda which: (4096, 4096))
     monkeypatch.setattr(machine, "git", lambda *words: str(int(time.time()) - 60))
@@ -55,8 +56,24 @@ def small_disk(monkeypatch):
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: Usage(64e6, 0, 64e6))  # Docker's default
 
 
+def group_of(**files):
+    """This process's control group, as the kernel shows it in a container."""
+    limits.GROUPS.mkdir()
+    for name, text in files.items():
+        (limits.GROUPS / name.replace("_", ".", 1)).write_text(f"{text}\n")
+
+
 def small_container(monkeypatch):
-    machine.MEMORY_LIMIT.write_text(f"{2 * GB}\n")
+    group_of(memory_max=2 * GB, memory_current=GB, memory_stat="anon 0\ninactive_file 900000000")
+
+
+def full_container(monkeypatch):
+    group_of(memory_max=8 * GB, memory_current=7 * GB, memory_stat="anon 7000000000\ninactive_file 0")
+
+
+def slow_container(monkeypatch):
+    group_of(cpu_max="50000 100000")
+    monkeypatch.setattr(devices.torch, "get_num_threads", lambda: 64)
 
 
 def low_limit(monkeypatch):
@@ -113,7 +130,9 @@ def ops_of_another_release(monkeypatch):
     [
         (small_disk, "shared memory", ["--shm-size", "train_dataloader.num_workers=0"]),
         (small_disk, "disk", ["--work-dir"]),
-        (small_container, "memory", ["2.00 GB free", "--accumulate 2"]),
+        (small_container, "memory", ["1.90 GB free", "--accumulate 2"]),
+        (full_container, "memory", ["1.00 GB free", "--accumulate 2"]),
+        (slow_container, "processor", ["64 threads, and a limit of time for 1;", "OMP_NUM_THREADS=1"]),
         (low_limit, "open files", ["256", "ulimit -n 1024"]),
         (fixed_low_limit, "open files", ["256", "--ulimit nofile"]),
         (read_only, "write rights", ["work/", "Permission denied", "--work-dir"]),
@@ -130,6 +149,22 @@ def test_what_is_missing_is_named_with_the_way_out(fault, check, words, sound, t
     code, lines = told()
     assert code == 1 and lines[check].startswith("failed")
     assert [word for word in words if word not in lines[check]] == []
+
+
+def test_the_lowest_limit_of_a_group_and_those_above_counts(monkeypatch, tmp_path):
+    monkeypatch.setattr(limits, "GROUPS", tmp_path)
+    monkeypatch.setattr(limits, "OWN", tmp_path / "own")
+    assert limits.cores_allowed() == limits.memory_free() == float("inf"), "no group, no limit"
+    limits.OWN.write_text("0::/job.slice/step\n")
+    step = tmp_path / "job.slice" / "step"
+    step.mkdir(parents=True)
+    (step / "cpu.max").write_text("max 100000\n")
+    (step.parent / "cpu.max").write_text("250000 100000\n")
+    assert limits.cores_allowed() == 2.5
+    monkeypatch.setattr(processes.os, "sched_getaffinity", lambda pid: range(64), raising=False)
+    assert processes.cores() == 3
+    limits.OWN.write_text("0::/../elsewhere\n")
+    assert limits.cores_allowed() == float("inf")
 
 
 def test_packages_that_do_not_fit_each_other_are_a_failed_check(sound, told):

@@ -564,6 +564,14 @@ def test_boxes_narrower_than_a_pixel_have_one_and_images_in_no_json_are_told(tmp
     assert "1 images are in no JSON that is read: other.jpg" in found.reading
 
 
+def test_categories_of_one_name_are_one_class_which_is_told(tmp_path):
+    objects = [(4, 1, [0, 0, 9, 9], 0), (4, 3, [9, 9, 9, 9], 0)]
+    write_coco(tmp_path / "boxes.json", tmp_path, objects, [4], categories=[dict(id=i, name="car") for i in (1, 3)])
+    found = coco(tmp_path)
+    assert found.classes == ("car",) and len(only(found)) == 2
+    assert f"{tmp_path}/boxes.json: categories 1, 3 are all called 'car', and are one class" in found.reading
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["voc", "coco"])
 def test_a_set_with_odd_class_names_is_trained_on_and_scored(tmp_path, form):

@@ -10,6 +10,7 @@ from test_claim import FAR, left
 
 from trick_transfer.commands import status
 from trick_transfer.runs.begun import begun_under, last_line, looked_at
+from trick_transfer.runs.job import note
 
 FILES = {
     "done": ("config.json", "metrics.json", "log.txt"),
@@ -55,6 +56,18 @@ def test_a_traceback_is_a_failure_too(work):
     assert looked_at(folder).state == "stopped"
 
 
+@pytest.mark.parametrize("line", ["job 4711_2 is submitted (slurm)", "job is requeued, as its time is over"])
+def test_a_run_that_waits_in_a_clusters_queue_is_pending_until_it_starts(work, line):
+    folder = next(each.folder for each in begun_under(work) if each.state == "stopped")
+    note(folder / "log.txt", line)
+    assert looked_at(folder)[1:3] == ("pending", "")
+    note(folder / "log.txt", "job 4711_2: it was cancelled; its own output: jobs/4711_2.err")
+    assert looked_at(folder).state == "stopped"
+    note(folder / "log.txt", line)
+    left(folder, FAR)
+    assert looked_at(folder)[1:3] == ("running", "process 12 on node3")
+
+
 def test_the_last_sign_is_of_the_youngest_file(work):
     folder = work / "mini/resnet50d_best/seed1/detection"
     for name, seconds in (("config.json", 5000), ("latest.pth", 100)):
@@ -75,7 +88,7 @@ def test_the_table_names_each_run_and_counts_all(work, monkeypatch, capsys):
     status.main()
     shown = capsys.readouterr().out
     assert "error: [bold] is no class" in shown and "process 12" not in shown
-    assert shown.splitlines()[-1].strip() == "2 running, 1 done, 1 stopped, 1 failed"
+    assert shown.splitlines()[-1].strip() == "2 running, 1 done, 0 pending, 1 stopped, 1 failed"
 
 
 def test_a_work_folder_that_does_not_exist_is_named(monkeypatch):

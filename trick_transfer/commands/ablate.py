@@ -2,6 +2,7 @@
 
 tools/ablate.py table8 table9 --seeds 0 1 2      on the embedded benchmark
 tools/ablate.py resnet50d_mixup resnet50d_best --stages segmentation      rows of your own choice
+tools/ablate.py --backbone timm/resnet50d.ra2_in1k --stages segmentation --seeds 0-2      weights from elsewhere
 tools/ablate.py table6 --tier paper --plan       the state of each run, and the table so far
 tools/ablate.py figure3 figure4                  SVG in docs/figures; --png as well
 tools/ablate.py noise resnet50d_best --seeds 5   the scatter of one recipe, trained and fine-tuned with seeds 0 to 4
@@ -16,6 +17,7 @@ from itertools import product
 from pathlib import Path
 
 from classification.config import names
+from classification.given import KEY as GIVEN
 from trick_transfer.command_line import Parser
 from trick_transfer.engine.values import nearest
 from trick_transfer.leaderboard.analysis import between
@@ -25,13 +27,14 @@ from trick_transfer.leaderboard.paper.tables import TABLES
 from trick_transfer.leaderboard.rendering.scatter import scatter
 from trick_transfer.leaderboard.rendering.terminal import across
 from trick_transfer.runs import tiers
+from trick_transfer.runs.command import add_given, given_of
 from trick_transfer.runs.execute import execute
-from trick_transfer.runs.grid import once, run_of, ways
+from trick_transfer.runs.grid import once, ways
 from trick_transfer.runs.many import add_seeds, add_stages
 from trick_transfer.runs.outlook import outlook
 from trick_transfer.runs.plan import add_options, check, check_data, console, show, show_gaps
 from trick_transfer.runs.run import FIRST
-from trick_transfer.runs.study import plan, read
+from trick_transfer.runs.study import of_row, plan, read, rows
 from trick_transfer.stages import usual
 
 NAMES = [*TABLES, *FIGURES]
@@ -43,41 +46,47 @@ def options() -> argparse.Namespace:
     parser = Parser(__doc__)
     parser.add_argument(
         "what",
-        nargs="+",
+        nargs="*",
         help=f"{', '.join(NAMES)}, recipes, or: noise RECIPE, agreement TIER TIER, agreement TIER PROTOCOL PROTOCOL",
     )
     add_options(parser)
+    add_given(parser)
     add_seeds(parser, "; for noise one number: how many, from 0")
     add_stages(parser, "those of the tables")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder for figures")
     parser.add_argument("--png", action="store_true", help="figures as PNG, too")
     args = parser.parse_args()
     args.tier_name = tiers.load(args.tier).name  # --tier may be a file
-    if args.what[0] == NOISE:
-        if len(args.what) != 2:
-            raise ValueError("noise takes one recipe, and --seeds: how many, or which")
-        args.seeds = args.seeds if len(args.seeds) > 1 else list(range(args.seeds[0]))
-        if len(args.seeds) < 2:
-            raise ValueError("noise is the scatter of at least two seeds, such as --seeds 5")
-        return args
-    if args.what[0] == AGREEMENT:
-        if len({*args.what}) != len(args.what) or len(args.what) not in (3, 4) or args.protocol:
+    if args.what[:1] == [AGREEMENT]:
+        if len({*args.what}) != len(args.what) or len(args.what) not in (3, 4) or args.protocol or args.backbones:
             raise ValueError(f"{AGREEMENT} takes two tiers, or a tier and two protocols, by the names in their results")
         return args
-    for name in args.what:
+    noisy = args.what[:1] == [NOISE]
+    for name in args.what[noisy:]:
         if name not in (*NAMES, *names()):
             known = [*NAMES, NOISE, AGREEMENT, *names()]
             raise ValueError(f"{name!r} is no table, figure or recipe; {nearest(name, known)}")
+    args.recipes = [name for name in args.what if name in names()]
+    args.rows = rows(args.recipes or [GIVEN] * bool(args.backbones), given_of(args), args)
+    args.what = [*(name for name in args.what if name not in args.recipes), *args.rows]
+    if not args.what:
+        raise ValueError("name a table, a figure or a recipe, or give --backbone SOURCE")
+    if noisy:
+        if len(args.what) != 2 or not args.rows:
+            raise ValueError("noise takes one recipe or --backbone, and --seeds: how many, or which")
+        args.seeds = args.seeds if len(args.seeds) > 1 else list(range(args.seeds[0]))
+        if len(args.seeds) < 2:
+            raise ValueError("noise is the scatter of at least two seeds, such as --seeds 5")
     return args
 
 
 def parts(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
-    """(recipe, stages) of all that was asked for."""
+    """(row, stages) of all that was asked for."""
     tables = [TABLES[name] for name in args.what if name in TABLES]
     found = [(recipe, list(table.stages)) for table in tables for recipe in table.rows]
     found += [(recipe, [FIRST]) for name in args.what for recipe in FIGURES.get(name, ())]
-    found += [(name, list(usual())) for name in args.what if name in names() or args.what[0] == NOISE != name]
-    return [(recipe, [stage for stage in stages if stage in (args.stages or stages)]) for recipe, stages in found]
+    found += [(name, list(usual())) for name in args.rows]
+    return [(name, [stage for stage in stages if stage in (args.stages or stages)]) for name, stages in found]
 
 
 def compare(names: Sequence[str], args: argparse.Namespace) -> None:
@@ -95,11 +104,11 @@ def compare(names: Sequence[str], args: argparse.Namespace) -> None:
 def main() -> None:
     """Plan, check, run, show."""
     args = options()
-    if args.what[0] == AGREEMENT:
+    if args.what[:1] == [AGREEMENT]:
         compare(args.what[1:], args)
         return
     found, asked, parted = read(args), parts(args), product(ways(args), parts(args), args.seeds)
-    runs = once(run_of(stage, recipe, seed, way) for way, (recipe, stages), seed in parted for stage in stages)
+    runs = once(of_row(name, stage, seed, way) for way, (name, stages), seed in parted for stage in stages)
     todo, lines = plan(runs, found, args)
     check(todo, args)
     if args.plan:
@@ -110,4 +119,4 @@ def main() -> None:
         check_data(todo)
         execute(todo, args)
         found = read(args)
-    report({recipe for recipe, _ in asked}, found, args)
+    report({name for name, _ in asked}, found, args)

@@ -11,6 +11,7 @@ from hashlib import file_digest, sha256
 from math import prod
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
@@ -53,7 +54,7 @@ def part_of(path: Path, folder: bool = False) -> Iterator[Path]:
                 remove(left)
             finally:
                 os.close(handle)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{uuid4().hex[:12]}.part")  # two hosts have equal process numbers
     handle = claim(part, folder)
     try:
         yield part

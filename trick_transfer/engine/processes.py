@@ -4,7 +4,10 @@ import ctypes
 import os
 import signal
 import sys
+from math import ceil
 from pathlib import Path
+
+from .limits import cores_allowed
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before a fork: little is safe after it
@@ -33,8 +36,9 @@ def is_alive(pid: int) -> bool:
 
 
 def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Those that this process may use, also where a container limits their time."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, ceil(min(there, cores_allowed())))
 
 
 def backend() -> str:

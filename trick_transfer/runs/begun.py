@@ -13,17 +13,18 @@ from trick_transfer.engine.claim import holder
 from .places import LOG
 from .result import FILE_NAME
 
-STATES = ("running", "done", "stopped", "failed")
+STATES = ("running", "done", "pending", "stopped", "failed")
 RECEIPT, CLAIM = "config.json", ".*.claim"
 LAST_BYTES = 4096  # of a log, in which its last line is
 FAULT = re.compile(r"error: |[\w.]*(Error|Exception)\b")  # bad input's line, or a traceback's last one
+PENDING = re.compile(r"job( \S+)? is (submitted|requeued)\b")
 
 
 class Begun(NamedTuple):
     """A run's folder: work/TIER/ROW/seedN/STAGE; its state, who runs it, and what it said or wrote last."""
 
     folder: Path
-    state: str  # of STATES; failed: an error ended it; stopped: anything else did, and the same command resumes
+    state: str  # of STATES; failed: an error ended it; pending: a cluster has it; stopped: the same command resumes
     who: str
     seconds: float  # since its last sign: the log's or the checkpoint's time
     said: str
@@ -42,7 +43,7 @@ def looked_at(folder: Path) -> Begun:
     """What a run's folder tells."""
     who = holder(folder)
     said = last_line(folder / LOG)
-    ended = "failed" if FAULT.match(said) else "stopped"
+    ended = "failed" if FAULT.match(said) else "pending" if PENDING.match(said) else "stopped"
     state = "running" if who else "done" if (folder / FILE_NAME).is_file() else ended
     signs: list[float] = []
     for name in (LOG, LATEST, FILE_NAME, RECEIPT):

@@ -10,8 +10,7 @@ import submitit
 from submitit.core.utils import FailedJobError, UncompletedJobError
 
 from .command import parse_sets
-from .job import Job
-from .launch import appended
+from .job import Job, note
 from .many import DAY_MINUTES
 from .places import LOG
 from .plan import processes, train_words
@@ -51,12 +50,15 @@ class Cluster:
         executor = self.executor(count)
         try:
             with executor.batch() if self.args.array else nullcontext():
-                return [executor.submit(self.job(run, count)) for run in runs]
+                jobs = [executor.submit(self.job(run, count)) for run in runs]
         except FailedJobError as error:
             said = " ".join(str(error).split())
             raise ValueError(
                 f"Slurm does not take the job: {said:.300}; correct --partition, --time or --slurm"
             ) from error
+        for run, job in zip(runs, jobs, strict=True):
+            note(run.folder / LOG, f"job {job.job_id} is submitted ({self.args.executor})")
+        return jobs
 
     def ended(self) -> Iterator[tuple[Run, int]]:
         for run, job in list(self.jobs):
@@ -66,8 +68,7 @@ class Cluster:
                 code = job.result()
             except UncompletedJobError as error:  # cancelled, out of its last time, or its node is gone
                 code, said = 1, str(error).strip().splitlines()[0]
-                with appended(run.folder / LOG) as log:
-                    log.write(f"job {job.job_id}: {said}; its own output: {job.paths.stderr}\n".encode())
+                note(run.folder / LOG, f"job {job.job_id}: {said}; its own output: {job.paths.stderr}")
             self.jobs.remove((run, job))
             yield run, code
 

@@ -21,7 +21,9 @@ PAYS = 1.1  # less is noise in a fifth of a second
 
 
 def processor() -> str:
-    """What trains. Raises OSError for GPUs that have a driver, and that torch does not see."""
+    """What trains. Raises OSError for GPUs that have a driver, and that torch does not see; ValueError for more threads
+    than a container has cores.
+    """
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
         return f"{torch.cuda.device_count()} x {device()}, {free / GB:.0f} of {total / GB:.0f} GB free, {cores()} cores"
@@ -30,6 +32,8 @@ def processor() -> str:
             f"{DRIVER} is there, and torch {torch.__version__} sees no GPU; start the container with --gpus all "
             "(Apptainer: --nv), or install a torch whose CUDA is no newer than the driver's (nvidia-smi shows it)"
         )
+    if (threads := torch.get_num_threads()) > cores():
+        raise ValueError(f"{threads} threads, and a limit of time for {cores()}; set OMP_NUM_THREADS={cores()}")
     return f"no CUDA, {device()}, {cores()} cores"
 
 

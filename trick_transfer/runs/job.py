@@ -10,7 +10,7 @@ from submitit.helpers import DelayedSubmission
 
 from trick_transfer.engine.claim import holder
 
-from .launch import launch
+from .launch import appended, launch
 
 RESTARTS = "SLURM_RESTART_COUNT"  # set by Slurm where it has requeued a job
 POLL_SECONDS = 10.0
@@ -37,10 +37,18 @@ class Job:
             time.sleep(POLL_SECONDS)
         code = launch(self.words, self.count, self.log)
         if code in (-SIGTERM, 128 + SIGTERM):
+            note(self.log, "job is requeued, as Slurm has stopped it")
             time.sleep(PREEMPTED_SECONDS)
         holder(self.folder)  # removes what a killed process left: other hosts cannot tell
         return code
 
     def checkpoint(self) -> DelayedSubmission:
         """Called by submitit when Slurm warns of the end of its time: the same once more, which resumes."""
+        note(self.log, "job is requeued, as its time is over")
         return DelayedSubmission(self)
+
+
+def note(log: Path, line: str) -> None:
+    """Add to a run's log what becomes of its job; `begun.PENDING` reads it."""
+    with appended(log) as file:
+        file.write(f"{line}\n".encode())

@@ -10,11 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryFile
 
+from trick_transfer.engine.limits import memory_free
 from trick_transfer.engine.receipt import commit, git, versions
 
 from .devices import GB, operators, precisions, processor
 
-SHARED_MEMORY, MEMORY, MEMORY_LIMIT = Path("/dev/shm"), Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
+SHARED_MEMORY, MEMORY = Path("/dev/shm"), Path("/proc/meminfo")
 LEAST_MEMORY_GB, LEAST_DISK_GB = 4.0, 5.0  # for `mini`: 152 layers, all runs
 LEAST_SHARED_GB = 1.0  # 8 processes hold 2 batches each of 256 uint8 images of 224 px, 0.6 GB, beside validation's
 LEAST_FILES = 1024  # 8 processes hold 2 batches each of 16 images of 2 tensors, each a file: 512, beside all others
@@ -37,8 +38,7 @@ def memory() -> str:
     if not MEMORY.is_file():
         return "not known on this system"
     (kilobytes,) = re.findall(r"^MemAvailable: *(\d+) kB", MEMORY.read_text(), re.M)
-    limit = MEMORY_LIMIT.read_text().strip() if MEMORY_LIMIT.is_file() else "max"
-    free = min(int(kilobytes) * 1024, int(limit) if limit.isdigit() else float("inf"))
+    free = min(int(kilobytes) * 1024, memory_free())
     mend = "end other programs, start the container with more, or --accumulate 2 takes half as much"
     return enough(free / GB, LEAST_MEMORY_GB, "memory", mend)
 

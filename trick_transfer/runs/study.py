@@ -4,12 +4,15 @@ import argparse
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from backbones.base import gmacs, params_m
 from classification.classifier import ImageClassifier
+from classification.given import KEY as GIVEN
 from trick_transfer.engine.layers import changed_keys
 
 from .grid import check_protocols, run_of
@@ -21,11 +24,24 @@ from .store import Stored, read_both, reference
 from .sweep import trials
 
 Found = dict[Path, Stored]  # by where it belongs, relative to the results' root
+Rows = dict[str, tuple[str, dict[str, Any]]]  # the recipe and the settings of each, by its name
+
+
+def rows(recipes: Iterable[str], given: Iterable[dict[str, Any]], args: argparse.Namespace) -> Rows:
+    """The rows of each recipe from each start."""
+    pairs = list(product(recipes, given))
+    return {run_of(FIRST, recipe, args.seeds[0], args, sets).name: (recipe, sets) for recipe, sets in pairs}
+
+
+def of_row(name: str, stage: str, seed: int, args: argparse.Namespace) -> Run:
+    """One stage of a row; `args.rows` has the recipe and the settings of those that are not called as their recipe."""
+    recipe, sets = args.rows.get(name, (name, {})) if stage == FIRST else (name, {})
+    return run_of(stage, recipe, seed, args, sets)
 
 
 def trunk(run: Run, args: argparse.Namespace) -> Run:
-    """The classification run of the same recipe and seed."""
-    return run if run.stage == FIRST else run_of(FIRST, run.recipe, run.seed, args)
+    """The classification run of the same row and seed."""
+    return run if run.stage == FIRST else of_row(run.recipe, FIRST, run.seed, args)
 
 
 def place(run: Run) -> Path:
@@ -34,10 +50,11 @@ def place(run: Run) -> Path:
 
 
 def changes(run: Run, result: Result) -> list[str]:
-    """In what a result is not the run's. Its teacher and backbone may be retrained ones."""
+    """In what a result is not the run's. Its teacher and backbone may be retrained ones; given weights are the same."""
     if not run.task.trains_backbone:
         return [] if result.protocol_hash == run.protocol_hash() else ["the protocol"]
-    return [key for key in changed_keys(result.config, plain(run.config())) if not key.endswith(".sha256")]
+    keys = changed_keys(result.config, plain(run.config()))
+    return [key for key in keys if key == f"model.{GIVEN}.sha256" or not key.endswith(".sha256")]
 
 
 def current(run: Run, found: Found, args: argparse.Namespace) -> bool:
@@ -55,11 +72,11 @@ def read(args: argparse.Namespace) -> Found:
     return {each.result.folder: each for each in stored}
 
 
-def finished(recipes: Iterable[str], found: Found, args: argparse.Namespace) -> Iterator[Stored]:
-    """All seeds' current results of some recipes, of the main protocols and fine-tuned with their backbone's seed."""
+def finished(rows: Collection[str], found: Found, args: argparse.Namespace) -> Iterator[Stored]:
+    """All seeds' current results of some rows, of the main protocols and fine-tuned with their backbone's seed."""
     for folder, each in found.items():
-        if each.result.recipe in recipes:
-            run = run_of(each.result.stage, each.result.recipe, each.result.seed, args)
+        if each.result.recipe in rows:
+            run = of_row(each.result.recipe, each.result.stage, each.result.seed, args)
             if place(run) == folder and current(run, found, args):
                 yield replace(each, own=False)  # a study averages your runs and the reference
 
