@@ -8,6 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
+import submitit
 from test_claim import FAR, left
 
 from trick_transfer.runs import cluster, job
@@ -73,6 +74,23 @@ def test_a_job_asks_slurm_for_what_the_options_say_and_to_be_requeued(slurm, wor
     assert "4711" in workers.stop()
     (started,) = re.findall(r"^srun .*$", Path("sbatch.sh").read_text(), re.M)
     assert "--cpus-per-task=12" in started, "srun does not inherit it in Slurm 22.05 to 23.02"
+
+
+def test_without_accounts_squeue_tells_what_has_ended(slurm, words, monkeypatch):
+    """As Slurm 22.05 answers without slurmdbd."""
+    monkeypatch.setattr(submitit.SlurmJob, "watcher", submitit.SlurmJob.watcher)
+    Path("bin/sacct").write_text("#!/bin/sh\necho 'Slurm accounting storage is disabled' >&2\nexit 1\n")
+    queue = Path("bin/squeue")
+    queue.write_text("#!/bin/sh\necho '4711|PENDING|'\necho '17|RUNNING|vm'\n")
+    queue.chmod(0o755)
+    workers = Cluster(Namespace(**NONE | dict(executor="slurm")))
+    workers.start(RUNS[0])
+    ((_, job),) = workers.jobs
+    assert list(workers.ended()) == [] and job.state == "PENDING"
+    queue.write_text("#!/bin/sh\necho '17|RUNNING|vm'\n")
+    job.watcher.update()
+    monkeypatch.setattr(submitit.core.core.Job, "_results_timeout_s", 0)
+    assert list(workers.ended()) == [(RUNS[0], 1)] and "4711" in (RUNS[0].folder / LOG).read_text()
 
 
 def test_an_option_of_none_is_left_out_for_clusters_that_do_not_take_it(slurm, words):

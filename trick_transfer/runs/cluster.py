@@ -11,10 +11,11 @@ from submitit.core.utils import FailedJobError, UncompletedJobError
 
 from .command import parse_sets
 from .job import Job, note
-from .many import DAY_MINUTES
+from .many import DAY_MINUTES, EXECUTORS
 from .places import LOG
 from .plan import processes, train_words
 from .run import Run
+from .squeue import watch
 
 MOST_TIMEOUTS = 100  # of one run: each is followed by a requeue
 WARNING_SECONDS = 90  # before the end of a job's time
@@ -28,6 +29,8 @@ class Cluster:
         self.args = args
         self.waiting: dict[int, list[Run]] = defaultdict(list)  # for the next array, by the number of processes
         self.jobs: list[tuple[Run, submitit.Job]] = []
+        if args.executor == EXECUTORS[0]:
+            watch()
 
     def room(self, run: Run) -> bool:
         there = len(self.jobs) + sum(map(len, self.waiting.values()))

@@ -70,14 +70,13 @@ class Tier:
 
     def change(self, cfg: Config, *names: str) -> None:
         """Apply what it states for a stage and a protocol to a Config. Raises ValueError for a key that is missing."""
-        before, factors = Config(cfg.to_dict()), dict[str, float]()
+        before = cfg.to_dict()
         for part in (self.parts.get(name, {}) for name in names):
             edit(cfg, part.get("first", {}), lambda some, count: some[:count])
-            for kind in ("rounded_times", "times"):
-                for key, stated in part.get(kind, {}).items():
-                    factor = ratio(cfg, before, stated) if isinstance(stated, str) else stated
-                    factors[key] = factor * factors.get(key, 1.0)  # a protocol's beside its stage's
-                    scale(cfg, before, key, factors[key], rounded=kind == "rounded_times")
+            for key, factor in part.get("rounded_times", {}).items():
+                scale(cfg, key, factor, before, rounded=True)
+            for key, factor in part.get("times", {}).items():
+                scale(cfg, key, factor, before)
             edit(cfg, {**part.get("values", {}), **part.get("departs", {})}, lambda _, value: value)
             for key, instead in part.get("stand_ins", {}).items():
                 for node, last in places(cfg._cfg_dict, key):
@@ -101,15 +100,13 @@ def edit(cfg: Config, stated: Mapping[str, Any], new: Callable[[Any, Any], Any])
             node[last] = new(node.get(last), value)
 
 
-def ratio(cfg: Config, before: Config, key: str) -> float:
-    """By which a key has changed."""
-    return cfg[key] / before[key] if before[key] else 0.0
-
-
-def scale(cfg: Config, before: Config, key: str, factor: float, rounded: bool = False) -> None:
-    """Replace a number, or each of a list, by a multiple of what it was."""
-    for (node, last), (old, _) in zip(places(cfg._cfg_dict, key), places(before._cfg_dict, key), strict=False):
-        value = old[last]
+def scale(cfg: Config, key: str, factor: float | str, before: dict, rounded: bool = False) -> None:
+    """Multiply a number, or each of a list; a factor that is a key means the ratio by which that key changed."""
+    if isinstance(factor, str):
+        old = before[factor]
+        factor = cfg[factor] / old if old else 0.0
+    for node, last in places(cfg._cfg_dict, key):
+        value = node[last]
         several = isinstance(value, list | tuple)
         products = [each * factor for each in (value if several else [value])]
         scaled = [round(each) for each in products] if rounded else products

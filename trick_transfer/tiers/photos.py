@@ -91,10 +91,8 @@ faster_rcnn_voc_frozen = faster_rcnn_voc_scratch = faster_rcnn_voc_swept = (
     )
 )
 
-_times_epochs = dict.fromkeys(("train_cfg.max_epochs", "param_scheduler.MultiStepLR.milestones"), 20 / 12)
 faster_rcnn_fpn_voc = faster_rcnn_fpn_voc_frozen = dict(
     first={"train_dataloader.dataset.dataset.datasets": 1},
-    rounded_times=_times_epochs,  # as many epochs as `faster_rcnn_voc_small`
     values={"optim_wrapper.optimizer.lr": 0.02, "model.rpn_head.anchor_generator.scales": [4]},  # x 4 to 64 px
     departs=_low_precision,
 )
