@@ -25,13 +25,11 @@ from .formats import FORMATS, recognise
 from .layout import SETS, YEAR, Voc, lay_out, read_list
 from .ranking import (
     COCO_LEVELS,
-    VOC07_LEVELS,
-    average_precision,
     average_precisions,
     precision_at,
     ranked_classes,
     voc_curve,
-)  # fmt: skip
+)
 
 STRIDES = [4, 8, 16, 32]  # of the maps, in all protocols
 LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
@@ -140,11 +138,11 @@ class Detection(FineTuning):
         names = config.get("val_dataloader", {}).get("dataset", {}).get("metainfo", {}).get("classes", ())
         labels = [name_of(names, label) for label in arrays["class_labels"].tolist()]
         found = dict(zip(labels, map(voc_curve, ranked_classes(arrays)), strict=True))
-        precise = {name: precision_at(*each, COCO_LEVELS) for name, each in found.items()}
+        precise = {name: precision_at(recall, best, COCO_LEVELS) for name, (recall, best, _) in found.items()}
         whole = {ALL_CLASSES: np.mean([*precise.values()], 0)} if precise else {}
         return Details(
             "AP (11-point)",
-            {name: 100 * float(average_precision(*each, VOC07_LEVELS)[0]) for name, each in found.items()},
+            {name: 100 * average for name, (*_, average) in found.items()},
             axes=("recall", "precision"),
             curves={name: as_points(COCO_LEVELS, each) for name, each in (whole | precise).items()},
         )

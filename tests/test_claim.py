@@ -1,5 +1,6 @@
 """One process at a time writes a folder, on whichever host, and what a dead one left is taken over by one alone."""
 
+import errno
 import os
 import signal
 import socket
@@ -44,6 +45,43 @@ def other_process(folder):
     )
     assert process.stdout.readline() == "mine\n"
     return process
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_what_nfs_remembers_of_another_hosts_claim_is_looked_at_again(monkeypatch, tmp_path, done):
+    """Linux's NFS 3 and 4.2 raised ESTALE where two hosts claimed one folder again and again; a rename may be done."""
+    moves, looks = [], []
+    rename, exists = Path.rename, Path.exists
+
+    def stale(*_):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    def moved(path, target):
+        moves.append(path)
+        if len(moves) > 1 or done:
+            rename(path, target)
+        return stale() if len(moves) == 1 else target
+
+    def looked(path):
+        looks.append(path)
+        return stale() if len(looks) % 2 else exists(path)
+
+    monkeypatch.setattr(claim.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(Path, "rename", moved)
+    monkeypatch.setattr(Path, "exists", looked)
+    with alone(tmp_path / "run"):
+        assert holder(tmp_path / "run").startswith(f"process {os.getpid()} on ")
+    assert not list(tmp_path.iterdir()) and len(moves) == (1 if done else 2)
+
+
+def test_a_look_that_stays_stale_is_an_error(monkeypatch, tmp_path):
+    def stale(*_):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(claim.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(Path, "glob", stale)
+    with pytest.raises(OSError, match="Stale file handle"):
+        holder(tmp_path / "run")
 
 
 def test_a_folder_is_claimed_by_one_at_a_time_and_nothing_is_left(tmp_path):

@@ -70,8 +70,8 @@ class Cluster:
                     continue
                 code = job.result()
             except UncompletedJobError as error:  # cancelled, out of its last time, or its node is gone
-                code, said = 1, str(error).strip().splitlines()[0]
-                note(run.folder / LOG, f"job {job.job_id}: {said}; its own output: {job.paths.stderr}")
+                code, said = 1, " ".join(str(error).split())
+                note(run.folder / LOG, f"job {job.job_id}: {said:.300}; its own output: {job.paths.stderr}")
             self.jobs.remove((run, job))
             yield run, code
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from dataclasses import asdict
 from typing import Any
 
 from trick_transfer.stages import metrics, stage_of
@@ -20,16 +19,17 @@ SIGNIFICANT = 10  # digits in files; the 15th or so differs with the number of t
 
 
 def rounded(data: Any, digits: int = SIGNIFICANT) -> Any:
-    """JSON data with numbers of so many significant digits."""
-    return json.loads(json.dumps(data, allow_nan=False), parse_float=lambda text: float(f"{float(text):.{digits}g}"))
+    """JSON data, or dataclasses of it, with numbers of so many significant digits."""
+    return json.loads(
+        json.dumps(data, allow_nan=False, default=vars), parse_float=lambda text: float(f"{float(text):.{digits}g}")
+    )
 
 
 def as_json(analysis: Analysis) -> str:
     """The analysis, its tables to SIGNIFICANT digits; receipts unrounded, since their hashes are of all digits."""
-    tables = rounded([asdict(table) for table in analysis.tables])
-    receipts = {name: asdict(stored.result) for name, stored in analysis.runs.items()}
-    across = rounded([asdict(each) for each in analysis.agreements])
-    made = {"generated_by": COMMAND, "tables": tables, "agreements": across, "receipts": receipts}
+    receipts = {name: vars(stored.result) for name, stored in analysis.runs.items()}  # asdict would copy all configs
+    across = rounded(analysis.agreements)
+    made = {"generated_by": COMMAND, "tables": rounded(analysis.tables), "agreements": across, "receipts": receipts}
     made |= {"problems": analysis.problems}
     return json.dumps(made, allow_nan=False) + "\n"  # an indent would take ten times as long
 

@@ -9,7 +9,6 @@ import json
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -64,10 +63,9 @@ def at_once(table: Table) -> dict[str, Any]:
     rows = []
     for row in table.rows:
         # the group as it is shown: of 500 rows, one can have hundreds of letters
-        cells = {metric: known(asdict(cell)) | {"group": text.group(cell)} for metric, cell in row.cells.items()}
-        runs = [asdict(run) for run in row.runs]
-        rows.append({"recipe": row.recipe, "device_hours": row.device_hours, "runs": runs, "cells": cells})
-    return {"tier": table.tier, "metrics": [asdict(each) for each in table.metrics], "rows": rows}
+        cells = {metric: known(vars(cell)) | {"group": text.group(cell)} for metric, cell in row.cells.items()}
+        rows.append({"recipe": row.recipe, "device_hours": row.device_hours, "runs": row.runs, "cells": cells})
+    return {"tier": table.tier, "metrics": table.metrics, "rows": rows}
 
 
 def known(cell: dict[str, Any]) -> dict[str, Any]:
@@ -77,16 +75,15 @@ def known(cell: dict[str, Any]) -> dict[str, Any]:
 
 def unpacked_later(analysis: Analysis) -> dict[str, Any]:
     """The data that the page unpacks on demand. Curves are separate from the receipts, which compresses better."""
-    receipts = {name: asdict(stored.result) for name, stored in analysis.runs.items()}
+    receipts = {name: dict(vars(stored.result)) for name, stored in analysis.runs.items()}
     curves = {  # (epochs, values) instead of pairs
         name: {curve: list(zip(*pairs, strict=True)) for curve, pairs in receipt.pop("curves").items()}
         for name, receipt in receipts.items()
     }
     tables = []
     for table in analysis.tables:
-        pairs = {metric: [asdict(pair) for pair in pairs] for metric, pairs in table.pairs.items()}
         classes = rounded({row.recipe: row.classes for row in table.rows}, DIGITS - 1)
-        tables.append({"pairs": pairs, "classes": classes})
+        tables.append({"pairs": table.pairs, "classes": classes})
     details = {name: of_run(analysis.details.get(name, Details())) for name in analysis.runs}
     of_runs = {"curves": rounded(curves, DIGITS - 1), "details": rounded(details, DIGITS - 2)}
     return {"tables": rounded(tables, DIGITS), "receipts": receipts, **of_runs}
