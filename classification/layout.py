@@ -5,7 +5,6 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from trick_transfer.engine import source
 from trick_transfer.engine.names import is_text
 from trick_transfer.engine.source import SPLITS, Found, Sample, in_order, listed
 from trick_transfer.engine.values import nearest
@@ -39,12 +38,6 @@ def wrong_classes(classes: Sequence[str], known: Collection[str]) -> list[str]:
         found = listed(classes) or "none"
         problems.append(f"a classifier needs at least 2 classes, found {found}; is the source's folder the right one?")
     return problems
-
-
-def lacking(found: Found) -> list[str]:
-    """A problem for each class without an image in a split."""
-    fix = ", or leave it out with the option classes"
-    return source.lacking(found, lambda sample: [found.classes[sample.truth]], fix)
 
 
 def folder_names(classes: Sequence[str]) -> list[str]:

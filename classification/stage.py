@@ -1,6 +1,6 @@
 """Classification as a stage: what the pipeline and the leaderboard need to know about it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +92,11 @@ class Classification(Stage):
 
     formats = FORMATS
     recognise = staticmethod(recognise)
-    lacking = staticmethod(layout.lacking)
+    mend_lacking = ", or leave it out with the option classes"
     lay_out = staticmethod(layout.lay_out)
+
+    def shown_classes(self, sample: Sample, classes: Sequence[str]) -> Iterable[str]:
+        return (classes[sample.truth],)
 
     def own_splits(self, classes: Sequence[str]) -> tuple[Folder, ...]:
         return tuple(Folder(split, None, len(classes)) for split in SPLITS)

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from trick_transfer.engine import source
 from trick_transfer.engine.names import is_text
 from trick_transfer.engine.source import Found, Sample, in_order, listed
 
@@ -111,11 +110,6 @@ def misfits(found: Found) -> list[str]:
         for sample in found.samples
         for name in sorted({each["name"] for each in sample.truth.objects}.difference(found.classes))
     ]
-
-
-def lacking(found: Found) -> list[str]:
-    """A problem for each class without an object in a split."""
-    return source.lacking(found, lambda sample: names_in(sample.truth))
 
 
 def survives(name: str) -> bool:

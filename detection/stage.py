@@ -1,6 +1,6 @@
 """Detection as a stage. The card fills the backbone slots (trunk, RoI head) and channels, the protocol the rest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from trick_transfer.engine.split import Split
 from trick_transfer.engine.stage import Arrays, Metric, Outputs, Prediction
 
 from .annotation import TURNED, parse
-from .boxes import lacking
+from .boxes import names_in
 from .formats import FORMATS, recognise
 from .layout import SETS, YEAR, Voc, lay_out, read_list
 from .ranking import (
@@ -67,7 +67,6 @@ class Detection(FineTuning):
     }
     formats = FORMATS
     recognise = staticmethod(recognise)
-    lacking = staticmethod(lacking)
     lay_out = staticmethod(lay_out)
     metrics = (
         Metric("map_voc07", "VOC mAP (11-point)", required=True, headline=True),
@@ -121,6 +120,9 @@ class Detection(FineTuning):
         for part in data_sets(cfg):
             part.metainfo = dict(classes=tuple(classes))
         cfg.model.roi_head.bbox_head.num_classes = len(classes)
+
+    def shown_classes(self, sample: Sample, classes: Sequence[str]) -> Iterable[str]:
+        return names_in(sample.truth)
 
     def show(self, sample: Sample, classes: Sequence[str]) -> np.ndarray:
         truth = sample.truth

@@ -17,7 +17,7 @@ from trick_transfer.engine.stage import Arrays, Metric, Outputs, Stage
 from .metric import SHOTS, accuracies
 from .registry import METRICS
 
-OWN_DATA = ("formats", "recognise", "lacking", "lay_out", "own_splits", "show")
+OWN_DATA = ("formats", "recognise", "lacking", "shown_classes", "lay_out", "own_splits", "show")
 
 
 class Probing(FineTuning):

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trick_transfer.engine import source
 from trick_transfer.engine.images import orientation, stored_px
 from trick_transfer.engine.progress import over_threads
 from trick_transfer.engine.source import Found, Sample
@@ -89,11 +88,6 @@ def read(
         for each, seen in zip(whole, looks, strict=True)
     ]
     return Found(known, legend.classes, reading, problems)
-
-
-def lacking(found: Found) -> list[str]:
-    """A problem for each class that no mask of a split shows."""
-    return source.lacking(found, lambda sample: sample.truth.classes(), ", or say its value in ignore")
 
 
 def unknown(sample: Sample, seen: Look, legend: Legend) -> Iterable[str]:

@@ -1,7 +1,7 @@
 """Segmentation as a stage. The card fills the backbone slot (the heads take its channels), the protocol the rest."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from . import confusion
 from .formats import FORMATS, recognise
 from .layout import DATA, FOLDERS, Ade, lay_out, pairs
 from .masks import READING, Ids, read_mask
-from .reading import lacking
 
 SAMPLE = 50  # masks whose values an error lists
 LISTED = 30  # values
@@ -109,8 +108,11 @@ class Segmentation(FineTuning):
 
     formats = FORMATS
     recognise = staticmethod(recognise)
-    lacking = staticmethod(lacking)
+    mend_lacking = ", or say its value in ignore"
     lay_out = staticmethod(lay_out)
+
+    def shown_classes(self, sample: Sample, classes: Sequence[str]) -> Iterable[str]:
+        return sample.truth.classes()
 
     def own_splits(self, classes: Sequence[str]) -> tuple[Split, ...]:
         return tuple(Ade(folder, None, len(classes), tuple(classes)) for folder in FOLDERS.values())

@@ -293,7 +293,9 @@ def test_check_says_how_a_folder_is_read_and_draws_it(flowers, fields, monkeypat
     assert re.search(r"^train: \d+ images; 3 classes: .*[a-z] .*\d+; empty: none\nval: ", capsys.readouterr().out, re.M)
     (fields / "masks" / "3.png").unlink()
     assert data_tool(monkeypatch, "check", fields, "--sheets", "sheets") == 1
-    assert f"problem: {fields / 'images' / '3.png'}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"problem: {fields / 'images' / '3.png'}" in said
+    assert re.search(r"^  train: \d+ images; of each class: .*[a-z] .*\d+\n  val: ", said, re.M)
     assert not Path("data").exists(), "check lays nothing out"
 
 

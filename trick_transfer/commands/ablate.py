@@ -60,7 +60,13 @@ def options() -> argparse.Namespace:
     if args.what[:1] == [AGREEMENT]:
         if len({*args.what}) != len(args.what) or len(args.what) not in (3, 4) or args.protocol or args.backbones:
             raise ValueError(f"{AGREEMENT} takes two tiers, or a tier and two protocols, by the names in their results")
-        return args
+    else:
+        choose(args)
+    return args
+
+
+def choose(args: argparse.Namespace) -> None:
+    """Check the names, put rows in place of recipes, and let noise have several seeds. Raises ValueError."""
     noisy = args.what[:1] == [NOISE]
     for name in args.what[noisy:]:
         if name not in (*NAMES, *names()):
@@ -77,7 +83,6 @@ def options() -> argparse.Namespace:
         args.seeds = args.seeds if len(args.seeds) > 1 else list(range(args.seeds[0]))
         if len(args.seeds) < 2:
             raise ValueError("noise is the scatter of at least two seeds, such as --seeds 5")
-    return args
 
 
 def parts(args: argparse.Namespace) -> list[tuple[str, list[str]]]:

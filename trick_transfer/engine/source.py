@@ -57,9 +57,19 @@ class Found:
         return replace(self, samples=list(samples))
 
 
-def lacking(found: Found, shown: Callable[[Sample], Iterable[str]], fix: str = "") -> list[str]:
-    """A problem for each class that no image of a split shows; `shown`: the classes of a sample."""
-    counts = {split: Counter(name for each in found.of(split) for name in set(shown(each))) for split in SPLITS}
+Shown = Callable[[Sample, Sequence[str]], Iterable[str]]  # a sample and all classes -> those that it shows
+
+
+def class_counts(found: Found, shown: Shown) -> dict[str, Counter[str]]:
+    """By split the number of images that show a class."""
+    return {
+        split: Counter(name for each in found.of(split) for name in set(shown(each, found.classes))) for split in SPLITS
+    }
+
+
+def lacking(found: Found, shown: Shown, fix: str = "") -> list[str]:
+    """A problem for each class that no image of a split shows."""
+    counts = class_counts(found, shown)
     mend = f"correct its name, give it more images, or a split of your own{fix}, or set lacking='keep'"
     problems = []
     for name in found.classes:

@@ -4,7 +4,7 @@ A new task is a package whose `stage.py` makes one of these, and a line in `tric
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +17,7 @@ from .batch import Batch
 from .details import Details
 from .layers import Layers
 from .pictures import Seen
-from .source import Format, Found, Sample
+from .source import Format, Found, Sample, lacking
 from .split import Split
 
 Arrays = dict[str, np.ndarray]
@@ -157,15 +157,20 @@ class Stage(ABC):
 
     # data of the user's own, see engine/source.py
 
+    mend_lacking: str = ""  # what mends a class that a split lacks, beside what is usual
     formats: Mapping[str, Format] = {}  # by name; the first parameter is the folder, the others are a tier's options
 
     def recognise(self, folder: Path) -> str | None:
         """The format that a folder (or file) seems to have, by its names alone; None for one that no format reads."""
         return None
 
+    def shown_classes(self, sample: Sample, classes: Sequence[str]) -> Iterable[str]:
+        """Those of a sample's classes that train and are scored."""
+        raise NotImplementedError  # a stage that has formats has it
+
     def lacking(self, found: Found) -> list[str]:
-        """Problems that show only once each sample is in its split, such as a class without an image to train on."""
-        return []
+        """A problem for each class that no image of a split shows."""
+        return lacking(found, self.shown_classes, self.mend_lacking) if self.formats else []
 
     def lay_out(self, found: Found, root: Path) -> None:
         """Write samples, whose splits are known, into an empty folder as training reads them; images are links."""

@@ -1,6 +1,6 @@
 """What a source holds and how it will be read, in words and as a picture: for looking at before anything is trained."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -13,7 +13,7 @@ from trick_transfer.engine.files import write_whole
 from trick_transfer.engine.images import orientation, stored_px
 from trick_transfer.engine.pictures import HEIGHT_PX, spread
 from trick_transfer.engine.progress import over_threads
-from trick_transfer.engine.source import Found, Sample, listed
+from trick_transfer.engine.source import Found, Sample, class_counts, listed
 from trick_transfer.engine.stage import Stage
 
 from .prepare import FIX, laid_out
@@ -29,7 +29,7 @@ def report(stage: Stage, source: Source, sheet: Path) -> bool:
     console.print(f"{stage.name}: {source.folder} as {source.format!r}", markup=False)
     with TemporaryDirectory() as folder:
         found, problems = laid_out(stage, source, Path(folder))
-    for line in (*sizes(found.samples), classes(found)):
+    for line in (*sizes(found.samples), classes(found), *(images_by_class(stage, found) if problems else ())):
         console.print(f"  {line}", markup=False)
     for line in problems:
         console.print(f"  problem: {line}", markup=False)
@@ -63,8 +63,20 @@ def header(image: Path) -> tuple[tuple[int, int], int]:
 
 def classes(found: Found) -> str:
     """Their number and names."""
-    names = ", ".join(found.classes[:LISTED]) + (", ..." if len(found.classes) > LISTED else "")
-    return f"{len(found.classes):,} classes: {names}"
+    return f"{len(found.classes):,} classes: {first_of(found.classes)}"
+
+
+def first_of(words: Iterable[str]) -> str:
+    """The first of them, separated by commas."""
+    some = list(words)
+    return ", ".join(some[:LISTED] + ["..."] * (len(some) > LISTED))
+
+
+def images_by_class(stage: Stage, found: Found) -> Iterator[str]:
+    """By split the number of images that show each class: of data with problems, which are not laid out."""
+    for split, counts in class_counts(found, stage.shown_classes).items():
+        numbers = first_of(f"{name} {counts[name]:,}" for name in found.classes)
+        yield f"{split}: {len(found.of(split)):,} images; of each class: {numbers}"
 
 
 def draw(stage: Stage, found: Found) -> list[np.ndarray]:
