@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from trick_transfer import mini
 from trick_transfer.engine.details import Details
@@ -39,6 +40,8 @@ class Scored:
         return self.stored.result
 
 
+# matrices are small: BLAS's threads wait for each other, twice the processor's time, and their number decides last bits
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def load_all(stored: Iterable[Stored]) -> tuple[list[Scored], list[str]]:
     """All runs that their outputs do not contradict, and one line for each that is left out or has no outputs."""
     runs: list[Scored] = []
