@@ -50,7 +50,7 @@ test: setup-dev  ## the fast tests, on all cores
 	CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" -n auto --maxprocesses 8 --dist loadfile
 
 test-slow: setup-dev  ## the long ones: whole pipelines, dry runs at the paper's size, the page in a browser
-	CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow and not gpu" -n auto --maxprocesses 4 --dist loadfile
+	CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest -m "slow and not gpu" -n auto --maxprocesses 4 --dist loadfile
 
 test-faults: setup-dev  ## kills, full disks, two processes on one folder; part of test-slow
 	CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest tests/test_faults.py

@@ -79,7 +79,7 @@ def test_a_look_that_stays_stale_is_an_error(monkeypatch, tmp_path):
         raise OSError(errno.ESTALE, "Stale file handle")
 
     monkeypatch.setattr(claim.time, "sleep", lambda seconds: None)
-    monkeypatch.setattr(Path, "glob", stale)
+    monkeypatch.setattr(claim.os, "listdir", stale)
     with pytest.raises(OSError, match="Stale file handle"):
         holder(tmp_path / "run")
 
@@ -124,11 +124,13 @@ def test_another_machine_of_this_ones_name_counts_too(tmp_path, monkeypatch):
 
 
 def test_a_claim_that_goes_while_it_is_looked_at_is_none(tmp_path, monkeypatch):
-    def gone(*args):
-        raise FileNotFoundError
+    path = left(tmp_path / "run", FAR)
 
-    left(tmp_path / "run", FAR)
-    monkeypatch.setattr(Path, "glob", gone)
+    def gone(folder):
+        path.unlink()
+        return time.time()
+
+    monkeypatch.setattr(claim, "clock", gone)
     assert holder(tmp_path / "run") == ""
 
 

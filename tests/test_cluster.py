@@ -81,13 +81,16 @@ def test_without_accounts_squeue_tells_what_has_ended(slurm, words, monkeypatch)
     monkeypatch.setattr(submitit.SlurmJob, "watcher", submitit.SlurmJob.watcher)
     Path("bin/sacct").write_text("#!/bin/sh\necho 'Slurm accounting storage is disabled' >&2\nexit 1\n")
     queue = Path("bin/squeue")
-    queue.write_text("#!/bin/sh\necho '4711|PENDING|'\necho '17|RUNNING|vm'\n")
+    queue.write_text("#!/bin/sh\necho '4711|PENDING'\necho '17|RUNNING'\n")
     queue.chmod(0o755)
     workers = Cluster(Namespace(**NONE | dict(executor="slurm")))
     workers.start(RUNS[0])
     ((_, job),) = workers.jobs
     assert list(workers.ended()) == [] and job.state == "PENDING"
-    queue.write_text("#!/bin/sh\necho '17|RUNNING|vm'\n")
+    queue.write_text("#!/bin/sh\necho 'a banner'\necho '4711|CONFIGURING'\n")
+    job.watcher.update()
+    assert list(workers.ended()) == [] and not job.done()
+    queue.write_text("#!/bin/sh\necho '17|RUNNING'\n")
     job.watcher.update()
     monkeypatch.setattr(submitit.core.core.Job, "_results_timeout_s", 0)
     assert list(workers.ended()) == [(RUNS[0], 1)] and "4711" in (RUNS[0].folder / LOG).read_text()
@@ -161,9 +164,14 @@ def test_a_requeued_job_waits_for_what_it_left_on_another_host(monkeypatch, tmp_
 def test_a_job_that_slurm_stops_waits_for_its_end_instead_of_failing(monkeypatch, tmp_path):
     slept = []
     monkeypatch.setattr(job, "launch", lambda *words: 143)
-    monkeypatch.setattr(job.time, "sleep", slept.append)
+    monkeypatch.setattr(job.time, "sleep", lambda seconds: slept.append((seconds, looked_at(tmp_path / "run").state)))
     Job([], 1, tmp_path / "run", tmp_path / "run" / LOG)()
-    assert slept == [job.PREEMPTED_SECONDS] and looked_at(tmp_path / "run").state == "pending"
+    assert slept == [(job.PREEMPTED_SECONDS, "pending")] and looked_at(tmp_path / "run").state == "failed"
+
+
+def test_a_note_that_cannot_be_written_ends_nothing(tmp_path):
+    (tmp_path / LOG).mkdir()
+    job.note(tmp_path / LOG, "job 4711 is submitted (slurm)")
 
 
 def test_a_plan_for_slurm_needs_no_slurm(monkeypatch):

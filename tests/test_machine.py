@@ -132,7 +132,7 @@ def ops_of_another_release(monkeypatch):
         (small_disk, "disk", ["--work-dir"]),
         (small_container, "memory", ["1.90 GB free", "--accumulate 2"]),
         (full_container, "memory", ["1.00 GB free", "--accumulate 2"]),
-        (slow_container, "processor", ["64 threads, and a limit of time for 1;", "OMP_NUM_THREADS=1"]),
+        (slow_container, "processor", ["threads: 64, cores: 1;", "OMP_NUM_THREADS=1"]),
         (low_limit, "open files", ["256", "ulimit -n 1024"]),
         (fixed_low_limit, "open files", ["256", "--ulimit nofile"]),
         (read_only, "write rights", ["work/", "Permission denied", "--work-dir"]),
@@ -163,8 +163,11 @@ def test_the_lowest_limit_of_a_group_and_those_above_counts(monkeypatch, tmp_pat
     assert limits.cores_allowed() == 2.5
     monkeypatch.setattr(processes.os, "sched_getaffinity", lambda pid: range(64), raising=False)
     assert processes.cores() == 3
-    limits.OWN.write_text("0::/../elsewhere\n")
-    assert limits.cores_allowed() == float("inf")
+    for folder, free in ((step, 900), (step.parent, 400)):
+        (folder / "memory.max").write_text("1000\n")
+        (folder / "memory.current").write_text(f"{1100 - free}\n")
+        (folder / "memory.stat").write_text("inactive_file 100\n")
+    assert limits.memory_free() == 400, "what the kernel holds of files is free"
 
 
 def test_packages_that_do_not_fit_each_other_are_a_failed_check(sound, told):

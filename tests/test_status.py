@@ -56,7 +56,7 @@ def test_a_traceback_is_a_failure_too(work):
     assert looked_at(folder).state == "stopped"
 
 
-@pytest.mark.parametrize("line", ["job 4711_2 is submitted (slurm)", "job is requeued, as its time is over"])
+@pytest.mark.parametrize("line", ["job 4711_2 is submitted (slurm)", "job is requeued, as Slurm has warned it"])
 def test_a_run_that_waits_in_a_clusters_queue_is_pending_until_it_starts(work, line):
     folder = next(each.folder for each in begun_under(work) if each.state == "stopped")
     note(folder / "log.txt", line)

@@ -66,7 +66,7 @@ def options() -> argparse.Namespace:
 
 
 def choose(args: argparse.Namespace) -> None:
-    """Check the names, put rows in place of recipes, and let noise have several seeds. Raises ValueError."""
+    """Check the names, keep tables and figures apart from rows, let noise have several seeds. Raises ValueError."""
     noisy = args.what[:1] == [NOISE]
     for name in args.what[noisy:]:
         if name not in (*NAMES, *names()):
@@ -74,11 +74,11 @@ def choose(args: argparse.Namespace) -> None:
             raise ValueError(f"{name!r} is no table, figure or recipe; {nearest(name, known)}")
     args.recipes = [name for name in args.what if name in names()]
     args.rows = rows(args.recipes or [GIVEN] * bool(args.backbones), given_of(args), args)
-    args.what = [*(name for name in args.what if name not in args.recipes), *args.rows]
-    if not args.what:
+    args.what = [name for name in args.what if name not in args.recipes]
+    if not (args.what or args.rows):
         raise ValueError("name a table, a figure or a recipe, or give --backbone SOURCE")
     if noisy:
-        if len(args.what) != 2 or not args.rows:
+        if len(args.what) != 1 or len(args.rows) != 1:
             raise ValueError("noise takes one recipe or --backbone, and --seeds: how many, or which")
         args.seeds = args.seeds if len(args.seeds) > 1 else list(range(args.seeds[0]))
         if len(args.seeds) < 2:

@@ -46,9 +46,9 @@ def generate(args: argparse.Namespace) -> list[str]:
         "leaderboard.html": page.render(analysis, drawn),
     }
     if (readme_md := args.out / "README.md").is_file():
-        reference_runs = [run for run in runs if not run.stored.own]
-        of_reference = analysis if reference_runs == runs else analyse(reference_runs)
-        texts["README.md"] = readme(readme_md.read_text("utf-8"), of_reference)
+        any_own = any(run.stored.own for run in runs)
+        alone = analyse([run for run in runs if not run.stored.own]) if any_own else analysis
+        texts["README.md"] = readme(readme_md.read_text("utf-8"), alone)
     for name, text in texts.items():  # all texts exist before the first file changes
         # a receipt's text may hold what UTF-8 does not
         write = partial(Path.write_text, data=text, encoding="utf-8", errors="backslashreplace")

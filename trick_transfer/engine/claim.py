@@ -43,7 +43,7 @@ def alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        with suppress(OSError):  # the next one's already
+        with suppress(OSError):  # it is the next one's already; or left for it, where a server is away
             mine.unlink(missing_ok=True)
             mine.parent.rmdir()
 
@@ -68,7 +68,7 @@ def seen_fresh(look: Callable[[], T]) -> T:
 def found_holder(folder: Path) -> str:
     """As `holder`; raises OSError where what NFS remembers is stale."""
     with suppress(FileNotFoundError, PermissionError):  # it ends just now; another user's, to whom it is left
-        for claim in place(folder).glob("[0-9]*"):  # NFS may keep a deleted file for a while, as .nfs...
+        for claim in [place(folder) / name for name in os.listdir(place(folder)) if name[:1].isdigit()]:  # no .nfs...
             pid, _, numbers, host = claim.name.split("_", 3)
             here = (numbers, host) == (space(), socket.gethostname())
             if (not here or is_alive(int(pid))) and clock(folder.parent) - claim.stat().st_mtime < STALE_SECONDS:

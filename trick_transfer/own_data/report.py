@@ -29,7 +29,7 @@ def report(stage: Stage, source: Source, sheet: Path) -> bool:
     console.print(f"{stage.name}: {source.folder} as {source.format!r}", markup=False)
     with TemporaryDirectory() as folder:
         found, problems = laid_out(stage, source, Path(folder))
-    for line in (*sizes(found.samples), classes(found), *(images_by_class(stage, found) if problems else ())):
+    for line in (*sizes(found.samples), classes(found), *(images_by_class(stage, found) if found.problems else ())):
         console.print(f"  {line}", markup=False)
     for line in problems:
         console.print(f"  problem: {line}", markup=False)

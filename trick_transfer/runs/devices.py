@@ -33,7 +33,7 @@ def processor() -> str:
             "(Apptainer: --nv), or install a torch whose CUDA is no newer than the driver's (nvidia-smi shows it)"
         )
     if (threads := torch.get_num_threads()) > cores():
-        raise ValueError(f"{threads} threads, and a limit of time for {cores()}; set OMP_NUM_THREADS={cores()}")
+        raise ValueError(f"threads: {threads}, cores: {cores()}; set OMP_NUM_THREADS={cores()}")
     return f"no CUDA, {device()}, {cores()} cores"
 
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
@@ -39,16 +40,17 @@ class Job:
         if code in (-SIGTERM, 128 + SIGTERM):
             note(self.log, "job is requeued, as Slurm has stopped it")
             time.sleep(PREEMPTED_SECONDS)
+            note(self.log, "error: SIGTERM ended it, and Slurm did not requeue the job")
         holder(self.folder)  # removes what a killed process left: other hosts cannot tell
         return code
 
     def checkpoint(self) -> DelayedSubmission:
         """Called by submitit when Slurm warns of the end of its time: the same once more, which resumes."""
-        note(self.log, "job is requeued, as its time is over")
+        note(self.log, "job is requeued, as Slurm has warned it")
         return DelayedSubmission(self)
 
 
 def note(log: Path, line: str) -> None:
-    """Add to a run's log what becomes of its job; `begun.PENDING` reads it."""
-    with appended(log) as file:
+    """Add to a run's log what becomes of its job, if that can be written; `begun.PENDING` reads it."""
+    with suppress(OSError), appended(log) as file:
         file.write(f"{line}\n".encode())

@@ -24,7 +24,7 @@ from .store import Stored, read_both, reference
 from .sweep import trials
 
 Found = dict[Path, Stored]  # by where it belongs, relative to the results' root
-Rows = dict[str, tuple[str, dict[str, Any]]]  # the recipe and the settings of each, by its name
+Rows = dict[str, tuple[str, dict[str, Any]]]  # the user's own choice: recipe and settings of each, by its name
 
 
 def rows(recipes: Iterable[str], given: Iterable[dict[str, Any]], args: argparse.Namespace) -> Rows:
@@ -34,7 +34,7 @@ def rows(recipes: Iterable[str], given: Iterable[dict[str, Any]], args: argparse
 
 
 def of_row(name: str, stage: str, seed: int, args: argparse.Namespace) -> Run:
-    """One stage of a row; `args.rows` has the recipe and the settings of those that are not called as their recipe."""
+    """One stage of a row: one of `args.rows`, or of a table, whose rows are called as their recipes."""
     recipe, sets = args.rows.get(name, (name, {})) if stage == FIRST else (name, {})
     return run_of(stage, recipe, seed, args, sets)
 

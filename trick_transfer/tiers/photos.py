@@ -7,9 +7,9 @@ These values were chosen by measurement, not taken from the paper: on parts of t
 docs/benchmarks/photos100.py that were held out for it, in bf16 on two cores of an AMD EPYC of 2026, seed 0.
 `resnet50d_efficient` after 6 epochs of 26,200 images of 100 classes has top-1 19.9 (9.3 with its branches off); both
 cores train 230 images/s. From there, detection after 3 epochs of 2,212 images has mAP 9.67, segmentation after 10
-epochs of 374 frames mIoU 27.99; from random weights (`resnet50d_random`) it has 14.29. Detection is C4: FPN trains 5
-images/s where C4 trains 10 on two cores of an Intel Xeon, so 2 epochs of photos100 take the time of C4's 4, and have
-14.44 mAP, not 25.69 (`resnet50d_best`, 1,927 images of its test set; FPN's rate was not tuned). We want a tier's
+epochs of 374 frames mIoU 27.99; from random weights (`resnet50d_random`) it has 14.29. Detection uses C4:
+2 epochs of photos100 with FPN took 1,636 s (an Intel Xeon, beside other work), C4's 4 took 1,488 s (an AMD EPYC), with
+mAP 14.44 and 25.69 (`resnet50d_best`, photos100's 1,927 test images; FPN's rate was not tuned). We want a tier's
 top-1 between 25 and 80, where differences show; photos100's `resnet50_baseline`, 17.46, lies below.
 """
 

@@ -21,21 +21,18 @@ NOISE = "noise"  # of one recipe, in place of a table
 
 def report(recipes: Collection[str], found: Found, args: argparse.Namespace) -> None:
     """Show what there is of some recipes, of all seeds."""
-    listed = [name for name in args.what if name not in (*TABLES, *FIGURES, NOISE)]
-    for name in args.what if args.what[0] != NOISE else args.what[:1]:
-        if name in listed:
-            continue
+    for name in args.what:
         downstream = name == NOISE or (name in TABLES and TABLES[name].stages != [FIRST])
         for way in ways(args)[: None if downstream else 1]:
             shown = list(finished(recipes, found, way))
             if name == NOISE:
-                caption, lines = f"{args.what[1]} ({args.tier_name})", noise(each.result for each in shown)
+                caption, lines = f"{[*args.rows][0]} ({args.tier_name})", noise(each.result for each in shown)
                 console.print(grid(caption, lines) if shown else f"{caption}: no results yet")
             else:
                 (draw if name in FIGURES else show_table)(name, shown, way)
-    if listed and args.what[0] != NOISE:
-        shown = [each for way in ways(args) for each in finished(listed, found, way)]
-        console.print(*screens(analyse([*map(means_only, shown)]), listed, args.tier_name))
+    if args.rows and NOISE not in args.what:
+        shown = [each for way in ways(args) for each in finished(args.rows, found, way)]
+        console.print(*screens(analyse([*map(means_only, shown)]), [*args.rows], args.tier_name))
 
 
 def draw(name: str, results: list[Stored], args: argparse.Namespace) -> None:

@@ -40,7 +40,7 @@ class Scored:
         return self.stored.result
 
 
-# matrices are small: BLAS's threads wait for each other, twice the processor's time, and their number decides last bits
+# the matrices are small: several threads of BLAS wait for each other most of the time, and last bits depend on them
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def load_all(stored: Iterable[Stored]) -> tuple[list[Scored], list[str]]:
     """All runs that their outputs do not contradict, and one line for each that is left out or has no outputs."""
