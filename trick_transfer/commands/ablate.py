@@ -34,7 +34,7 @@ from trick_transfer.runs.many import add_seeds, add_stages
 from trick_transfer.runs.outlook import outlook
 from trick_transfer.runs.plan import add_options, check, check_data, console, show, show_gaps
 from trick_transfer.runs.run import FIRST
-from trick_transfer.runs.study import of_row, plan, read, rows
+from trick_transfer.runs.study import plan, read, rows, run_of_row
 from trick_transfer.stages import usual
 
 NAMES = [*TABLES, *FIGURES]
@@ -112,8 +112,9 @@ def main() -> None:
     if args.what[:1] == [AGREEMENT]:
         compare(args.what[1:], args)
         return
-    found, asked, parted = read(args), parts(args), product(ways(args), parts(args), args.seeds)
-    runs = once(of_row(name, stage, seed, way) for way, (name, stages), seed in parted for stage in stages)
+    found, asked = read(args), parts(args)
+    each_way = product(ways(args), asked, args.seeds)
+    runs = once(run_of_row(name, stage, seed, way) for way, (name, stages), seed in each_way for stage in stages)
     todo, lines = plan(runs, found, args)
     check(todo, args)
     if args.plan:

@@ -15,10 +15,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Event, Thread
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 from uuid import uuid4
 
 from .processes import is_alive
@@ -26,6 +27,7 @@ from .processes import is_alive
 BEAT_SECONDS, STALE_SECONDS = 20.0, 300.0
 NUMBERS = Path("/proc/self/ns/pid")  # within which a process's number means the same, on one machine
 BOOT = Path("/proc/sys/kernel/random/boot_id")  # of this machine: others may have its name
+P = ParamSpec("P")
 T = TypeVar("T")
 TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 MOST_STALE = 20  # times in a row that NFS says so of a folder that others make and remove just now
@@ -37,7 +39,7 @@ def alone(folder: Path) -> Iterator[None]:
 
     A process that others took for gone, such as one that was stopped for long, is ended once it goes on.
     """
-    mine, ended = seen_fresh(lambda: take(folder)), Event()
+    mine, ended = take(folder), Event()
     Thread(target=keep, args=(mine, ended), daemon=True).start()
     try:
         yield
@@ -48,25 +50,26 @@ def alone(folder: Path) -> Iterator[None]:
             mine.parent.rmdir()
 
 
+def seen_fresh(look: Callable[P, T]) -> Callable[P, T]:
+    """A look that is taken again where NFS remembers a folder that another host has removed, and made anew."""
+
+    @wraps(look)
+    def repeated(*args: P.args, **options: P.kwargs) -> T:
+        for _ in range(MOST_STALE):
+            try:
+                return look(*args, **options)
+            except OSError as error:
+                if error.errno != errno.ESTALE:
+                    raise
+            time.sleep(0.05)
+        return look(*args, **options)
+
+    return repeated
+
+
+@seen_fresh
 def holder(folder: Path) -> str:
     """Who has claimed a folder, such as "process 12 on node3", or "". What one that is gone has left is removed."""
-    return seen_fresh(lambda: found_holder(folder))
-
-
-def seen_fresh(look: Callable[[], T]) -> T:
-    """What a look finds; again where NFS remembers a folder that another host has removed, and made anew."""
-    for _ in range(MOST_STALE):
-        try:
-            return look()
-        except OSError as error:
-            if error.errno != errno.ESTALE:
-                raise
-        time.sleep(0.05)
-    return look()
-
-
-def found_holder(folder: Path) -> str:
-    """As `holder`; raises OSError where what NFS remembers is stale."""
     with suppress(FileNotFoundError, PermissionError):  # it ends just now; another user's, to whom it is left
         for claim in [place(folder) / name for name in os.listdir(place(folder)) if name[:1].isdigit()]:  # no .nfs...
             pid, _, numbers, host = claim.name.split("_", 3)
@@ -77,25 +80,32 @@ def found_holder(folder: Path) -> str:
     return ""
 
 
+@seen_fresh
 def take(folder: Path) -> Path:
     """Make this process's claim, and return its file. Raises ValueError if another process has claimed the folder."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     name = f"{os.getpid()}_{uuid4().hex[:12]}_{space()}_{socket.gethostname()}"
     made, mine = folder.with_name(f".{folder.name}.{name}"), place(folder) / name
-    who = found_holder(folder)
+    who = holder(folder)
     try:
         made.mkdir()
         (made / name).touch()
         if not who:
             made.rename(place(folder))
     except OSError as error:
-        if error.errno not in TAKEN and not seen_fresh(mine.exists):  # NFS may ask again for what it has done
+        if error.errno not in TAKEN and not is_there(mine):  # NFS may ask again for what it has done
             raise
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    if not seen_fresh(mine.exists):
-        raise ValueError(f"another process writes {folder} ({who or found_holder(folder)}); wait for it")
+    if not is_there(mine):
+        raise ValueError(f"another process writes {folder} ({who or holder(folder)}); wait for it")
     return mine
+
+
+@seen_fresh
+def is_there(path: Path) -> bool:
+    """Whether a file exists."""
+    return path.exists()
 
 
 def keep(mine: Path, ended: Event) -> None:

@@ -4,29 +4,29 @@ Linux, cgroup v2 (docs.kernel.org, "Control Group v2": cpu.max, memory.max). Wit
 """
 
 import re
-from collections.abc import Iterator
 from math import inf
 from pathlib import Path
 
 GROUPS, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
-def groups() -> Iterator[Path]:
-    """The folders of this process's group and those above it; in a container, the first may lie outside."""
+def stated(name: str) -> list[Path]:
+    """The files of this name in the folders of this process's group and those above it."""
     found = re.search(r"^0::/(.*)$", OWN.read_text(), re.M) if OWN.is_file() else None
-    own = GROUPS / found[1] if found else GROUPS
-    yield from (each for each in (own, *own.parents) if each.is_relative_to(GROUPS))
+    own = GROUPS / found[1] if found else GROUPS  # in a container it may lie outside
+    files = (each / name for each in (own, *own.parents) if each.is_relative_to(GROUPS))
+    return [each for each in files if each.is_file()]
 
 
 def cores_allowed() -> float:
     """By the share of time that is allowed; infinity for any."""
-    told = [(each / "cpu.max").read_text().split() for each in groups() if (each / "cpu.max").is_file()]
+    told = [each.read_text().split() for each in stated("cpu.max")]
     return min((int(quota) / int(period) for quota, period in told if quota != "max"), default=inf)
 
 
 def memory_free() -> float:
     """Bytes that may still be taken, with what the kernel holds of files and gives back; infinity for any."""
-    return min((free_in(each) for each in groups() if (each / "memory.max").is_file()), default=inf)
+    return min((free_in(each.parent) for each in stated("memory.max")), default=inf)
 
 
 def free_in(group: Path) -> float:

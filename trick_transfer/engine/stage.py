@@ -170,7 +170,7 @@ class Stage(ABC):
 
     def lacking(self, found: Found) -> list[str]:
         """A problem for each class that no image of a split shows."""
-        return lacking(found, self.shown_classes, self.mend_lacking) if self.formats else []
+        return lacking(found, self.shown_classes, self.mend_lacking)
 
     def lay_out(self, found: Found, root: Path) -> None:
         """Write samples, whose splits are known, into an empty folder as training reads them; images are links."""

@@ -55,9 +55,8 @@ class Cluster:
             with executor.batch() if self.args.array else nullcontext():
                 jobs = [executor.submit(self.job(run, count)) for run in runs]
         except FailedJobError as error:
-            said = " ".join(str(error).split())
             raise ValueError(
-                f"Slurm does not take the job: {said:.300}; correct --partition, --time or --slurm"
+                f"Slurm does not take the job: {in_one_line(error)}; correct --partition, --time or --slurm"
             ) from error
         for run, job in zip(runs, jobs, strict=True):
             note(run.folder / LOG, f"job {job.job_id} is submitted ({self.args.executor})")
@@ -70,8 +69,8 @@ class Cluster:
                     continue
                 code = job.result()
             except UncompletedJobError as error:  # cancelled, out of its last time, or its node is gone
-                code, said = 1, " ".join(str(error).split())
-                note(run.folder / LOG, f"job {job.job_id}: {said:.300}; its own output: {job.paths.stderr}")
+                code = 1
+                note(run.folder / LOG, f"job {job.job_id}: {in_one_line(error)}; its own output: {job.paths.stderr}")
             self.jobs.remove((run, job))
             yield run, code
 
@@ -98,6 +97,11 @@ class Cluster:
             * bool(cores),  # srun of Slurm 22.05 to 23.02 does not inherit it
         )
         return executor
+
+
+def in_one_line(error: Exception) -> str:
+    """The beginning of what submitit says in several lines."""
+    return f"{' '.join(str(error).split()):.300}"
 
 
 def sbatch_options(args: argparse.Namespace, count: int) -> dict[str, Any]:

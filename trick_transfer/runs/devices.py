@@ -22,7 +22,7 @@ PAYS = 1.1  # less is noise in a fifth of a second
 
 def processor() -> str:
     """What trains. Raises OSError for GPUs that have a driver, and that torch does not see; ValueError for more threads
-    than a container has cores.
+    than cores.
     """
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()

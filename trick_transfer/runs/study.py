@@ -29,11 +29,11 @@ Rows = dict[str, tuple[str, dict[str, Any]]]  # the user's own choice: recipe an
 
 def rows(recipes: Iterable[str], given: Iterable[dict[str, Any]], args: argparse.Namespace) -> Rows:
     """The rows of each recipe from each start."""
-    pairs = list(product(recipes, given))
+    pairs = product(recipes, given)
     return {run_of(FIRST, recipe, args.seeds[0], args, sets).name: (recipe, sets) for recipe, sets in pairs}
 
 
-def of_row(name: str, stage: str, seed: int, args: argparse.Namespace) -> Run:
+def run_of_row(name: str, stage: str, seed: int, args: argparse.Namespace) -> Run:
     """One stage of a row: one of `args.rows`, or of a table, whose rows are called as their recipes."""
     recipe, sets = args.rows.get(name, (name, {})) if stage == FIRST else (name, {})
     return run_of(stage, recipe, seed, args, sets)
@@ -41,7 +41,7 @@ def of_row(name: str, stage: str, seed: int, args: argparse.Namespace) -> Run:
 
 def trunk(run: Run, args: argparse.Namespace) -> Run:
     """The classification run of the same row and seed."""
-    return run if run.stage == FIRST else of_row(run.recipe, FIRST, run.seed, args)
+    return run if run.stage == FIRST else run_of_row(run.recipe, FIRST, run.seed, args)
 
 
 def place(run: Run) -> Path:
@@ -72,11 +72,11 @@ def read(args: argparse.Namespace) -> Found:
     return {each.result.folder: each for each in stored}
 
 
-def finished(rows: Collection[str], found: Found, args: argparse.Namespace) -> Iterator[Stored]:
+def finished(names: Collection[str], found: Found, args: argparse.Namespace) -> Iterator[Stored]:
     """All seeds' current results of some rows, of the main protocols and fine-tuned with their backbone's seed."""
     for folder, each in found.items():
-        if each.result.recipe in rows:
-            run = of_row(each.result.recipe, each.result.stage, each.result.seed, args)
+        if each.result.recipe in names:
+            run = run_of_row(each.result.recipe, each.result.stage, each.result.seed, args)
             if place(run) == folder and current(run, found, args):
                 yield replace(each, own=False)  # a study averages your runs and the reference
 
