@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 from pycocotools import mask
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import csr_array
 
 from trick_transfer.engine.stage import Arrays
 
@@ -114,8 +114,10 @@ def average_precision(reached: np.ndarray, envelope: np.ndarray) -> np.ndarray:
 
 
 def ranked_classes(arrays: Arrays) -> list[Ranked]:
-    """Each class that has a truth."""
+    """Each class that has a truth. Raises LookupError or ValueError for arrays that are none of `ranking`."""
     images = np.cumsum(arrays["ranked_images"], dtype=arrays["ranked_images"].dtype)
+    if images.max(initial=0) >= arrays["truths"].shape[1]:  # SciPy would read beyond the weights
+        raise ValueError(f"image {images.max()} is ranked, of {arrays['truths'].shape[1]}")
     edges = np.cumsum([0, *arrays["class_counts"]])
     return [
         ranked_class(images[start:end], arrays["ranked_states"][start:end], truths.astype(float))
@@ -129,10 +131,10 @@ def ranked_class(image: np.ndarray, states: np.ndarray, truths: np.ndarray) -> R
 
     def counted(chosen: np.ndarray, ends: np.ndarray) -> csr_array:
         """(ends, images): how many of the `chosen` detections lie after the previous one of the `ends`, up to this."""
-        row = np.cumsum(ends) - ends
-        within = chosen & (row < ends.sum())
-        places = row[within], image[within]
-        return coo_array((np.ones(within.sum()), places), shape=(ends.sum(), len(truths))).tocsr()
+        last = np.flatnonzero(ends)
+        before = np.concatenate([[0], np.cumsum(chosen)[last]])
+        within = image[chosen][: before[-1]]
+        return csr_array((np.ones(len(within)), within, before), shape=(len(last), len(truths)))
 
     curves = []
     for shift in SHIFTS:

@@ -118,7 +118,7 @@ def test_the_outputs_file_gives_the_same_scores_again(metric, tmp_path):
     scores = metric.evaluate(30)
     outputs = DETECTION.outputs(stored(tmp_path / "outputs.npz"))
     assert outputs.images[:2].tolist() == ["000000", "000001"]
-    found = outputs.metrics()
+    found = outputs.metrics
     assert {k: found[k] for k in ("map_voc07", "map_area")} == pytest.approx(
         {k: scores[k] for k in found if k in scores}
     )
@@ -147,4 +147,12 @@ def test_no_detection_at_all_scores_zero(tmp_path):
     nothing = tensors(np.zeros((0, 4), np.float32), np.zeros(0, int), np.zeros(0))
     metric.process(None, [sample | {"pred_instances": nothing} for sample in samples(images=2)])
     assert metric.evaluate(2)["map_voc07"] == 0
-    assert set(DETECTION.outputs(stored(tmp_path / "outputs.npz")).metrics().values()) == {0}
+    assert set(DETECTION.outputs(stored(tmp_path / "outputs.npz")).metrics.values()) == {0}
+
+
+def test_a_ranking_of_images_that_are_not_there_is_refused(metric, tmp_path):
+    metric.evaluate(30)
+    arrays = stored(tmp_path / "outputs.npz")
+    arrays["ranked_images"][0] = 200
+    with pytest.raises(ValueError, match="is ranked, of 30"):
+        DETECTION.outputs(arrays)

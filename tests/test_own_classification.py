@@ -243,7 +243,7 @@ def test_of_fewer_than_five_classes_all_are_among_the_best_five(tmp_path):
     metric = TopK(outputs=str(tmp_path / "outputs.npz"))
     metric.process(None, [{"logits": row, "label": label} for row, label in zip(logits, (0, 1, 2), strict=True)])
     scores = metric.compute_metrics(metric.results)
-    again = STAGE.outputs(read_arrays(tmp_path / "outputs.npz")).metrics()
+    again = STAGE.outputs(read_arrays(tmp_path / "outputs.npz")).metrics
     for found in (scores, again):
         assert found["top5"] == 100 and found["top1"] == pytest.approx(200 / 3)
 

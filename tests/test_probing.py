@@ -135,12 +135,12 @@ def test_few_shots_are_those_of_the_lowest_hashes_and_scored_by_mean_and_spread(
 def test_every_metric_can_be_computed_again_for_weighted_images(digits, tmp_path):
     metrics = measured(NearestNeighbours(20, 0.07), digits, tmp_path / "outputs.npz")
     outputs = STAGES["probing"].outputs(read_arrays(tmp_path / "outputs.npz"))
-    assert outputs.metrics() == {name: metrics[name] for name in ("knn_top1", "knn_top5")}
+    assert outputs.metrics == {name: metrics[name] for name in ("knn_top1", "knn_top5")}
     arrays = {"labels": np.array([0, 1]), "shots1": np.array([[[0], [0]], [[0], [1]]])}  # 1 of 2 right, then 2 of 2
     once, first = accuracies(arrays, np.array([[1.0, 3.0], [1.0, 0.0]])).values()
     assert once.tolist() == [75, 100] and first == pytest.approx([np.std([50, 100], ddof=1), 0])
     with pytest.raises(ValueError, match="none of linear, knn"):
-        STAGES["probing"].outputs({"labels": np.zeros(2)}).metrics()
+        dict(STAGES["probing"].outputs({"labels": np.zeros(2)}).metrics)
 
 
 def test_features_are_the_last_map_averaged_as_torchvision_does_for_its_classifier():

@@ -129,14 +129,14 @@ def test_accuracies_and_calibration_error_are_those_of_the_full_logits(tmp_path,
         if own.any():
             ece += own.mean() * abs(right[own].mean() - sure[own].mean())
     expected = {f"top{k}": 100 * ((logits > of_label).sum(1) < k).mean() for k in (1, 5)} | {"ece": 100 * ece}
-    assert scores.read(tmp_path / "o.npz", STAGES[0]).metrics() == pytest.approx(expected, abs=1e-4)
+    assert scores.read(tmp_path / "o.npz", STAGES[0]).metrics == pytest.approx(expected, abs=1e-4)
 
 
 @random_seed
 @pytest.mark.parametrize("digits", [7, 1])
 def test_voc_precisions_are_those_of_mmdet_also_with_tied_scores(tmp_path, monkeypatch, seed, digits):
     expected = voc_ap(detected(tmp_path / "o.npz", seed, digits=digits), monkeypatch)
-    found = scores.read(tmp_path / "o.npz", "detection").metrics()
+    found = scores.read(tmp_path / "o.npz", "detection").metrics
     assert 5 < expected["map_voc07"] < 95
     assert {name: found[name] for name in expected} == pytest.approx(expected, abs=scores.TOLERANCE_PERCENT)
 
@@ -174,7 +174,7 @@ def coco_ap(images, classes=DETECTED):
 @pytest.mark.parametrize("digits", [7, 1])
 def test_coco_precision_is_that_of_pycocotools(tmp_path, seed, digits):
     expected = coco_ap(detected(tmp_path / "o.npz", seed, digits=digits))
-    found = scores.read(tmp_path / "o.npz", "detection").metrics()["map_coco"]
+    found = scores.read(tmp_path / "o.npz", "detection").metrics["map_coco"]
     assert found == pytest.approx(expected, abs=1e-6)
 
 
@@ -205,7 +205,7 @@ def test_of_two_truths_overlapped_alike_the_same_is_taken_as_in_pycocotools(tmp_
     image |= dict(image_ids=np.array(["a"]), gt_difficult=np.zeros(2, bool))
     image |= {name: np.zeros(2, np.int16) for name in ("labels", "gt_labels")}
     write_outputs(str(tmp_path / "o.npz"), [image])
-    assert scores.read(tmp_path / "o.npz", "detection").metrics()["map_coco"] == pytest.approx(coco_ap([image]))
+    assert scores.read(tmp_path / "o.npz", "detection").metrics["map_coco"] == pytest.approx(coco_ap([image]))
 
 
 @random_seed
@@ -215,7 +215,7 @@ def test_segmentation_scores_are_those_of_mmseg(tmp_path, seed):
     theirs = IoUMetric.total_area_to_metrics(*(sum(parts).double() for parts in zip(*areas, strict=True)))
     outputs = scores.read(tmp_path / "o.npz", "segmentation")
     expected = {"pix_acc": 100 * theirs["aAcc"], "miou": 100 * np.nanmean(theirs["IoU"])}
-    assert outputs.metrics() == pytest.approx(expected)
+    assert outputs.metrics == pytest.approx(expected)
     assert outputs.details.classes == pytest.approx(dict(zip("abcde", 100 * theirs["IoU"], strict=False)))
 
 
@@ -233,7 +233,7 @@ def test_a_bootstrap_round_scores_what_the_images_drawn_score(tmp_path, stage, m
             with np.load(tmp_path / "o.npz") as stored:
                 rows = {name: v[drawn] if len(v) == size else v for name, v in stored.items() if name != "confusion"}
             np.savez(tmp_path / "drawn.npz", **rows)
-        expected = scores.read(tmp_path / "drawn.npz", stage).metrics()
+        expected = scores.read(tmp_path / "drawn.npz", stage).metrics
         assert {name: values[at] for name, values in found.items()} == pytest.approx(expected)
 
 
@@ -271,7 +271,7 @@ def folder(tmp_path):
         path.parent.mkdir(parents=True)
         make(path, 0)
         outputs = scores.read(path, stage)
-        found = dict(metrics=outputs.metrics(), samples_scored=len(outputs.images))
+        found = dict(metrics=outputs.metrics, samples_scored=len(outputs.images))
         if stage == "classification":
             found["metrics"] |= {"follows_shape": 5.0, "follows_coat": 60.0}  # of images whose outputs are not kept
         kind = dict(protocol="fcn_ade20k") if stage == "segmentation" else {}

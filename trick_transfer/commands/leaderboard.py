@@ -64,7 +64,7 @@ def verify(args: argparse.Namespace) -> list[str]:
         raise ValueError(f"{args.results} holds no result {args.row!r}: give a recipe, or {LAYOUT}")
     for each in chosen:
         outputs, faults = audit(each.result, each.outputs)
-        beyond = sorted(each.result.metrics.keys() - outputs.metrics().keys()) if outputs else []
+        beyond = sorted(each.result.metrics.keys() - outputs.metrics.keys()) if outputs else []
         remark = f"; not in the outputs: {', '.join(beyond)}" if beyond else ""
         print(f"{each.folder}: {'differs' if faults else 'the same numbers' if outputs else 'not scored'}{remark}")
         problems += faults

@@ -50,7 +50,7 @@ def make_up(stored: Stored, row: int, share: float, root: Path) -> None:
     with np.load(stored.outputs) as arrays:
         arrays = worse(dict(arrays), random, share)
     write_arrays(folder / OUTPUTS, arrays)
-    found = read(folder / OUTPUTS, result.stage, result.config).metrics()
+    found = read(folder / OUTPUTS, result.stage, result.config).metrics
     config = result.config | dict(made_up=row)  # else all rows are of one config
     write(
         replace(

@@ -77,7 +77,7 @@ def resampled(result: Result, path: Path) -> tuple[dict[str, float], Arrays, str
     if not outputs:
         raise ValueError(*faults)
     with reading(path, f"outputs of {result.stage}"):
-        points, rounds = outputs.metrics() | result.metrics, resample(outputs)
+        points, rounds = outputs.metrics | result.metrics, resample(outputs)
         known = {name: drawn for name, drawn in rounds.items() if np.isfinite(drawn).all()}
         return points, known, outputs.key, outputs.details
 
@@ -105,7 +105,7 @@ def audit(result: Result, path: Path) -> tuple[Outputs | None, list[str]]:
         check_hash(result, path)
         outputs = read(path, result.stage, result.config)
         with reading(path, f"outputs of {result.stage}"):
-            images, metrics = len(outputs.images), outputs.metrics()
+            images, metrics = len(outputs.images), outputs.metrics
     except (ValueError, OSError) as fault:
         return None, [str(fault)]
     same = images == result.samples_scored
