@@ -41,8 +41,8 @@ def lists(
 
     Paths are absolute, or under `images`, a folder that is seen from the list's. The `separator` is a tab, a comma
     (then cells may be quoted) or else a space; there is a `header` if the first cell has no suffix. The third column is
-    the split if it holds a split's name; what follows is left out. `classes`: as in `folders`.
-    Raises OSError or ValueError for what is no list.
+    the split if it holds a split's name (test only where none is val); what follows is left out. `classes`: as in
+    `folders`. Raises OSError or ValueError for what is no list.
     """
     told = Found([], ())
     lines: list[Line] = []
@@ -104,27 +104,24 @@ def cells_of(file: Path, text: str, mark: str) -> Iterator[tuple[int, list[str]]
         raise ValueError(f"{file}, line {reader.line_num}: {error}; correct the line") from None
 
 
-def split_of(cell: str) -> str | None:
-    """The split that a cell of a list names; None if it names none."""
-    return next((split for split, names in SETS_OF.items() if set_of(cell) in names), None)
-
-
 def lines_of(file: Path, rows: Sequence[tuple[int, list[str]]], told: Found) -> Iterator[Line]:
     """Rows as lines; what their third column means is told."""
-    third = {cells[2] for _, cells in rows if len(cells) > 2}
-    has_split = any(map(split_of, third))
+    third = Counter(set_of(cells[2]) for _, cells in rows if len(cells) > 2 and cells[2])
+    split_of = {name: split for split in SETS_OF if (name := first_of(split, {each: each for each in third}))}
+    rest = {name: lines for name, lines in third.items() if name and name not in split_of}
     if third:
-        said = "is the split" if has_split else "and what follows is left out, as it names no split"
-        told.reading.append(f"{file}: the third column {said}")
+        said = "is the split" if split_of else "and what follows is left out, as it names no split"
+        unread = "".join(f"; {lines} lines of {name} are left out" for name, lines in rest.items())
+        told.reading.append(f"{file}: the third column {said}{unread}")
     for number, (path, *others) in rows:
-        label, split, *_ = [*others, "", ""]
+        label, cell, *_ = [*others, "", ""]
         where = f"{file}, line {number}"
         if not label:
             told.problems.append(f"{where}: {path:.80} has no label; expected `path label`")
-        elif has_split and split and not split_of(split):
-            told.problems.append(f"{where}: {split!r} is no split; expected one of {', '.join(SET_OF)}")
-        else:
-            yield Line(where, path, label, split_of(split) if has_split else None)
+        elif split_of and cell and not set_of(cell):
+            told.problems.append(f"{where}: {cell!r} is no split; expected one of {', '.join(SET_OF)}")
+        elif (name := set_of(cell)) not in rest:
+            yield Line(where, path, label, split_of.get(name))
 
 
 def listed_images(lines: Sequence[Line], home: Path, told: Found) -> Iterator[Sample]:

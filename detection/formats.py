@@ -73,7 +73,7 @@ def annotated(files: VocFolder, keys: Sequence[str], unannotated: str) -> tuple[
         if image and not xml:
             bare.append(image)
         elif xml and not image:
-            problems.append(f"{xml} has no image; add it, or remove the XML")
+            problems.append(f"{xml} has no image ({', '.join(SUFFIXES)}); add or convert it, or remove the XML")
         elif not image:
             problems.append(f"{files.lists[key]} lists {key}, which has neither image nor XML; add them, or correct it")
     if unannotated == "error":

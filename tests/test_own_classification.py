@@ -307,9 +307,12 @@ def test_a_list_may_be_separated_by_spaces_and_name_absolute_paths(tmp_path):
 
 
 def test_a_lists_third_column_is_the_split_if_it_names_one(tmp_path):
-    text = "1.jpg,ant,train\n2.jpg,ant,Test\n3.jpg,bee,training\n4.jpg,bee,val\n5.jpg,bee,\n"
+    text = "1.jpg,ant,train\n2.jpg,ant,Test\n3.jpg,bee,training\n4.jpg,bee,test\n5.jpg,bee,\n"
     found = read(listing(tmp_path, text), "list")
     assert [sample.split for sample in found.samples] == ["train", "val", "train", "val", None]
+    both = read(listing(tmp_path, text + "6.jpg,ant,val\n", "both.csv"), "list")
+    assert [sample.name for sample in both.samples if sample.split == "val"] == ["6.jpg"], "as of folders val and test"
+    assert any("the third column is the split; 2 lines of test are left out" in line for line in both.reading)
     coarse = read(listing(tmp_path, "1.jpg,ant,0\n2.jpg,bee,1\n", "coarse.csv"), "list")
     assert [sample.split for sample in coarse.samples] == [None, None]
     assert any("third column and what follows is left out" in line for line in coarse.reading)
