@@ -23,6 +23,7 @@ Source = np.ndarray | Jpeg
 EIGENVALUES = (55.46, 4.794, 1.148)
 EIGENVECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
 TRIES = 10
+LEVELS = np.arange(256, dtype=np.uint8)
 INTERPOLATIONS = {  # by mmcv's names
     "nearest": cv2.INTER_NEAREST,
     "bilinear": cv2.INTER_LINEAR,
@@ -93,10 +94,10 @@ def scale_hsv(image: Image, hue: float, saturation: float, value: float) -> Imag
     Hue is an angle: a product would tear the reds, which lie on both sides of 0, apart. It is turned by
     (hue - 1) x 180 degrees, as MXNet's `HueJitterAug` does for a coefficient drawn around 0.
     """
-    h, s, v = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV))  # hue in 180 steps; 256 steps take twice the time
-    turned = ((np.arange(256) + np.rint((hue - 1) * 90)) % 180).astype(np.uint8)
-    scaled = cv2.LUT(h, turned), cv2.convertScaleAbs(s, alpha=saturation), cv2.convertScaleAbs(v, alpha=value)
-    return cv2.cvtColor(cv2.merge(scaled), cv2.COLOR_HSV2RGB)
+    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)  # hue in 180 steps; 256 steps take twice the time
+    turned = ((LEVELS[:, None] + np.rint((hue - 1) * 90)) % 180).astype(np.uint8)
+    table = cv2.merge((turned, *(cv2.convertScaleAbs(LEVELS, alpha=share) for share in (saturation, value))))
+    return cv2.cvtColor(cv2.LUT(hsv, table), cv2.COLOR_HSV2RGB)
 
 
 def scale_authors(image: Image, brightness: float, contrast: float, saturation: float) -> Image:

@@ -66,8 +66,8 @@ def list_unlabelled(root: str | Path, split: str) -> list[str]:
 class ImageFolder(Dataset):
     """Samples are dicts: inputs, a uint8 RGB array (size_px, size_px, 3), and labels, an int.
 
-    With `skip_broken` a file that cannot be decoded is reported once. In training the next file replaces it; in
-    validation its label becomes -1, which the metric leaves out and counts.
+    With `skip_broken` a file that cannot be decoded is reported once. In training the next file replaces it; where it
+    is scored, as all but the split "train" or with `scored`, its label becomes -1, which the metric leaves out.
     """
 
     def __init__(
@@ -79,12 +79,14 @@ class ImageFolder(Dataset):
         flip: float = 0.0,
         jitter: dict | None = None,
         skip_broken: bool = False,
+        scored: bool = False,
     ) -> None:
+        self.replaces = split == "train" and not scored
         self.classes, self.files, self.labels = list_images(root, split)
         if len(self.classes) != num_classes:
             raise ValueError(f"{root}/{split} has {len(self.classes)} class folders, the recipe expects {num_classes}")
         self.metainfo = {"classes": self.classes}
-        self.split, self.flip, self.jitter, self.skip_broken = split, flip, jitter, skip_broken
+        self.flip, self.jitter, self.skip_broken = flip, jitter, skip_broken
         options = dict(crop)
         self.crop, self.crop_options = CROPS[options.pop("type")], options
 
@@ -99,7 +101,7 @@ class ImageFolder(Dataset):
             if not self.skip_broken:
                 raise
             warnings.warn(f"skipped: {error}", stacklevel=1)
-            if self.split == "train":
+            if self.replaces:
                 return self[(index + 1) % len(self)]
             image, label = self.transform(np.zeros((8, 8, 3), np.uint8)), -1
         return {"inputs": np.ascontiguousarray(image), "labels": label}

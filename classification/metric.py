@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
 
 from trick_transfer.engine.files import write_arrays
@@ -48,7 +47,7 @@ class TopK(BaseMetric):
         columns = [np.array(column) for column in zip(*results, strict=True)]
         kept = columns[0] >= 0  # -1: the file could not be read
         table = {name: column[kept] for name, column in zip(COLUMNS, columns, strict=True)}
-        if self.outputs and is_main_process():
+        if self.outputs:
             names = (self.dataset_meta or {}).get("classes")
             write_arrays(self.outputs, table | ({"classes": np.array(names)} if names else {}))
         scores = {f"top{k}": topk(table["ranked"], table["labels"], k) for k in self.k}

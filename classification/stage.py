@@ -77,7 +77,7 @@ class Classification(Stage):
 
     def as_scored(self, cfg: Config) -> Any:
         read = cfg.train_dataloader.dataset.dataset
-        return dict(cfg.val_dataloader.dataset, split=read.split, skip_broken=read.skip_broken)
+        return dict(cfg.val_dataloader.dataset, split=read.split, skip_broken=read.skip_broken, scored=True)
 
     def leave(self, model: Any, cfg: Config, folder: Path, metrics: dict[str, float], **about: Any) -> dict[str, Any]:
         carried = cfg.model.get("given") and not cfg.max_epochs  # with a head of its own, or none

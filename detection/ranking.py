@@ -116,8 +116,9 @@ def average_precision(reached: np.ndarray, envelope: np.ndarray) -> np.ndarray:
 def ranked_classes(arrays: Arrays) -> list[Ranked]:
     """Each class that has a truth. Raises LookupError or ValueError for arrays that are none of `ranking`."""
     images = np.cumsum(arrays["ranked_images"], dtype=arrays["ranked_images"].dtype)
-    if images.max(initial=0) >= arrays["truths"].shape[1]:  # SciPy would read beyond the weights
-        raise ValueError(f"image {images.max()} is ranked, of {arrays['truths'].shape[1]}")
+    for image in (images.min(initial=0), images.max(initial=0)):  # of others SciPy would read beyond the weights
+        if not 0 <= image < arrays["truths"].shape[1]:
+            raise ValueError(f"image {image} is ranked, of {arrays['truths'].shape[1]}")
     edges = np.cumsum([0, *arrays["class_counts"]])
     return [
         ranked_class(images[start:end], arrays["ranked_states"][start:end], truths.astype(float))

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from mmengine.device import get_device
-from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 from torch.nn import functional as F
@@ -80,7 +79,7 @@ class Probe(BaseMetric):
         for name, best in self.fit(train, test.features, len(classes)):
             found.setdefault(name, []).append(best.cpu().numpy().astype(np.uint16))
         table = {"labels": test.labels.cpu().numpy()} | {name: np.stack(draws) for name, draws in found.items()}
-        if self.outputs and is_main_process():
+        if self.outputs:
             write_arrays(self.outputs, table)
         percents = accuracies(table, np.ones((len(test.names), 1)))
         return {name: float(each[0]) for name, each in percents.items()} | {"samples_scored": len(test.names)}

@@ -81,5 +81,5 @@ class Probing(FineTuning):
 
 def parts(cfg: Config) -> list[dict[str, Any]]:
     """The data sets of the images to train on and of those to score."""
-    shared = dict(root=cfg.data.data_root, num_classes=cfg.data.num_classes, crop=cfg.data.crop)
+    shared = dict(root=cfg.data.data_root, num_classes=cfg.data.num_classes, crop=cfg.data.crop, scored=True)
     return [dict(part) | shared for part in (cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset)]

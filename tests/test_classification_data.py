@@ -84,6 +84,8 @@ def test_with_skip_broken_a_truncated_jpeg_is_reported_and_replaced(broken):
     np.testing.assert_array_equal(replacement["inputs"], folder(root)[1]["inputs"])
     with pytest.warns(UserWarning, match=re.escape(val)):
         assert folder(root, "val", skip_broken=True)[0]["labels"] == -1  # which the metric leaves out and counts
+    with pytest.warns(UserWarning, match=re.escape(train)):
+        assert folder(root, skip_broken=True, scored=True)[0]["labels"] == -1  # held out, or probed
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert folder(root, skip_broken=True)[1]["labels"] == 0

@@ -153,6 +153,8 @@ def test_no_detection_at_all_scores_zero(tmp_path):
 def test_a_ranking_of_images_that_are_not_there_is_refused(metric, tmp_path):
     metric.evaluate(30)
     arrays = stored(tmp_path / "outputs.npz")
-    arrays["ranked_images"][0] = 200
-    with pytest.raises(ValueError, match="is ranked, of 30"):
-        DETECTION.outputs(arrays)
+    for first in (200, -1):
+        ranked = arrays["ranked_images"].astype(int)
+        ranked[0] = first
+        with pytest.raises(ValueError, match="is ranked, of 30"):
+            DETECTION.outputs(arrays | {"ranked_images": ranked})

@@ -320,6 +320,18 @@ def test_a_run_whose_result_is_not_on_the_leaderboard_has_no_row(rows):
     assert scores_of(rows) is None
 
 
+def test_of_unscored_results_each_has_its_own_row(tmp_path):
+    for recipe in ("resnet50d_best", "resnet50d_cosine"):
+        kept = tmp_path / f"results/mini/{recipe}/seed0"
+        shutil.copytree(ROOT / f"results/mini/{recipe}/seed0", kept)
+        path = kept / "classification/metrics.json"
+        unscored = dict(samples_scored=0, outputs_sha256="none", metrics={}, branches=None)
+        path.write_text(json.dumps(json.loads(path.read_text()) | unscored))
+    shutil.copytree(tmp_path / "results/mini", tmp_path / "work/mini")
+    for recipe in ("resnet50d_best", "resnet50d_cosine"):
+        assert scores_of(Run("classification", recipe, "mini")).row.recipe == recipe
+
+
 def test_a_second_export_replaces_the_first(folder):
     _, out = folder("torchvision", ours(18, ""))
     before = (out / "resnet18.pth").stat().st_ino

@@ -259,4 +259,5 @@ def test_published_packages_fit_whole(package, tmp_path):
 def test_the_leaderboard_names_given_weights_by_their_file():
     said = repr(dict(source="/home/me/nets/best.pth", arch="timm/resnet50", mean=[1.0, 2.0, 3.0]))
     assert of_elsewhere(said) == "weights of best.pth (arch timm/resnet50, mean [1.0, 2.0, 3.0])"
-    assert of_elsewhere(repr(dict(source="timm/resnet50.a1_in1k"))) == "weights of timm/resnet50.a1_in1k"
+    for stated in (dict(source="timm/resnet50.a1_in1k"), "timm/resnet50.a1_in1k"):
+        assert of_elsewhere(repr(stated)) == "weights of timm/resnet50.a1_in1k"

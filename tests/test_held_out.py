@@ -78,7 +78,7 @@ def test_the_best_epoch_is_kept_scored_and_told(toy, photos, tmp_path, monkeypat
     assert [chosen["epoch"], chosen["score"]] == max(scored, key=lambda point: point[1])
     assert (chosen["rule"], chosen["by"], chosen["images"], chosen["of_epochs"]) == ("best", "bright", 5, EPOCHS)
     assert result.samples_scored == 11 and result.curves["bright"] == [[chosen["epoch"], result.metrics["bright"]]]
-    kept, model = load_file(run.folder / BEST), run.folder / "model.safetensors"
+    kept, model = load_file(run.folder / BEST.format(chosen["epoch"])), run.folder / "model.safetensors"
     assert all(tensor.equal(kept[name]) for name, tensor in load_file(model).items())
     held_out = set(names_by_hash(photos)[:5])
     times = [sum("/".join(path.parts[-2:]) == name for path in seen) for name in held_out]
@@ -92,7 +92,7 @@ def test_the_last_epoch_may_count_instead(toy, tmp_path):
     run = toy(tmp_path / "work", **{"held_out.score": "last", "optim_wrapper.optimizer.lr": 0.0})
     result = train(run)
     assert len({value for _, value in result.curves[SCORES]}) == 1  # nothing is learnt at this rate
-    assert result.chosen["epoch"] == EPOCHS and (run.folder / BEST).is_file()
+    assert result.chosen["epoch"] == EPOCHS and [*run.folder.glob(BEST.format("*"))]
 
 
 @pytest.mark.parametrize("point", ["in an epoch", "before the checkpoint"])
@@ -115,7 +115,7 @@ def test_a_stopped_training_ends_as_if_it_had_not_been(toy, tmp_path, monkeypatc
         train(again)
     result = train(again)
     assert (result.curves, result.chosen, result.metrics) == (expected.curves, expected.chosen, expected.metrics)
-    for name in (BEST, "model.safetensors"):
+    for name in (BEST.format(result.chosen["epoch"]), "model.safetensors"):
         assert (again.folder / name).read_bytes() == (whole.folder / name).read_bytes()
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ from test_results import read_all
 
 from trick_transfer.commands import pipeline as command
 from trick_transfer.engine.claim import alone
+from trick_transfer.runs.identity import plain
 from trick_transfer.runs.plan import check, processes, state
 from trick_transfer.runs.run import Run
+from trick_transfer.runs.state import state as state_of
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("classification", "detection", "segmentation")
@@ -166,6 +169,21 @@ def test_a_plan_says_which_process_trains_a_run_now():
     with alone(run.folder):
         word, remark = state(run)
         assert word == "missing" and remark.startswith(f"process {os.getpid()} on ") and remark.endswith(" trains it")
+
+
+def test_a_finished_run_is_stale_where_another_precision_or_compiled_steps_are_asked_for():
+    run = Run("segmentation", "resnet50d_best", "mini")
+    cfg = run.draft()
+    begun = dict(machine=dict(low_precision="bfloat16", compiled=False)) | plain(cfg)
+    run.folder.mkdir(parents=True)
+    (run.folder / "config.json").write_text(json.dumps(begun))
+    asked = {(precision, compiled): replace(run, precision=precision, compiled=compiled)
+             for precision in (None, "bf16", "fp32") for compiled in (False, True)}  # fmt: skip
+    assert {state_of(each, cfg)[0] for each in asked.values()} == {"missing"}
+    (run.folder / "metrics.json").touch()
+    found = {how: state_of(each, cfg) for how, each in asked.items()}
+    assert [how for how, (word, _) in found.items() if word == "done"] == [(None, False), ("bf16", False)]
+    assert found["fp32", True] == ("stale", ["--precision", "--compile"])
 
 
 @pytest.fixture

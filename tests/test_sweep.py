@@ -1,5 +1,6 @@
 """A swept protocol: trials on held-out images choose rate and length; the test images are scored once, after that."""
 
+import json
 import sys
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from toy_voc import toy_card
 
 from trick_transfer.leaderboard.analysis import mean_hours
 from trick_transfer.runs import sweep
+from trick_transfer.runs.identity import plain
 from trick_transfer.runs.plan import state
 from trick_transfer.runs.result import FILE_NAME, read
 from trick_transfer.runs.run import Run
@@ -33,7 +35,9 @@ def test_the_trials_choose_and_the_run_alone_scores_the_test_images(run, monkeyp
     seen = []
     get = Photos.__getitem__
     monkeypatch.setattr(Photos, "__getitem__", lambda self, i: seen.append(self.files[i].parts[-3]) or get(self, i))
-    with pytest.raises(FileNotFoundError, match=f"4 of 4 trials of {SWEPT} are missing; tools/pipeline.sh resnet50d_b"):
+    with pytest.raises(
+        FileNotFoundError, match=f"4 of 4 trials of {SWEPT} are missing, .*; tools/pipeline.sh resnet50"
+    ):
         train(run)
     assert state(run) == ("missing", "waits for 4 trials")
     for trial in trials(run)[:3]:
@@ -64,6 +68,10 @@ def test_the_trials_choose_and_the_run_alone_scores_the_test_images(run, monkeyp
     assert mean_hours([result]) == pytest.approx(cost + result.seconds * result.devices / 3600)
     assert state(run) == ("done", "") and train(run) == result
 
+    toy_card(run.card.parent, seed=1)
+    with pytest.raises(FileNotFoundError, match="4 of 4 trials of .* are missing, or of another backbone"):
+        train(run)
+
 
 def test_a_trial_that_diverges_is_the_worst_and_ends_nothing(run, capsys):
     run = replace(run, sets={"sweep.rates": (1.0, 1e30), "sweep.lengths": (1.0,)})
@@ -86,6 +94,7 @@ def test_a_sweep_whose_trials_all_diverge_says_what_to_lower(run, monkeypatch):
     for trial in trials(run):
         trial.folder.mkdir(parents=True)
         (trial.folder / FILE_NAME).touch()
+        (trial.folder / "config.json").write_text(json.dumps(plain(trial.config())))
     told = r"toy_task .*: all 4 trials diverged; lower their rates: --set \"toy_task\.sweep\.rates=\[\.\.\.\]\""
     with pytest.raises(ValueError, match=told):
         train(run)

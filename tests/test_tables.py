@@ -129,6 +129,17 @@ def test_device_hours_are_the_backbones_with_its_teachers_and_in_a_downstream_me
     assert alone.device_hours is alone.cells["map_area"].device_hours is None  # the teacher's are not known
 
 
+def test_a_students_teacher_is_the_one_that_was_trained_without_its_held_out_images():
+    config, share = {"model": {"teacher": {"recipe": "teacher"}}}, {"held_out.share": "0.1"}
+    student = a_result(recipe="r+held_out.share-0.1", config=config, seconds=3600.0, settings=share | {"lr": "1"})
+    runs = [student, a_result(recipe="teacher", seconds=900.0)]
+    (row,) = (row for table in ours(runs) for row in table.rows if row.recipe == student.recipe)
+    assert row.device_hours is None
+    runs.append(a_result(recipe="teacher+held_out.share-0.1", seconds=1800.0, settings=share))
+    (row,) = (row for table in ours(runs) for row in table.rows if row.recipe == student.recipe)
+    assert row.device_hours == 1 + 0.5
+
+
 def test_rows_are_ordered_by_top1_and_gaps_come_last():
     results = a_run("low", top1=50.0) + a_run("high", top1=70.0) + [a_detection(recipe="none")]
     (table,) = ours(results)

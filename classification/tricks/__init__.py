@@ -11,7 +11,7 @@ from trick_transfer.engine.values import check_name
 from .amp import amp
 from .distillation import check_teacher, distillation
 from .label_smoothing import check_smoothing, label_smoothing
-from .large_batch import check_batch, large_batch
+from .large_batch import large_batch
 from .mixup import check_mix, mixup
 from .no_bias_decay import no_bias_decay
 from .schedule import check_schedule, schedule
@@ -46,7 +46,6 @@ def switch(cfg: Config, name: str, options: dict[str, Any]) -> None:
 
 def check_tricks(cfg: Config) -> None:
     """Raise ValueError for values that a trick's slot cannot hold; a slot can be set without its trick."""
-    check_batch(cfg)
     check_schedule(cfg)
     for slot, check in CHECKS.items():
         if cfg.model[slot] is not None:

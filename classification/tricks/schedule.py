@@ -32,8 +32,6 @@ def check_schedule(cfg: Config) -> None:
     check_name("schedule: decay", cfg.schedule.decay, DECAYS)
     if (first := cfg.schedule.get("warmup_from", 1)) not in (0, 1):
         raise ValueError(f"schedule: warmup_from must be 0 or 1, got {first!r}")
-    if warmup < 0:
-        raise ValueError(f"schedule: warmup_epochs must be >= 0, got {warmup}")
     if 0 < epochs <= warmup:
         raise ValueError(f"max_epochs={epochs} end before the warm-up's {warmup}; lower tricks.schedule.warmup_epochs")
 

@@ -28,13 +28,20 @@ KEPT = (*POSITION, "seed", "dataset_meta")  # of mmengine's meta
 class WholeCheckpoint(Hook):
     """Weights, optimiser, schedule and position after each epoch that ends with a step; see CONTRIBUTING.md.
 
-    `after_scoring`: once the epoch is scored, so that no score is lost on which something depends.
+    `after_scoring`: once the epoch is scored, so that no score is lost, on which something may depend.
     """
 
     priority = "VERY_LOW"
+    training = False  # else what is scored is no epoch of a training
 
     def __init__(self, after_scoring: bool = False) -> None:
         self.after_scoring = after_scoring
+
+    def before_train(self, runner: Any) -> None:
+        self.training = True
+
+    def after_train(self, runner: Any) -> None:
+        self.training = False
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """The position in steps of this run, which may accumulate another number of them for one update."""
@@ -53,7 +60,7 @@ class WholeCheckpoint(Hook):
             self.save(runner)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        if self.after_scoring:
+        if self.after_scoring and self.training:
             self.save(runner, meta=dict(epoch=runner.epoch))  # else the next one
 
     def save(self, runner: Any, **options: Any) -> None:

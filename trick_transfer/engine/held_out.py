@@ -25,7 +25,7 @@ from .stage import Metric, Stage
 from .values import check_name
 
 HELD_OUT = "held_out"  # the Config's key, and in the curves what stands before a metric
-BEST = "best.safetensors"  # the weights of the best epoch so far, in the run's folder
+BEST = "best-{}.safetensors"  # the weights of the best epoch so far, in the run's folder
 EPOCHS = ("best", "last")  # whose weights may be scored at the end
 LEAST_GAIN = 1e-9  # percent points
 
@@ -153,9 +153,16 @@ class KeepBest(Hook):
             metric.prefix = HELD_OUT
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        epoch, _ = best(curves(runner)[self.by], self.better)
-        if epoch == runner.epoch and is_main_process():
-            write_tensors(Path(runner.work_dir, BEST), unwrapped(runner).state_dict())
+        if not is_main_process():
+            return
+        points, folder = curves(runner)[self.by], Path(runner.work_dir)
+        now, before = (best(some, self.better)[0] for some in (points, points[:-1] or points))
+        if now == runner.epoch:
+            write_tensors(folder / BEST.format(now), unwrapped(runner).state_dict())
+        kept = {BEST.format(now), BEST.format(before)}  # a kill before the checkpoint takes us to the epoch before
+        for path in folder.glob(BEST.format("*")):
+            if path.name not in kept:
+                path.unlink()
 
 
 @HOOKS.register_module()

@@ -24,16 +24,16 @@ class Scores:
 
 def scores_of(run: Run) -> Scores | None:
     """Its row, with the intervals of its tier's table; None for a run without a result there."""
-    own = run.folder / FILE_NAME
-    if not own.is_file():
+    if not (run.folder / FILE_NAME).is_file():
         return None
-    outputs = read(own).outputs_sha256
+    own = read(run.folder / FILE_NAME)
+    same = ("recipe", "stage", "seed", "outputs_sha256")  # of unscored ones the last is the same
     stored, _ = read_both(reference(), run.results_root)
     runs, _ = load_all(each for each in stored if each.result.tier == run.tier_file.name)
     analysis = analyse(runs)
     for table in analysis.tables:
         for row in table.rows:
             results = [analysis.runs[each.path].result for each in row.runs]
-            if any(each.outputs_sha256 == outputs and each.seed == run.seed for each in results):
+            if any(all(getattr(each, key) == getattr(own, key) for key in same) for each in results):
                 return Scores(table, row, tuple(each for each in results if each.backbone_seed == run.seed))
     return None

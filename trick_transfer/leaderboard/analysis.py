@@ -8,6 +8,7 @@ import numpy as np
 from trick_transfer.engine.files import brief
 from trick_transfer.engine.values import check_name
 from trick_transfer.runs.result import Result
+from trick_transfer.runs.run import is_teachers
 from trick_transfer.runs.store import Stored
 from trick_transfer.runs.sweep import hours
 from trick_transfer.stages import BACKBONE, metrics, stage_of
@@ -130,8 +131,10 @@ def device_hours(
     if not trained or not teacher:
         return mean_hours(trained) if trained else None
     students = (*students, trained[0].recipe)  # none of them is its own teacher
-    wanted = teacher["recipe"] not in students and (teacher["recipe"], trained[0].tier, BACKBONE.name)
-    taught = [run for run in runs if (run.result.recipe, run.result.tier, run.result.stage) == wanted]
+    settings = {key: value for key, value in trained[0].settings.items() if is_teachers(key)}
+    wanted = teacher["recipe"] not in students and (teacher["recipe"], settings, trained[0].tier, BACKBONE.name)
+    results = ((run, run.result) for run in runs)
+    taught = [run for run, of in results if (of.recipe.split("+")[0], of.settings, of.tier, of.stage) == wanted]
     same_kind = [run for run in taught if run.stored.own == own] or taught * own
     of_teacher = device_hours([run.result for run in same_kind], runs, own, students)
     return None if of_teacher is None else mean_hours(trained) + of_teacher

@@ -25,6 +25,13 @@ def conditions(task: Stage, precision: str | None, cfg: Config, batch: Batch, co
     return spread | dict(norm_parts=1 if task.frozen_norms(cfg) else parts, low_precision=low, compiled=compiled)
 
 
+def asked_otherwise(precision: str | None, compiled: bool, begun: dict[str, Any], low_precision: bool) -> list[str]:
+    """The options that ask for what a finished run was not made with; `low_precision`: whether it uses one."""
+    asked = str(PRECISIONS.get(precision or "")).removeprefix("torch.")
+    other = low_precision and precision and asked != begun.get("low_precision", asked)
+    return ["--precision"] * bool(other) + ["--compile"] * (compiled and not begun.get("compiled"))
+
+
 def check_same(folder: Path, begun: dict[str, Any], now: dict[str, Any], low_precision: bool) -> None:
     """Raise ValueError where a checkpoint's run had other batches in batch norm, was compiled or not, or, with
     `low_precision`, had another one.

@@ -17,12 +17,12 @@ from trick_transfer.engine.held_out import HELD_OUT
 from trick_transfer.engine.layers import Layers, changed_keys
 from trick_transfer.engine.optimiser import ENDLESS
 
-from .conditions import MACHINE, UNSTATED
+from .conditions import UNSTATED
 from .identity import plain
 from .resolve import resolve
 from .result import FILE_NAME
 from .run import Run
-from .state import begun_in
+from .state import begun
 
 STATE = "state.pth"  # what `latest.pth` was at the end
 EPOCHS = ("max_epochs", "train_cfg.max_epochs")  # the keys of a training's length
@@ -48,16 +48,12 @@ def shorter(run: Run, layers: Layers) -> list[tuple[Path, int]]:
     """The folders of finished runs that differ from this one in that they have fewer epochs; the longest run first."""
     found, mine = [], plain(layers.cfg)
     for folder in (run.work_dir / run.tier_file.name).glob(f"*/{run.folder.parent.name}/{run.folder.name}"):
-        if (folder / FILE_NAME).is_file() and set(changed_keys(stored(folder), mine)) <= set(LENGTH):
-            epochs = length(stored(folder))
+        stored, _ = begun(folder)
+        if (folder / FILE_NAME).is_file() and set(changed_keys(stored, mine)) <= set(LENGTH):
+            epochs = length(stored)
             if 0 < epochs < length(mine):
                 found.append((folder, epochs))
     return sorted(found, key=lambda each: -each[1])
-
-
-def stored(folder: Path) -> dict[str, Any]:
-    """The Config of a stage's folder, as `plain` makes it."""
-    return {key: value for key, value in begun_in(folder).items() if key != MACHINE}
 
 
 def length(cfg: Mapping[str, Any]) -> int:
@@ -67,10 +63,10 @@ def length(cfg: Mapping[str, Any]) -> int:
 
 def hindrance(run: Run, layers: Layers, batch: Batch, now: Mapping[str, Any], folder: Path) -> str:
     """In words, why going on from a shorter run's end is not what training from the beginning is; empty if it is."""
-    before = begun_in(folder).get(MACHINE, {})
+    stored, before = begun(folder)
     keys = ("data_manifest", "norm_parts", "low_precision", "compiled")
     differing = [key for key in keys if before.get(key, UNSTATED.get(key)) != now[key]]
-    ours, theirs = (schedules(run, each, batch) for each in (layers, with_length(layers, stored(folder))))
+    ours, theirs = (schedules(run, each, batch) for each in (layers, with_length(layers, stored)))
     if bound := [each["type"] for each in ours if each not in theirs or ends_with_training(each)]:
         return f"the rate of every step depends on the number of epochs ({', '.join(bound)})"
     if HELD_OUT in layers.cfg:

@@ -8,6 +8,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
+from trick_transfer.engine.checkpoint import unwrapped
 from trick_transfer.engine.pictures import fit
 from trick_transfer.registry import HOOKS
 from trick_transfer.stages import STAGES
@@ -41,7 +42,7 @@ class ShowPredictions(Hook):
     @torch.no_grad()
     def picture(self, runner: Any) -> np.ndarray:
         """RGB (HEIGHT_PX, W, 3)."""
-        loader, model = runner.val_dataloader, getattr(runner.model, "module", runner.model)
+        loader, model = runner.val_dataloader, unwrapped(runner)
         total = len(loader.dataset)
         samples = [loader.dataset[total * i // IMAGES] for i in range(IMAGES)]
         model.eval()

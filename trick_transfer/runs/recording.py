@@ -1,5 +1,6 @@
 """Write what a run leaves: weights, what later stages need, its outputs, and last its result with the receipt."""
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from trick_transfer.engine.files import file_sha256, in_turn, write_tensors, wri
 from trick_transfer.engine.held_out import BEST, HELD_OUT
 from trick_transfer.engine.receipt import build, commit, device, versions
 
-from .conditions import MACHINE, conditions
+from .conditions import conditions
 from .data import licence
 from .identity import fingerprint, plain
 from .longer import STATE
@@ -50,8 +51,9 @@ def record(run: Run, cfg: Config, model: Any, batch: Batch, metrics: dict, facts
     write(result, run.folder / FILE_NAME)
     if run.keep_state and (run.folder / LATEST).is_file():
         (run.folder / LATEST).replace(run.folder / STATE)
-    for name in (LATEST, *([BEST] if trial else [])):  # half a gigabyte that nothing needs any more
-        (run.folder / name).unlink(missing_ok=True)
+    best = run.folder.glob(BEST.format("*")) if trial else ()
+    for path in (run.folder / LATEST, *best):  # half a gigabyte that nothing needs any more
+        path.unlink(missing_ok=True)
     return result
 
 
@@ -64,7 +66,7 @@ def receipt(run: Run, cfg: Config, batch: Batch, of_data: str) -> dict[str, Any]
     found |= dict(protocol_hash=run.protocol_hash(), config=plain(cfg), config_hash=fingerprint(plain(cfg)))
     outputs = run.folder / OUTPUTS
     found |= dict(outputs_sha256=file_sha256(outputs) if outputs.is_file() else UNSCORED)
-    found |= dict(data_manifest=begun(run)[MACHINE]["data_manifest"])
+    found |= dict(data_manifest=begun(run.folder)[1]["data_manifest"])
     makes_weights = run.task.trains_backbone and cfg.max_epochs
     own_data = {} if makes_weights else {f"{run.stage} data": of_data}
     found |= dict(licences=read_card(run.card).licences | own_data)
@@ -74,7 +76,7 @@ def receipt(run: Run, cfg: Config, batch: Batch, of_data: str) -> dict[str, Any]
     found["precision"] = found["low_precision"] if uses_low_precision(cfg) else "float32"
     found |= dict(device=device(), build=build(), versions=versions())
     found["commit"], found["dirty"] = commit()
-    return found | dict(command=f"tools/train.py {' '.join(sys.argv[1:])}", remarks=[])
+    return found | dict(command=shlex.join(["tools/train.py", *sys.argv[1:]]), remarks=[])
 
 
 def keep(result: Result, outputs: Path, folder: Path) -> None:

@@ -54,7 +54,7 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
     cfg.default_hooks = dict(
         history=dict(type="trick_transfer.History"),
         finite_loss=dict(type="trick_transfer.FiniteLoss"),
-        checkpoint=dict(type="trick_transfer.WholeCheckpoint", after_scoring=HELD_OUT in cfg),
+        checkpoint=dict(type="trick_transfer.WholeCheckpoint", after_scoring=scores_each_epoch(cfg)),
         param_scheduler=dict(type="trick_transfer.ScheduleUpdates"),
         logger=dict(type="trick_transfer.OpenLogger", interval=20),
     )
@@ -79,6 +79,11 @@ def equip(run: Run, cfg: Config, batch: Batch) -> None:
     if batch.devices > 1 and not torch.cuda.is_available():
         cfg.model_wrapper_cfg.device_ids = None
         cfg.sync_bn = None  # torch's works on CUDA only; here each process has batch norms of its own
+
+
+def scores_each_epoch(cfg: Config) -> bool:
+    """Whether each epoch of the training ends with a scoring."""
+    return max(cfg.train_cfg.get("val_begin", 1), cfg.train_cfg.get("val_interval", 1)) <= 1
 
 
 def limit(loader: dict, images: int) -> None:

@@ -277,9 +277,7 @@ class Run:
             tier = tiers.of_backbones(self.tier)
             return Run(FIRST, self.recipe, tier, self.upstream_seed, work_dir=self.work_dir)
         teacher = self.layers.cfg.model.get("teacher")
-        shared = ("model.num_classes", KEY)
-        prefixes = ("data.", f"{HELD_OUT}.")  # a teacher does not see what its student holds out
-        sets = {key: value for key, value in self.sets.items() if key.startswith(prefixes) or key in shared}
+        sets = {key: value for key, value in self.sets.items() if is_teachers(key)}
         return replace(self, recipe=teacher.recipe, sets=sets) if teacher else None
 
     def backbone(self) -> Card:
@@ -309,6 +307,11 @@ class Run:
     @property
     def data_set_name(self) -> str:
         return self.tier_file.data(self.stage) or self.task.data_name(self.layers.cfg)
+
+
+def is_teachers(key: str) -> bool:
+    """Whether a student's setting is its teacher's, too, who does not see what its student holds out."""
+    return key.startswith(("data.", f"{HELD_OUT}.")) or key in ("model.num_classes", KEY)
 
 
 def few_workers(cfg: Config) -> None:

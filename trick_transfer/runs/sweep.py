@@ -90,15 +90,18 @@ def trials(run: "Run") -> list["Run"]:
 
 
 def tried(run: "Run") -> list[Trial]:
-    """What came of all trials. Raises FileNotFoundError with the command that makes those that are missing.
+    """What came of all trials. Raises FileNotFoundError with the command that makes those that are missing, or stale.
 
     Raises AllDivergedError.
     """
+    from .state import state  # which imports this module
+
     found = trials(run)
-    if missing := [trial for trial in found if not (trial.folder / FILE_NAME).is_file()]:
+    if missing := [trial for trial in found if state(trial, trial.config())[0] != "done"]:
         raise FileNotFoundError(
-            f"{len(missing)} of {len(found)} trials of {run.recipe_or_protocol} are missing; tools/pipeline.sh "
-            f"{run.recipe} --tier {run.tier} --seed {run.seed} --protocol {run.recipe_or_protocol} runs them"
+            f"{len(missing)} of {len(found)} trials of {run.recipe_or_protocol} are missing, or of another backbone or "
+            f"other data; tools/pipeline.sh {run.recipe} --tier {run.tier} --seed {run.seed} --protocol "
+            f"{run.recipe_or_protocol} runs them"
         )
     trials_of = [trial_of(read(trial.folder / FILE_NAME)) for trial in found]
     if found and all(each.score is None for each in trials_of):

@@ -73,7 +73,7 @@ def begin(run: Run, layers: Layers, batch: Batch, resume: bool) -> None:
         raise ValueError(f"{latest} is not a whole checkpoint; delete it, and the stage starts from the beginning")
     receipt, now = run.folder / "config.json", conditions(run.task, run.precision, cfg, batch, run.compiled)
     if latest.is_file():
-        check_same(run.folder, begun(run).get(MACHINE, {}), now, uses_low_precision(cfg))
+        check_same(run.folder, begun(run.folder)[1], now, uses_low_precision(cfg))
     now["data_manifest"] = manifest_digest(run.root) if run.root.is_dir() else UNSCORED
     if resume and not latest.is_file():
         go_on(run, layers, batch, now)
@@ -170,7 +170,7 @@ def choose(run: Run, cfg: Config, runner: Runner) -> dict[str, Any]:
     """Take the weights of the epoch that the held-out images choose; returns which it is, and by what."""
     found = held_out.chosen(cfg, run.task, runner)
     if found["epoch"] < runner.epoch:
-        best, model = run.folder / BEST, unwrapped(runner)
+        best, model = run.folder / BEST.format(found["epoch"]), unwrapped(runner)
         barrier()  # it is written
         load_strictly(model, weights_in(load(best), best, model.state_dict()), best)
     if is_main_process():

@@ -12,10 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from classification.config import finish
-from trick_transfer.engine.files import file_sha256, read_arrays, write_whole
+from trick_transfer.engine.files import read_arrays, write_whole
 from trick_transfer.runs.dry_run import rates, steps_an_epoch
 from trick_transfer.runs.run import Run
 from trick_transfer.runs.store import Stored
+
+from ..scores.load import check_hash
 
 matplotlib.rcParams.update({"svg.hashsalt": "trick-transfer", "svg.fonttype": "none"})  # the same file each time
 PAPER_CLASSES, BINS = 1000, 60
@@ -59,8 +61,7 @@ def schedule(run: Run) -> tuple[np.ndarray, np.ndarray]:
 
 def outputs(stored: Stored) -> dict[str, np.ndarray]:
     """A result's stored outputs. Raises OSError or ValueError if they are missing or another run's."""
-    if file_sha256(stored.outputs) != stored.result.outputs_sha256:
-        raise ValueError(f"{stored.outputs} holds another run's outputs than {stored.result.folder} was scored from")
+    check_hash(stored.result, stored.outputs)
     return read_arrays(stored.outputs)
 
 
