@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.config import Config
 
 from backbones.card import Card
-from backbones.contract import STILL_RUN
+from backbones.contract import STILL_RUN, STRIDES
 from backbones.fine_tuning import FineTuning, parts
 from backbones.registry import sketch
 from trick_transfer.engine import pictures
@@ -31,7 +31,6 @@ from .ranking import (
     voc_curve,
 )
 
-STRIDES = [4, 8, 16, 32]  # of the maps, in all protocols
 LAYOUT = "VOCdevkit/VOC<year>/{JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/{trainval,test}.txt}"
 TEST_IMAGES = Path("VOCdevkit", YEAR, "JPEGImages")
 LEAST_SCORE = 0.3  # of a box that is drawn or shown on the page
@@ -211,8 +210,10 @@ def data_sets(cfg: Config, training: bool = True) -> list[Any]:
 
 def check_slot(slot: dict, card: Card) -> None:
     """Raise ValueError for a backbone that cannot be built as the protocol requires, or has other strides."""
-    if card.strides != STRIDES:
-        raise ValueError(f"{card.name} has maps of strides {card.strides}, the detectors need {STRIDES}; {STILL_RUN}")
+    if tuple(card.strides) != STRIDES:
+        raise ValueError(
+            f"{card.name} has maps of strides {card.strides}, the detectors need {[*STRIDES]}; {STILL_RUN}"
+        )
     try:
         sketch(slot)
     except ValueError as error:

@@ -51,9 +51,10 @@ class Cluster:
 
     def submit(self, count: int, runs: list[Run]) -> list[submitit.Job]:
         executor = self.executor(count)
+        made = [Job(train_words(run, self.args), count, run.folder, run.folder / LOG) for run in runs]
         try:
             with executor.batch() if self.args.array else nullcontext():
-                jobs = [executor.submit(self.job(run, count)) for run in runs]
+                jobs = [executor.submit(each) for each in made]
         except FailedJobError as error:
             raise ValueError(
                 f"Slurm does not take the job: {in_one_line(error)}; correct --partition, --time or --slurm"
@@ -77,9 +78,6 @@ class Cluster:
     def stop(self) -> str:
         jobs = " ".join(str(job.job_id) for _, job in self.jobs)
         return f"jobs that go on: {jobs or 'none'}; the same command takes what they do"
-
-    def job(self, run: Run, count: int) -> Job:
-        return Job(train_words(run, self.args), count, run.folder, run.folder / LOG)
 
     def executor(self, count: int) -> submitit.AutoExecutor:
         """What submits jobs of `count` processes on one node."""
