@@ -101,6 +101,9 @@ def class_images(place: Path, told: Found) -> list[tuple[Path, str]]:
         (loose, "lie in no class folder, and are left out"),
     ):
         told.reading += [f"{place}: {len(images):,} images {what} ({listed(images)})"] * bool(images)
+    if nested and all(set_of(PurePosixPath(name).parts[1]) for name in nested):
+        inside = listed(PurePosixPath(name).parent.as_posix() for name in nested)
+        told.problems.append(f"{place} has its split inside the classes ({inside}); make it train/CLASS and val/CLASS")
     tell_unread(place, others, told)
     told.problems += [f"{link} is a link to nothing; mend or delete it" for link in broken_links(place)]
     return found

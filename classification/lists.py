@@ -4,7 +4,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -17,7 +17,12 @@ from .class_folders import SETS_OF, first_of, suffix_of, tell_unread, under
 from .layout import numbered
 
 SUFFIXES = (".txt", ".csv", ".tsv")
-SEPARATORS = {"\t": "tabs", ",": "commas", " ": "spaces"}  # in the order in which they are looked for
+SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", " ": "spaces"}  # looked for in this order
+COLUMNS = {  # what a header calls them
+    "path": ("path", "file", "filename", "file_name", "image", "image_path", "filepath"),
+    "label": ("label", "class", "category", "target", "labels", "class_name", "label_name"),
+    "split": ("split", "set", "subset", "partition"),
+}
 LOOKED_AT = 20  # lines of a list, to find its separator
 
 
@@ -39,10 +44,11 @@ def lists(
 ) -> Found:
     """`path label` or `path label split`, a line each: one file, or a folder's files train and val (.txt, .csv, .tsv).
 
-    Paths are absolute, or under `images`, a folder that is seen from the list's. The `separator` is a tab, a comma
-    (then cells may be quoted) or else a space; there is a `header` if the first cell has no suffix. The third column is
-    the split if it holds a split's name (test only where none is val); what follows is left out. `classes`: as in
-    `folders`. Raises OSError or ValueError for what is no list.
+    Paths are absolute, or under `images`, a folder that is seen from the list's. The `separator` is a tab, a semicolon,
+    a comma (then cells may be quoted) or else a space; there is a `header` if the first cell has no suffix. Where it
+    names path and label, by any of COLUMNS' words, columns may stand in any order. The third is the split if it holds a
+    split's name (test only where none is val); what follows is left out. `classes`: as in `folders`. Raises OSError or
+    ValueError for what is no list.
     """
     told = Found([], ())
     lines: list[Line] = []
@@ -82,7 +88,17 @@ def read_list(file: Path, told: Found, separator: str | None, header: bool | Non
         header = bool(rows) and not PurePosixPath(rows[0][1][0]).suffix
     first = f"the header {', '.join(rows[0][1])}" if header and rows else "no header"
     told.reading.append(f"{file}: separated by {SEPARATORS[mark]}, {first}")
-    return [*lines_of(file, rows[header:], told)]
+    return [*lines_of(file, by_name(rows) if header else rows, told)]
+
+
+def by_name(rows: Sequence[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """The rows below a header with the columns path, label and split alone, if it names the first two."""
+    names = [cell.lower() for cell in rows[0][1]] if rows else []
+    found = {column: [names.index(word) for word in words if word in names][:1] for column, words in COLUMNS.items()}
+    if not (found["path"] and found["label"]):
+        return [*rows[1:]]
+    places = [*chain.from_iterable(found.values())]
+    return [(number, [cells[place] for place in places if place < len(cells)]) for number, cells in rows[1:]]
 
 
 def separator_of(text: str) -> str:
@@ -130,6 +146,9 @@ def listed_images(lines: Sequence[Line], home: Path, told: Found) -> Iterator[Sa
     others: Counter[str] = Counter()
     for line in lines:
         path, name = home / line.path, os.path.normpath(line.path)
+        if not path.is_file() and "\\" in line.path:  # written on Windows
+            name = os.path.normpath(line.path.replace("\\", "/"))
+            path = home / name
         if path.is_absolute() and path.is_relative_to(home.absolute()):
             name = under(path, home.absolute())  # wherever the folder is
         if not path.is_file():

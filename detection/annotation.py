@@ -32,23 +32,29 @@ class Annotation(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def number(found: ET.Element, field: str, kind: type = int, default: str = "") -> Any:
+def number(found: ET.Element, field: str, default: str = "") -> float:
     """A number from a VOC XML; raises ValueError that names a field which is missing, empty or not a number."""
-    text = found.findtext(field, default)
+    text = found.findtext(field, default).strip()
     try:
-        if isfinite(value := kind(text)):
+        if isfinite(value := float(text)):
             return value
     except ValueError:
         pass
-    reason = f"is {text.strip()!r}, not a number" if text.strip() else "is missing or empty"
-    raise ValueError(f"<{field}> {reason}")
+    raise ValueError(f"<{field}> {f'is {text!r}, not a number' if text else 'is missing or empty'}")
+
+
+def whole(found: ET.Element, field: str, default: str = "") -> int:
+    """A whole number, also one that is written as 96.0. Raises as `number`."""
+    if not (value := number(found, field, default)).is_integer():
+        raise ValueError(f"<{field}> is {value:g}, not a whole number")
+    return int(value)
 
 
 def box_of(found: ET.Element) -> list[float]:
     """xmin, ymin, xmax, ymax as stated, in any order in the file. Raises ValueError unless there is one <bndbox>."""
     if (boxes := len(found.findall("bndbox"))) > 1:
         raise ValueError(f"an <object> has {boxes} <bndbox>; give each box an <object> of its own")
-    return [number(found, f"bndbox/{side}", float) for side in ("xmin", "ymin", "xmax", "ymax")]
+    return [number(found, f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")]
 
 
 def pixels_of(stated: tuple[int, int] | None, image: Path, own: tuple[int, int]) -> tuple[int, int]:
@@ -71,7 +77,7 @@ def size_of(root: ET.Element) -> tuple[int, int] | None:
     """Width and height that a <size> states; None without one. Raises ValueError for no numbers."""
     if root.find("size") is None:
         return None
-    return number(root, "size/width"), number(root, "size/height")
+    return whole(root, "size/width"), whole(root, "size/height")
 
 
 def parse(
@@ -85,6 +91,8 @@ def parse(
         if not path.is_file():
             raise ValueError("no such file")
         root = ET.parse(path).getroot()
+        for each in root.iter():
+            each.tag = each.tag.rpartition("}")[2]  # without a namespace
         stated, own = size_of(root), stored or (stored_px(image) if image else None)
         width, height = pixels_of(stated, image, own) if image and own else stated or (0, 0)
         objects = [read_object(found, classes) for found in root.iter("object")]
@@ -105,7 +113,7 @@ def read_object(found: ET.Element, classes: tuple[str, ...] | None) -> dict[str,
         raise ValueError("an <object> has no <name>")
     if classes is not None and name not in classes:
         raise ValueError(f"label {name!r} is not one of the {len(classes)} classes")
-    difficult = number(found, "difficult", default="0")
+    difficult = whole(found, "difficult", default="0")
     return {"bbox": box_of(found), "name": name, "difficult": difficult}
 
 

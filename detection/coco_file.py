@@ -157,6 +157,8 @@ class CocoPart:
         self.entries: dict[str, Image] = {}
         for entry in self.coco.images:
             image = self.base / entry.path
+            if images and not image.is_file():  # an absolute path, of another machine
+                image = self.base / Path(entry.path).name if Path(entry.path).is_absolute() else image
             key = key_of(PurePosixPath(image.relative_to(home) if image.is_relative_to(home) else entry.path))
             if key in self.images:
                 self.problems.append(f"{path}: two entries are of {image}, or of one name; remove or rename one")

@@ -79,6 +79,12 @@ class Meaning:
             words = f"{said(sorted(ignored))} means no class" if ignored else "each is a class"
             reading.append(f"masks hold {said(sorted(found))}, and {words}: a guess, which ignore replaces")
             return ignored
+        if found == {0, 255} and names.keys() == {0, 1} and self.colours is None:
+            black, white = names.values()
+            raise ValueError(
+                f"masks hold 0 and 255, and 2 classes are named, so 255 is as likely {white} as no class: say "
+                f"classes={{0: {black!r}, 255: {white!r}}}, or ignore=255"
+            )
         void = {value: name for value, name in names.items() if name.lower() in VOID}
         unnamed = set() if self.colours is not None else found & {0, *NO_CLASS} - names.keys()
         if none := [*dict.fromkeys(void.values()), *sorted(unnamed)]:

@@ -318,6 +318,33 @@ def test_a_lists_third_column_is_the_split_if_it_names_one(tmp_path):
     assert any("third column and what follows is left out" in line for line in coarse.reading)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Label;Split;Filename\nant;train;a.jpg\nbee;test;b/b.jpg\n",
+        ",image_path,class,set\n0,a.jpg,ant,train\n1,b/b.jpg,bee,val\n",
+    ],
+)
+def test_columns_that_a_header_names_may_stand_in_any_order(tmp_path, text):
+    found = read(listing(tmp_path, text), "list")
+    assert truths(found) == {("train", "ant"): ["a.jpg"], ("val", "bee"): ["b.jpg"]} and not found.problems
+
+
+def test_a_list_that_was_written_on_windows_is_read(tmp_path):
+    picture(tmp_path / "b/b.jpg")
+    (tmp_path / "list.csv").write_text("file;label\r\nb\\b.jpg;bee\r\n")
+    found = read(tmp_path / "list.csv", "list")
+    assert truths(found) == {(None, "bee"): ["b.jpg"]} and found.samples[0].name == "b/b.jpg"
+
+
+def test_a_split_inside_the_classes_is_a_problem(tmp_path):
+    found = read(
+        pictures(tmp_path, *(f"{kind}/{split}/1.jpg" for kind in ("ant", "bee") for split in ("train", "test")))
+    )
+    (line,) = found.problems
+    assert "has its split inside the classes (ant/test, ant/train, bee/test, bee/train); make it train/CLASS" in line
+
+
 def test_a_folder_of_lists_has_their_split(tmp_path):
     listing(tmp_path / "own", "a/1.jpg ant\na/2.jpg bee\n", "train.txt")
     listing(tmp_path / "own", "b/1.jpg ant\nb/2.jpg bee\n", "val.txt")
@@ -336,8 +363,8 @@ def test_a_folder_of_lists_has_their_split(tmp_path):
 
 def test_options_override_what_is_guessed_of_a_list(tmp_path):
     file = listing(tmp_path, "a.jpg;ant\nb.jpg;bee\n")
-    with pytest.raises(ValueError, match=r"separator must be .*','.*got ';'"):
-        read(file, "list", separator=";")
+    with pytest.raises(ValueError, match=r"separator must be .*','.*got '\|'"):
+        read(file, "list", separator="|")
     headed = read(listing(tmp_path, "1.jpg,ant\n2.jpg,ant\n3.jpg,bee\n"), "list", header=True)
     assert len(headed.samples) == 2
     picture(tmp_path / "pictures/a.jpg")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from hashlib import sha256
@@ -100,6 +101,9 @@ def test_a_split_is_by_the_hash_of_each_name_and_stays_when_images_are_added():
         ({"duplicates": "remove"}, "drop"),
         ({"folder": 3}, "folder must be a path, got 3"),
         ({"train": 3}, "train must be a text, got 3"),
+        ({"format": "list", "header": "no"}, "header must be True or False, got 'no'"),
+        ({"classes": 3}, "classes must be a list of names in the order of their numbers, got 3"),
+        ({"classes": {(0, 0, 0): "ant"}}, "the keys of classes must be names or numbers"),
         ({"folder": "/nowhere/at/all"}, "/nowhere/at/all does not exist"),
     ],
 )
@@ -260,6 +264,34 @@ def test_what_was_written_down_is_taken_as_the_user_edited_it_also_for_folders(f
     for others in ([fields], [flowers, "--segmentation", fields]):
         with pytest.raises(ValueError, match=rf"describes other folders \(classification {flowers}\).*another --name"):
             planned(monkeypatch, *words, *others)
+
+
+@pytest.mark.parametrize("images", [0, 3])
+def test_a_file_whose_lengths_were_chosen_for_other_images_is_told_and_one_for_none_refused(
+    flowers, monkeypatch, capsys, images
+):
+    words = ["resnet50d_efficient", "--classification", flowers]
+    _, args = planned(monkeypatch, *words)
+    path = Path(args.tier)
+    written = path.read_text()
+    train = tiers.load(args.tier).parts["classification"]["images"]
+    path = path.rename(path.with_stem(f"again_{images}"))
+    path.write_text(written.replace(f"'images': {train}", f"'images': {images}"))
+    monkeypatch.setattr(sys, "argv", ["pipeline", *map(str, words), "--name", path.stem, "--plan"])
+    assert command_line.tool(pipeline.main) == 0
+    said = f"the lengths in {path} were chosen for {images} images, and {train} are there; delete it"
+    assert said in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", sys.argv[:-1])
+    if not images:
+        assert command_line.tool(pipeline.main) == 2 and said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("stage", "name"), [("segmentation", "masks.zip"), ("classification", "masks.zip")])
+def test_an_archive_of_images_and_masks_is_no_class_folder(fields, monkeypatch, stage, name):
+    shutil.make_archive(str(fields.with_name("masks")), "zip", fields)
+    named = {"segmentation": "is an archive, which only class folders are", "classification": r"\(it holds \d+ "}
+    with pytest.raises(ValueError, match=named[stage]):
+        planned(monkeypatch, "resnet50d_efficient", f"--{stage}", fields.with_name(name))
 
 
 def test_no_name_in_the_data_breaks_the_file_that_describes_them(tmp_path, monkeypatch):

@@ -447,6 +447,32 @@ def write_coco(path, folder, objects=COCO_OBJECTS, ids=(9, 4, 2), **more):
     return path
 
 
+def test_an_xml_with_a_namespace_or_whole_numbers_as_decimals_is_read_as_without(tmp_path):
+    beside(tmp_path / "plain", names=("a",))
+    text = (beside(tmp_path / "odd", names=("a",)) / "a.xml").read_text()
+    text = text.replace("<annotation>", '<annotation xmlns="http://x.org/voc">').replace("<width>96<", "<width>96.0<")
+    (tmp_path / "odd/a.xml").write_text(text.replace("<difficult>0<", "<difficult>0.0<"))
+    assert only(voc(tmp_path / "odd")) == only(voc(tmp_path / "plain")) != []
+    (tmp_path / "odd/a.xml").write_text(text.replace("<width>96.0<", "<width>96.5<"))
+    assert "<size/width> is 96.5, not a whole number" in voc(tmp_path / "odd").problems[0]
+
+
+def test_annotations_that_name_no_class_are_a_problem(tmp_path):
+    folder = beside(tmp_path / "own", objects=())
+    with pytest.raises(ValueError, match="own shows no class; correct the annotations"):
+        laid_out(folder, tmp_path / "data")
+
+
+def test_images_of_a_coco_json_from_another_machine_are_found_by_name_in_the_folder_that_is_named(tmp_path):
+    path = write_coco(tmp_path / "boxes.json", tmp_path / "photos", ids=[4])
+    stated = json.loads(path.read_text())
+    for entry in stated["images"]:
+        entry["file_name"] = f"/home/me/project/{entry['file_name']}"
+    path.write_text(json.dumps(stated))
+    assert coco(path).problems and not coco(path, images="photos").problems
+    assert len(coco(path, images="photos").samples) == 1
+
+
 def test_boxes_of_coco_are_those_that_pycocotools_reads(tmp_path):
     found, theirs = coco(write_coco(tmp_path / "boxes.json", tmp_path)), COCO(tmp_path / "boxes.json")
     assert not found.problems and found.classes == (ODD[1], ODD[0])  # by id, without the one that has no object

@@ -76,6 +76,15 @@ def told(found) -> str:
     return "\n".join(found.reading)
 
 
+def test_whether_white_is_the_second_of_two_classes_is_asked(tmp_path):
+    images_with(tmp_path, mask_of(0, 255), mask_of(255, 0))
+    (tmp_path / "classes.txt").write_text("background\nforeground\n")
+    with pytest.raises(ValueError, match=r"classes=\{0: 'background', 255: 'foreground'\}, or ignore=255"):
+        read(tmp_path)
+    found = read(tmp_path, classes={0: "background", 255: "foreground"}, ignore=None)
+    assert found.classes == ("background", "foreground") and not found.problems
+
+
 def test_masks_of_three_classes_with_255_as_void(tmp_path):
     first, second = mask_of(0, 1, 255), mask_of(2, 255)
     found = read(images_with(tmp_path / "own", first, second), classes=NAMES)

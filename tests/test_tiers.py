@@ -116,11 +116,25 @@ def test_on_photographs_fpn_trains_on_one_set_and_drops_its_rate(tier, monkeypat
         ('classification = dict(values={"nowhere.max_epochs": 7})', "nowhere.max_epochs"),
         ('detection = dict(first={"train_dataloader.dataset.pipeline": 1})', "train_dataloader.dataset.pipeline"),
         ("classification = 3", "dict"),
-        ("classification = dict(values=3)", "values must be a dict, got 3"),
-        ("detection = dict(source='cows')", "source must be a dict, got 'cows'"),
+        ("classification = dict(values=3)", "values must be a dict with texts as keys, got 3"),
+        ("detection = dict(source='cows')", "source must be a dict with texts as keys, got 'cows'"),
         ("detektion = dict(values={})", "'detection'"),
         ("stages = 'detection'", "stages must be a list of names"),
         ("stages = ['detektion']", "'detection'"),
+        ("backbones = 3", "backbones must be a tier's name, got 3"),
+        ("classification = dict(images='many')", "images must be a whole number >= 0, got 'many'"),
+        ("classification = dict(protocol=['x'])", "protocol must be a name, got ['x']"),
+        (
+            "classification = dict(rounded_times={'max_epochs': None})",
+            "max_epochs must be a number, or a key, got None",
+        ),
+        ("classification = dict(rounded_times={'max_epochs': 'x'})", "the factor 'x' of max_epochs is neither"),
+        ("classification = dict(stand_ins={'model.backbone.depth': 3})", "depth must be a dict {old value: new value}"),
+        ("classification = dict(values={3: 4})", "values must be a dict with texts as keys"),
+        (
+            "detection = dict(first={'train_dataloader.dataset.datasets': 'x'})",
+            "datasets must be a whole number, got 'x'",
+        ),
         ("a = (\nb = 3", "line 1: '(' was never closed"),
         ("a = b", "name 'b' is not defined"),
     ],
@@ -131,6 +145,17 @@ def test_a_tier_that_changes_the_method_or_is_misspelt_is_refused_by_name(tmp_pa
     with pytest.raises(ValueError, match="odd|tier") as error:
         tier(str(path))
     assert named in str(error.value)
+
+
+def test_other_networks_may_stand_in_over_a_built_in_tier(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "base = 'mini'\nclassification = dict(stand_ins={'model.backbone.depth': {50: 34, 152: 18}})\n"
+    )
+    depths = {
+        name: Run("classification", "resnet50_baseline", name).layers.cfg.model.backbone.depth
+        for name in ("mini", str(tmp_path / "own.py"))
+    }
+    assert [*depths.values()] == [18, 34]
 
 
 def test_own_classification_data_are_probed_too_unless_the_tier_names_others(tmp_path):

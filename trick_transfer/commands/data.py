@@ -52,6 +52,8 @@ def main() -> int:
         raise ValueError(
             f"{args.name!r} is no data set, tier, file or folder; {nearest(args.name, [*sets(), MINI, *TIERS])}"
         )
+    if args.root or args.own:
+        raise ValueError(f"--root and --own are of known data sets; {args.name} is data of your own: leave them out")
     if args.verb == "prepare":
         raise ValueError(f"{args.name} is data of your own; tools/pipeline.sh NAME --classification DIR reads them")
     sources = own_tier.sources_in(Path(args.name))

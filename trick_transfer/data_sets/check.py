@@ -26,7 +26,7 @@ FEW = 20  # classes that are listed one by one
 def checked(data_set: DataSet, root: Path) -> bool:
     """Print a data set's problems; if there are none, write a missing manifest. Returns whether there are none."""
     if not root.is_dir():
-        raise FileNotFoundError(f"{root} does not exist; tools/data.py prepare makes it")
+        raise FileNotFoundError(f"{root} does not exist; tools/data.py prepare makes it (its --help lists the names)")
     problems = check(data_set, root)
     if manifest_path(root).is_file():
         problems += changed(root)

@@ -65,7 +65,7 @@ def letter_px(picture: np.ndarray) -> int:
 
 def cover(image: np.ndarray, mask: np.ndarray, classes: int) -> np.ndarray:
     """Cover an image with one half-transparent colour per class, of evenly spaced hues; IGNORED pixels stay."""
-    hue = (mask.astype(np.float32) * 180 / classes).astype(np.uint8)
+    hue = (mask.astype(np.float32) * 180 / max(classes, 1)).astype(np.uint8)
     colours = cv2.cvtColor(np.dstack([hue, np.full_like(hue, 200), np.full_like(hue, 230)]), cv2.COLOR_HSV2RGB)
     return np.where(mask[..., None] == IGNORED, image, cv2.addWeighted(image, 0.5, colours, 0.5, 0))
 

@@ -84,9 +84,9 @@ def lacking(found: Found, shown: Shown, fix: str = "") -> list[str]:
 
 
 def in_order(classes: Sequence[str]) -> tuple[str, ...]:
-    """A format's option `classes`: names in the order of their numbers, each once. Raises ValueError for a text."""
-    if isinstance(classes, str):
-        raise ValueError(f"the option classes must be a list of names, got {classes!r}")
+    """A format's option `classes`: names in the order of their numbers, each once. Raises ValueError for no list."""
+    if not isinstance(classes, list | tuple):
+        raise ValueError(f"the option classes must be a list of names in the order of their numbers, got {classes!r}")
     return tuple(dict.fromkeys(map(str, classes)))
 
 

@@ -35,6 +35,8 @@ def closest(name: str, known: Iterable[str], number: int = 1, cutoff: float = 0.
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint: the known name that is close; if none is, all of them, or the three closest of more than LISTED."""
     names = sorted(known)
+    if not names:
+        return "there is none"
     if close := closest(name, names):
         return f"did you mean {close[0]!r}?"
     if len(names) > LISTED:

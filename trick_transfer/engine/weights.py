@@ -37,7 +37,7 @@ def load(path: str | Path, device: Any = "cpu") -> Any:
     """What a .safetensors or .pth file holds: tensors, numbers, texts. Raises FileNotFoundError, ValueError."""
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"checkpoint {path} does not exist")
+        raise FileNotFoundError(f"checkpoint {path} does not exist; correct the path, or train what writes it")
     if not path.stat().st_size:
         raise ValueError(f"{path} is empty; get it again")
     try:

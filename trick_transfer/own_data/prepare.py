@@ -152,6 +152,9 @@ def usable(found: Found, source: Source, stage: Stage) -> Found:
     if source.duplicates != "keep":
         found = without_twins(found, drop=source.duplicates == "drop")
     found.reading += alike(found.classes)
+    if not (found.classes or found.problems):
+        mend = "correct the annotations, or the source's options that name classes or what is none"
+        found.problems.append(f"{source.folder} shows no class; {mend}")
     found.problems += [
         f"{split} has no image; give it some, or where no split is given, set val_percent"
         for split, count in found.counts().items()

@@ -3,12 +3,16 @@
 import inspect
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from trick_transfer.engine.source import Found
+from trick_transfer.engine.archives import is_archive
+from trick_transfer.engine.images import SUFFIXES
+from trick_transfer.engine.manifest import data_files
+from trick_transfer.engine.source import LISTED, Found
 from trick_transfer.engine.stage import Stage
 from trick_transfer.engine.values import check_name
 
@@ -20,6 +24,13 @@ NEEDED, GENERAL = (
 )  # what a source takes of any format
 DUPLICATES = ("error", "drop", "keep")
 LACKING = ("error", "keep")
+
+
+def held(folder: Path) -> str:
+    """In words, the files in a folder by their suffixes, the most frequent first."""
+    counts = Counter(Path(name).suffix.lower() or "without suffix" for name in data_files(folder))
+    there = ", ".join(f"{count:,} {suffix}" for suffix, count in counts.most_common(LISTED)) or "no file"
+    return f"it holds {there}; images are {', '.join(SUFFIXES)}"
 
 
 @dataclass(frozen=True)
@@ -50,9 +61,12 @@ class Source:
         _, *own = (parameters := inspect.signature(stage.formats[stated["format"]]).parameters)
         for key in stated:
             check_name(f"{where}: option", key, (*NEEDED, *GENERAL, *own))
-            kind = parameters[key].annotation if key in own else Any
-            if kind in (str, str | None) and not isinstance(stated[key], kind):
-                raise ValueError(f"{where}: {key} must be a text, got {stated[key]!r}")
+            kind, value = parameters[key].annotation if key in own else Any, stated[key]
+            for kinds, word in (((str, str | None), "a text"), ((bool, bool | None), "True or False")):
+                if kind in kinds and not isinstance(value, kind):
+                    raise ValueError(f"{where}: {key} must be {word}, got {value!r}")
+            if isinstance(value, dict) and not all(isinstance(each, str | int) for each in value):
+                raise ValueError(f"{where}: the keys of {key} must be names or numbers, got {value!r:.80}")
         options, general = ({key: stated[key] for key in keys if key in stated} for keys in (own, GENERAL))
         if not isinstance(stated["folder"], str | Path):
             raise ValueError(f"{where}: folder must be a path, got {stated['folder']!r}")
@@ -68,11 +82,15 @@ class Source:
         """A folder for a stage, by the names in it. Raises ValueError with the formats for one of none."""
         if not folder.exists():
             raise FileNotFoundError(f"--{stage.name} {folder} does not exist")
+        if is_archive(folder) and not stage.trains_backbone:
+            raise ValueError(
+                f"--{stage.name} {folder} is an archive, which only class folders are read from; unpack it"
+            )
         name = stage.recognise(folder)
         if stage.formats and not name:
             raise ValueError(
-                f"--{stage.name} {folder} looks like none of the formats {', '.join(stage.formats)}; name one in a "
-                f"tier's file ({stage.name} = dict(source=dict(folder=..., format=...)), docs/data.md)"
+                f"--{stage.name} {folder} looks like none of the formats {', '.join(stage.formats)} ({held(folder)}); "
+                f"name one in a tier's file ({stage.name} = dict(source=dict(folder=..., format=...)), docs/data.md)"
             )
         return cls.of(stage, dict(folder=folder.absolute(), format=name), f"--{stage.name} {folder}", Path())
 

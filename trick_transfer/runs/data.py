@@ -61,6 +61,22 @@ def check_filled(run: Run, batch: Batch) -> None:
         raise ValueError(f"{run.stage}: {too_few(images, batch.per_device)}")
 
 
+def fitted(run: Run) -> str:
+    """In words, that the lengths in a tier's file were chosen for another number of images; empty if they were not.
+
+    Raises ValueError for a file that was written when no image could be read.
+    """
+    facts, chosen_for = run.facts, run.tier_file.parts.get(run.stage, {}).get("images")
+    if not facts or chosen_for is None or not run.tier.endswith(".py"):
+        return ""
+    there = facts.counts["train"]
+    said = f"{run.stage}: the lengths in {run.tier} were chosen for {chosen_for:,} images, and {there:,} are there"
+    mend = "delete it to have it written anew, or correct its images and lengths"
+    if not chosen_for:
+        raise ValueError(f"{said}; {mend}")
+    return f"{said}; {mend}" if max(there, chosen_for) > 2 * min(there, chosen_for) else ""
+
+
 def look_at_data(run: Run, training: bool = True) -> str:
     """Refuse what is missing, incomplete or cannot be read, and write nothing; returns a remark on own data.
 
@@ -68,7 +84,7 @@ def look_at_data(run: Run, training: bool = True) -> str:
     """
     if run.carries_weights and not run.root.is_dir():
         return f"{run.root} does not exist: {run.name} is carried on without a score in {run.stage}"
-    facts, name = data_set(run), run.data_set_name
+    unfit, facts, name = fitted(run), data_set(run), run.data_set_name
     downloads = bool(facts and facts.archives)
     prepare = f"tools/data.py prepare {name} gets it, or says how" if downloads else "complete it"
     try:
@@ -79,7 +95,7 @@ def look_at_data(run: Run, training: bool = True) -> str:
         raise FileNotFoundError(f"{error}; {prepare}") from error
     found = differing(run) if training else ""
     if not found:
-        return ""
+        return unfit
     if facts and not run.data_root:
         own = f"data of your own need --data-root (tools/pipeline.py: --{facts.option or 'NAME'}-root)"
         raise ValueError(f"{run.root} is not {name}: {found}; {prepare}; {own}")

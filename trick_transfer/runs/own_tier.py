@@ -10,7 +10,7 @@ from trick_transfer.data_sets.sources import DATA_SETS
 from trick_transfer.engine.files import write_whole
 from trick_transfer.engine.stage import Stage
 from trick_transfer.own_data.describe import describe
-from trick_transfer.own_data.source import Source
+from trick_transfer.own_data.source import Source, held
 from trick_transfer.stages import STAGES, usual
 
 from . import tiers
@@ -33,7 +33,7 @@ def sources_in(folder: Path) -> dict[Stage, Source]:
     stages = [stage for stage in asked if stage.recognise(folder)]
     if not stages:
         formats = "; ".join(f"{stage.name}: {', '.join(stage.formats)}" for stage in asked)
-        raise ValueError(f"{folder} looks like none of the formats that are read ({formats}), see docs/data.md")
+        raise ValueError(f"{folder} looks like none of the formats ({formats}), see docs/data.md; {held(folder)}")
     of_its_own = [stage for stage in stages if not stage.trains_backbone]  # any folders look like class folders
     return {stage: Source.recognised(stage, folder) for stage in of_its_own or stages}
 
@@ -51,7 +51,7 @@ def own_tier(args: argparse.Namespace) -> str:
     base = args.tier or BASE
     if base not in tiers.NAMES:
         raise ValueError(f"--tier {base} describes data already; own data's folders go with {', '.join(tiers.NAMES)}")
-    words = args.name or "_".join(dict.fromkeys(folder.resolve().name for folder in folders.values()))
+    words = args.name or "_".join(dict.fromkeys(Path(os.path.abspath(folder)).name for folder in folders.values()))
     path = Path("data", re.sub(r"\W+", "_", words)).with_suffix(".py")
     home = path.with_suffix("")
     taken = path.stem in (*tiers.NAMES, *DATA_SETS)

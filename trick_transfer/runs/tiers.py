@@ -14,7 +14,7 @@ from mmengine.config import Config
 
 from trick_transfer import tiers
 from trick_transfer.engine.stage import Stage
-from trick_transfer.engine.values import check_name, nearest
+from trick_transfer.engine.values import check_name, check_whole, nearest
 from trick_transfer.own_data.source import Source
 from trick_transfer.stages import STAGES
 
@@ -23,6 +23,12 @@ NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
 # `source` describes own data, `data` names a known set (with `source`: in whose folder that is)
 DICTS = ("source", "first", "times", "rounded_times", "values", "departs", "stand_ins", "early")
 PARTS = ("data", "protocol", "images", *DICTS)
+KINDS: dict[str, tuple[Any, str]] = {  # of what such a dict holds
+    "times": (int | float | str, "a number, or a key"),
+    "rounded_times": (int | float | str, "a number, or a key"),
+    "first": (int, "a whole number"),
+    "stand_ins": (dict, "a dict {old value: new value}"),
+}
 MAY_CHANGE = {  # by a key's last word
     *("name", "root", "num_train", "num_val", "num_classes", "classes", "metainfo"),  # data
     *("size_px", "shorter_px", "long_px", "crop_px", "scale", "scales", "size", "crop_size"),  # sizes
@@ -103,6 +109,8 @@ def edit(cfg: Config, stated: Mapping[str, Any], new: Callable[[Any, Any], Any])
 def scale(cfg: Config, key: str, factor: float | str, before: dict, rounded: bool = False) -> None:
     """Multiply a number, or each of a list; a factor that is a key means the ratio by which that key changed."""
     if isinstance(factor, str):
+        if factor not in before:
+            raise ValueError(f"tier: the factor {factor!r} of {key} is neither a number nor a key")
         old = before[factor]
         factor = cfg[factor] / old if old else 0.0
     for node, last in places(cfg._cfg_dict, key):
@@ -147,6 +155,8 @@ def load(name: str) -> Tier:
     stages, backbones = stated.pop("stages", ()), stated.pop("backbones", None)
     if not isinstance(stages, list | tuple):
         raise ValueError(f"tier {path.stem}: stages must be a list of names, got {stages!r}")
+    if not isinstance(backbones, str | None):
+        raise ValueError(f"tier {path.stem}: backbones must be a tier's name, got {backbones!r}")
     for stage in stages:
         check_name(f"tier {path.stem}: stages:", stage, STAGES)
     for stage, part in stated.items():
@@ -184,18 +194,30 @@ def read(path: Path) -> dict[str, Any]:
     for name in own:
         for key in ("data", "source"):
             below.get(name, {}).pop(key, None)
-    below.merge_from_dict(stated)
+    below.merge_from_dict(stated, allow_list_keys=False)  # else keys that are numbers fail
     return below.to_dict()
+
+
+def check_kinds(where: str, part: dict[str, Any]) -> None:
+    """Raise ValueError for an unknown part, or one that is not of its type."""
+    for key, value in part.items():
+        check_name(where, key, PARTS)
+        if key in DICTS and not (isinstance(value, dict) and all(isinstance(each, str) for each in value)):
+            raise ValueError(f"{where}: {key} must be a dict with texts as keys, got {value!r:.60}")
+        if key in ("data", "protocol") and not isinstance(value, str | None):
+            raise ValueError(f"{where}: {key} must be a name, got {value!r:.60}")
+    check_whole(f"{where}: images", part.get("images", 0))
+    for name, (kinds, words) in KINDS.items():
+        for key, value in part.get(name, {}).items():
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise ValueError(f"{where}: {name}: {key} must be {words}, got {value!r:.60}")
 
 
 def check(where: str, part: Any) -> None:
     """Raise ValueError for an unknown part, or a change of the method that is not listed under `departs`."""
     if not isinstance(part, dict):
         raise ValueError(f"{where} must be a dict of {', '.join(PARTS)}, got {part!r:.60}")
-    for key, value in part.items():
-        check_name(where, key, PARTS)
-        if key in DICTS and not isinstance(value, dict):
-            raise ValueError(f"{where}: {key} must be a dict, got {value!r:.60}")
+    check_kinds(where, part)
     if part.get("early", {}).keys() - {"follow"} or ("early" in part and not where.endswith(": classification")):
         raise ValueError(f"{where}: early holds `follow`, of classification alone")
     numbers = [(key, MAY_CHANGE) for name in ("times", "rounded_times", "values") for key in part.get(name, {})]
