@@ -17,7 +17,7 @@ from .class_folders import SETS_OF, first_of, suffix_of, tell_unread, under
 from .layout import numbered
 
 SUFFIXES = (".txt", ".csv", ".tsv")
-SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", " ": "spaces"}  # looked for in this order
+SEPARATORS = {"\t": "tabs", ",": "commas", ";": "semicolons", " ": "spaces"}  # looked for in this order
 COLUMNS = {  # what a header calls them
     "path": ("path", "file", "filename", "file_name", "image", "image_path", "filepath"),
     "label": ("label", "class", "category", "target", "labels", "class_name", "label_name"),
@@ -44,8 +44,8 @@ def lists(
 ) -> Found:
     """`path label` or `path label split`, a line each: one file, or a folder's files train and val (.txt, .csv, .tsv).
 
-    Paths are absolute, or under `images`, a folder that is seen from the list's. The `separator` is a tab, a semicolon,
-    a comma (then cells may be quoted) or else a space; there is a `header` if the first cell has no suffix. Where it
+    Paths are absolute, or under `images`, a folder that is seen from the list's. The `separator` is a tab, a comma
+    (cells may be quoted), a semicolon or else a space; there is a `header` if the first cell has no suffix. Where it
     names path and label, by any of COLUMNS' words, columns may stand in any order. The third is the split if it holds a
     split's name (test only where none is val); what follows is left out. `classes`: as in `folders`. Raises OSError or
     ValueError for what is no list.

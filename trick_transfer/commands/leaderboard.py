@@ -61,7 +61,8 @@ def verify(args: argparse.Namespace) -> list[str]:
     stored, faults = read_stored(args.results)
     chosen, problems = selected(stored, args.row), [line for line in faults if args.row in line]
     if not chosen and not problems:
-        raise ValueError(f"{args.results} holds no result {args.row!r}: give a recipe, or {LAYOUT}; for yours {YOURS}")
+        mend = f"give a recipe, or {LAYOUT}; for yours add --results work/results"
+        raise ValueError(f"{args.results} holds no result {args.row!r}: {mend}")
     for each in chosen:
         outputs, faults = audit(each.result, each.outputs)
         beyond = sorted(each.result.metrics.keys() - outputs.metrics.keys()) if outputs else []
@@ -88,7 +89,6 @@ def publish(args: argparse.Namespace) -> list[str]:
     return problems
 
 
-YOURS = "add --results work/results"
 VERBS = {"verify": verify, "publish": publish}
 
 
