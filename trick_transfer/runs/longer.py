@@ -48,11 +48,11 @@ def shorter(run: Run, layers: Layers) -> list[tuple[Path, int]]:
     """The folders of finished runs that differ from this one in that they have fewer epochs; the longest run first."""
     found, mine = [], plain(layers.cfg)
     for folder in (run.work_dir / run.tier_file.name).glob(f"*/{run.folder.parent.name}/{run.folder.name}"):
+        if not (folder / FILE_NAME).is_file():
+            continue
         stored, _ = begun(folder)
-        if (folder / FILE_NAME).is_file() and set(changed_keys(stored, mine)) <= set(LENGTH):
-            epochs = length(stored)
-            if 0 < epochs < length(mine):
-                found.append((folder, epochs))
+        if set(changed_keys(stored, mine)) <= set(LENGTH) and 0 < length(stored) < length(mine):
+            found.append((folder, length(stored)))
     return sorted(found, key=lambda each: -each[1])
 
 
