@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -157,8 +157,9 @@ class CocoPart:
         self.entries: dict[str, Image] = {}
         for entry in self.coco.images:
             image = self.base / entry.path
-            if images and not image.is_file():  # an absolute path, of another machine
-                image = self.base / Path(entry.path).name if Path(entry.path).is_absolute() else image
+            absolute = any(kind(entry.path).is_absolute() for kind in (Path, PureWindowsPath))
+            if images and absolute and not image.is_file():  # of another machine
+                image = self.base / Path(entry.path).name
             key = key_of(PurePosixPath(image.relative_to(home) if image.is_relative_to(home) else entry.path))
             if key in self.images:
                 self.problems.append(f"{path}: two entries are of {image}, or of one name; remove or rename one")

@@ -466,11 +466,13 @@ def test_annotations_that_name_no_class_are_a_problem(tmp_path):
 def test_images_of_a_coco_json_from_another_machine_are_found_by_name_in_the_folder_that_is_named(tmp_path):
     path = write_coco(tmp_path / "boxes.json", tmp_path / "photos", ids=[4])
     stated = json.loads(path.read_text())
-    for entry in stated["images"]:
-        entry["file_name"] = f"/home/me/project/{entry['file_name']}"
-    path.write_text(json.dumps(stated))
-    assert coco(path).problems and not coco(path, images="photos").problems
-    assert len(coco(path, images="photos").samples) == 1
+    (entry,) = stated["images"]
+    name = entry["file_name"]
+    for far in (f"/home/me/project/{name}", f"C:\\Users\\me\\{name}"):
+        entry["file_name"] = far
+        path.write_text(json.dumps(stated))
+        assert coco(path).problems and not coco(path, images="photos").problems
+        assert len(coco(path, images="photos").samples) == 1
 
 
 def test_boxes_of_coco_are_those_that_pycocotools_reads(tmp_path):

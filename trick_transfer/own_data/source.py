@@ -27,8 +27,9 @@ LACKING = ("error", "keep")
 
 
 def held(folder: Path) -> str:
-    """In words, the files in a folder by their suffixes, the most frequent first."""
-    counts = Counter(Path(name).suffix.lower() or "without suffix" for name in data_files(folder))
+    """In words, the files in a folder or archive by their suffixes, the most frequent first."""
+    names = [str(folder)] if folder.is_file() and not is_archive(folder) else data_files(folder)
+    counts = Counter(Path(name).suffix.lower() or "without suffix" for name in names)
     there = ", ".join(f"{count:,} {suffix}" for suffix, count in counts.most_common(LISTED)) or "no file"
     return f"it holds {there}; images are {', '.join(SUFFIXES)}"
 
