@@ -25,15 +25,15 @@ OTHERS = {*IMAGES, *TRUTHS, "leftimg8bit", "gtfine"} - {"mask"}
 def recognise(folder: Path) -> str | None:
     """By names: an archive; a list's file; Tiny-ImageNet's and ImageNet's lists; class folders with images; lists."""
     if archives.is_archive(folder):
-        return None if names_others(folder) else "folders"
+        return None if are_others(class_names(folder)) else "folders"
     if folder.is_file():
         return "list" if folder.suffix.lower() in SUFFIXES else None
     if (folder / "val" / TINY).is_file():
         return "tiny_imagenet"
     if kit(folder):
         return "imagenet_val"
-    several = len(class_names(folder)) > 1
-    return "folders" if several and not names_others(folder) else "list" if list_files(folder) else None
+    names = class_names(folder)
+    return "folders" if len(names) > 1 and not are_others(names) else "list" if list_files(folder) else None
 
 
 def class_names(folder: Path) -> set[str]:
@@ -43,9 +43,8 @@ def class_names(folder: Path) -> set[str]:
     return {each.name.lower() for each in subfolders(place) if holds_images(each)}
 
 
-def names_others(folder: Path) -> bool:
-    """Whether these folders are no classes, but another stage's data: images beside masks, train2017, trainannot."""
-    names = class_names(folder)
+def are_others(names: set[str]) -> bool:
+    """Whether such folders are no classes, but another stage's data: images beside masks, train2017, trainannot."""
     return bool(OTHERS & names) or bool(names) and all(name.startswith(tuple(SET_OF)) for name in names)
 
 

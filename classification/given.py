@@ -37,9 +37,14 @@ LICENCE = "licence"  # of the weights, likewise
 OPTIONS = ("source", "arch", *FITS, *FEEDS, *HOW, LICENCE, "name")
 
 
+def spelt_out(given: Any) -> Any:
+    """A setting as a dict, also where it is the source alone; not checked."""
+    return {"source": given} if isinstance(given, str) else given
+
+
 def options_of(given: Any) -> dict[str, Any]:
     """A setting's options. Raises ValueError for unknown ones, or none."""
-    options = {"source": given} if isinstance(given, str) else given
+    options = spelt_out(given)
     if not isinstance(options, dict) or not isinstance(options.get("source"), str):
         raise ValueError(f"{KEY} must be a source such as 'timm/resnet50d', or a dict that has one, got {given!r:.80}")
     for name in options:

@@ -24,9 +24,10 @@ class Scores:
 
 def scores_of(run: Run) -> Scores | None:
     """Its row, with the intervals of its tier's table; None for a run without a result there."""
-    if not (run.folder / FILE_NAME).is_file():
+    path = run.folder / FILE_NAME
+    if not path.is_file():
         return None
-    own = read(run.folder / FILE_NAME)
+    own = read(path)
     same = ("recipe", "stage", "seed", "outputs_sha256")  # of unscored ones the last is the same
     stored, _ = read_both(reference(), run.results_root)
     runs, _ = load_all(each for each in stored if each.result.tier == run.tier_file.name)

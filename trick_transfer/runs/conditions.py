@@ -21,14 +21,18 @@ def conditions(task: Stage, precision: str | None, cfg: Config, batch: Batch, co
     synchronised = cfg.get("sync_bn") and torch.cuda.is_available()
     parts = batch.accumulation * (1 if synchronised else batch.devices)
     parts = max(parts, norm_parts(cfg.model.get("norm_parts", 1), batch.total))
-    low = str(low_precision(precision)).removeprefix("torch.")
+    low = named(low_precision(precision))
     return spread | dict(norm_parts=1 if task.frozen_norms(cfg) else parts, low_precision=low, compiled=compiled)
+
+
+def named(dtype: torch.dtype) -> str:
+    """A precision as results have it: bfloat16."""
+    return str(dtype).removeprefix("torch.")
 
 
 def asked_otherwise(precision: str | None, compiled: bool, begun: dict[str, Any], low_precision: bool) -> list[str]:
     """The options that ask for what a finished run was not made with; `low_precision`: whether it uses one."""
-    asked = str(PRECISIONS.get(precision or "")).removeprefix("torch.")
-    other = low_precision and precision and asked != begun.get("low_precision", asked)
+    other = low_precision and precision and begun.get("low_precision") not in (None, named(PRECISIONS[precision]))
     return ["--precision"] * bool(other) + ["--compile"] * (compiled and not begun.get("compiled"))
 
 
@@ -38,7 +42,7 @@ def check_same(folder: Path, begun: dict[str, Any], now: dict[str, Any], low_pre
 
     Devices and accumulated steps may change where batch norm sees the same images together.
     """
-    precisions = {str(dtype).removeprefix("torch."): option for option, dtype in PRECISIONS.items()}
+    precisions = {named(dtype): option for option, dtype in PRECISIONS.items()}
     words = {"norm_parts": lambda parts: f"batch norm over 1/{parts} of a batch"}
     words |= {"low_precision": lambda name: f"precision {precisions[name]}"} if low_precision else {}
     words |= {"compiled": lambda compiled: f"{'' if compiled else 'no '}--compile"}

@@ -13,7 +13,7 @@ from pathlib import Path
 from classification.config import BACKBONE, load
 from classification.config import names as recipes
 from classification.given import KEY as GIVEN
-from classification.given import options_of
+from classification.given import spelt_out
 from trick_transfer.runs.store import Stored
 from trick_transfer.stages import metrics
 
@@ -107,7 +107,7 @@ def hidden(row: Row, runs: Mapping[str, Stored]) -> str:
 
 def of_elsewhere(said: str) -> str:
     """Given weights as a setting has them, in words; of a file its name, not the folder where it lay."""
-    stated = dict(options_of(literal_eval(said)))
+    stated = spelt_out(literal_eval(said))  # unchecked: a stored result may have options of another version
     source = Path(stated.pop("source"))
     name = source.name if source.is_absolute() else source
     rest = ", ".join(f"{key} {value}" for key, value in stated.items())
